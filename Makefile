@@ -1,0 +1,111 @@
+# tarcap. See 'make help'. Everything made goes below $(BUILD); V=1 shows the commands.
+BUILD ?= build
+ARCH ?= amd64
+LIBS := $(BUILD)/libs/$(ARCH)
+SIZE_LIMIT := 921600 # bytes: 900 KiB
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wformat=2 -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
+STANDARD := -std=c17 -D_GNU_SOURCE
+MUSL_CC = $(LIBS)/bin/musl-gcc
+LINKED := musl libpcap libarchive jansson
+SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(LIBS)/versions; done | paste -sd, | sed 's/,/, /g')
+
+comma := ,
+SRC := $(wildcard src/*.c)
+ifeq ($(V),)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+.PHONY: all static image demo test unit unit-build cmocka check help clean distclean
+.DELETE_ON_ERROR:
+
+## make: the development binary, build/dev/tarcap
+all: $(BUILD)/dev/tarcap
+
+## make static: the shipped binary, build/amd64/tarcap (and build/tarcap, a link to it)
+static: $(BUILD)/$(ARCH)/tarcap
+
+## make image: the container image tarcap:latest, with docker, podman or buildah
+image: $(BUILD)/$(ARCH)/layer.tar
+	$(Q)image/build $(BUILD)/$(ARCH)/layer.tar
+
+## make demo: capture a web server container's traffic and show what came out (does all set-up)
+demo: image/need
+	$(Q)$(MAKE) --no-print-directory static
+	$(Q)tests/demo/run
+
+## make test: all tests (does all set-up; as root, for interfaces and a container engine)
+test:
+	$(Q)tests/run
+
+# Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/asan/unit-%,$(wildcard tests/unit/*.c))
+
+## make unit: build the unit tests and run them
+unit: unit-build
+	$(Q)for unit in $(UNITS); do $$unit || exit 1; done
+
+unit-build: $(UNITS)
+
+$(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h $(BUILD)/asan/tarcap | cmocka
+	$(call say,UNIT,$@)
+	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
+		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib -larchive -lpcap -ljansson -lcmocka
+
+cmocka:
+	$(Q)image/need libcmocka-dev:/usr/include/cmocka.h
+
+$(BUILD)/sources/versions: | image/libraries
+	$(Q)BUILD=$(abspath $(BUILD)) image/libraries fetch
+
+# The link is made anew by each build of the libraries; its age says nothing, so 'done' is what counts.
+$(BUILD)/libs/%/done: image/libraries $(BUILD)/sources/versions
+	$(Q)BUILD=$(abspath $(BUILD)) image/libraries build $*
+	$(Q)touch $@
+
+# $(1): directory below $(BUILD), $(2): libraries, $(3): compiler, $(4): flags, $(5): linker flags
+define binary
+$(1)_OBJ := $$(patsubst src/%.c,$(BUILD)/$(1)/obj/%.o,$(SRC))
+$$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
+	$$(call say,CC,$$<)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
+		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' -c -o $$@ $$<
+-include $$($(1)_OBJ:.o=.d)
+
+$(BUILD)/$(1)/tarcap: $$($(1)_OBJ)
+	$$(call say,LINK,$$@)
+	$(Q)$(3) $(4) $(5) -o $$@ $$^ -L$(BUILD)/libs/$(2)/lib -larchive -lpcap -ljansson
+endef
+
+ASAN_FLAGS := -O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=0 -ffunction-sections -fdata-sections
+KERNEL_HEADERS = -isystem $(LIBS)/kernel
+LINK_STATIC := -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro -Wl,--build-id=none
+
+$(eval $(call binary,dev,$(ARCH),$(MUSL_CC),$(CFLAGS) $(HARDENING) $$(KERNEL_HEADERS),$(LINK_STATIC)))
+$(eval $(call binary,static,$(ARCH),$(MUSL_CC),-O2 -g0 $(HARDENING) -ffile-prefix-map=$(CURDIR)=. $$(KERNEL_HEADERS),$(LINK_STATIC) -s))
+$(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS),))
+
+$(BUILD)/$(ARCH)/tarcap: $(BUILD)/static/tarcap
+	$(call say,CHECK,$@)
+	$(Q)image/check-static $< $(SIZE_LIMIT)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+	$(Q)ln -sfn $(ARCH)/tarcap $(BUILD)/tarcap
+
+$(BUILD)/$(ARCH)/layer.tar: $(BUILD)/$(ARCH)/tarcap image/layer $(wildcard image/root/etc/*)
+	$(call say,LAYER,$@)
+	$(Q)image/layer $< $@
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+clean:
+	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/$(ARCH) $(BUILD)/tarcap $(BUILD)/tests
+
+distclean:
+	rm -rf $(BUILD)

@@ -1,0 +1,36 @@
+/* What became of every packet: the numbers that the manifest closes. */
+#ifndef TARCAP_ACCOUNT_H
+#define TARCAP_ACCOUNT_H
+
+#include <stdint.h>
+
+/*
+ * The identity, for an interface:
+ *   received = written + dropped + dropped_at_stop + after_limit + filtered_in_user_space
+ */
+struct account {
+	uint64_t received;		 /* passed the filter in the kernel, those dropped included */
+	uint64_t written;		 /* in the archive's members */
+	uint64_t dropped;		 /* by the kernel: its ring was full */
+	uint64_t dropped_reader_slow;	 /* of these, while the pool was full because of the reader */
+	uint64_t dropped_at_stop;	 /* could not be sent in the time a stop allows */
+	uint64_t after_limit;		 /* already in the ring when -c, -W or --max-bytes was reached */
+	uint64_t filtered_in_user_space; /* only with a filter that the kernel refused: not wanted, or not looked at any
+					    more */
+};
+
+/* Why a capture ended. */
+enum cause {
+	CAUSE_NONE,
+	CAUSE_COUNT,
+	CAUSE_BYTES,
+	CAUSE_DURATION,
+	CAUSE_SEGMENTS,
+	CAUSE_SIGNAL,
+	CAUSE_STDIN_CLOSED,
+	CAUSE_END_OF_FILE,
+	CAUSE_INTERFACE_GONE,
+	CAUSE_INPUT_FAILED,
+};
+
+#endif

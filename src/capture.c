@@ -1,0 +1,329 @@
+#include "capture.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "interfaces.h"
+
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
+#endif
+
+/*
+ * An ethertype that no frame has and the kernel gives to none (linux/if_ether.h): a socket
+ * bound to it receives nothing.
+ */
+#define ETHERTYPE_UNUSED 0x00FF
+#define ETHERTYPE_ALL 0x0003
+
+static int bind_to(const struct capture *capture, uint16_t ethertype)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ethertype),
+		.sll_ifindex = capture->ifindex,
+	};
+
+	return bind(capture->fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static int no_such_interface(const char *name, struct err *err)
+{
+	char names[256];
+
+	return err_set(err, STATUS_FAILED, "-i %.60s: no such interface (there are: %s)", name,
+		       interfaces_names(names, sizeof(names)));
+}
+
+static int activation_failed(struct capture *capture, int result, struct err *err)
+{
+	const char *name = capture->interface;
+
+	switch (result) {
+	case PCAP_ERROR_NO_SUCH_DEVICE:
+		return no_such_interface(name, err);
+	case PCAP_ERROR_PERM_DENIED:
+	case PCAP_ERROR_PROMISC_PERM_DENIED:
+		return err_set(err, STATUS_FAILED,
+			       "%s: no permission to capture: it takes the capability NET_RAW (docker run --cap-add "
+			       "NET_RAW, or run as root)",
+			       name);
+	case PCAP_ERROR_IFACE_NOT_UP:
+		return err_set(err, STATUS_FAILED, "%s: the interface is down", name);
+	default:
+		return err_set(err, STATUS_FAILED, "%s: %s (%s)", name, pcap_statustostr(result),
+			       pcap_geterr(capture->pcap));
+	}
+}
+
+static int activate(struct capture *capture, const struct options *options, struct err *err)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	int result;
+
+	capture->pcap = pcap_create(capture->interface, text);
+	if (!capture->pcap)
+		return err_set(err, STATUS_FAILED, "%s: %s", capture->interface, text);
+	pcap_set_snaplen(capture->pcap, (int)options->snaplen);
+	pcap_set_promisc(capture->pcap, options->promiscuous);
+	pcap_set_timeout(capture->pcap, CAPTURE_BLOCK_TIMEOUT);
+	pcap_set_buffer_size(capture->pcap, (int)(options->buffer_kib * 1024));
+	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_UNUSED);
+	result = pcap_activate(capture->pcap);
+	if (result < 0)
+		return activation_failed(capture, result, err);
+	if (pcap_setnonblock(capture->pcap, 1, text) < 0)
+		return err_set(err, STATUS_FAILED, "%s: %s", capture->interface, text);
+	return 0;
+}
+
+/* libpcap makes the ring smaller without a word when memory is short: the size mapped is the size there is. */
+static uint64_t ring_size(int fd)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to, inode;
+	struct stat status;
+	uint64_t size = 0;
+	char line[512];
+
+	if (!maps)
+		return 0;
+	if (fstat(fd, &status) == 0) {
+		while (fgets(line, sizeof(line), maps)) {
+			if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 && inode == status.st_ino)
+				size += to - from;
+		}
+	}
+	fclose(maps);
+	return size;
+}
+
+static int describe(struct capture *capture)
+{
+	struct ifreq request = {0};
+
+	capture->fd = pcap_get_selectable_fd(capture->pcap);
+	capture->link_type_number = pcap_datalink(capture->pcap);
+	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
+	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
+	if (capture->fd < 0)
+		return 0;
+	capture->ring = ring_size(capture->fd);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);
+	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) == 0)
+		capture->loopback = request.ifr_flags & IFF_LOOPBACK;
+	if (ioctl(capture->fd, SIOCGIFINDEX, &request) < 0)
+		return -1;
+	capture->ifindex = request.ifr_ifindex;
+	return 0;
+}
+
+/*
+ * Which packets the kernel is to leave out by direction. Loopback shows each packet twice, going out and
+ * coming in; libpcap throws one of them away, but only after it has filled the ring.
+ */
+static const char *direction_term(const struct capture *capture, const struct options *options)
+{
+	int on = 1;
+
+	if (options->direction == DIRECTION_OUT)
+		return "outbound";
+	if (options->direction == DIRECTION_BOTH && !capture->loopback)
+		return NULL;
+	if (setsockopt(capture->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) == 0)
+		return NULL;
+	return "inbound"; /* a kernel before 4.20 */
+}
+
+int capture_open_live(struct capture *capture, const struct options *options, struct err *err)
+{
+	const char *term;
+
+	*capture = (struct capture){.fd = -1, .file = -1, .interface = options->interface};
+	capture->snaplen = (uint32_t)options->snaplen;
+	if (!capture->interface)
+		capture->interface = capture->found_interface = interfaces_default(err);
+	if (!capture->interface)
+		return -1;
+	if (activate(capture, options, err) < 0)
+		return -1;
+	if (describe(capture) < 0)
+		return no_such_interface(capture->interface, err);
+	if (capture->loopback && options->direction == DIRECTION_OUT)
+		return err_set(err, STATUS_USAGE,
+			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
+	term = direction_term(capture, options);
+	if (filter_set(capture->pcap, term, options->filter, err) < 0)
+		return -1;
+	capture->filter_in_user_space = !filter_in_kernel(capture->fd);
+	if (capture->filter_in_user_space && term)
+		return err_set(err, STATUS_FAILED,
+			       "the filter is too long for the kernel, which -Q %s needs: use fewer terms", term);
+	return 0;
+}
+
+void capture_close(struct capture *capture)
+{
+	if (capture->pcap)
+		pcap_close(capture->pcap);
+	if (capture->file > STDIN_FILENO)
+		close(capture->file);
+	free(capture->found_interface);
+	*capture = (struct capture){.fd = -1, .file = -1};
+}
+
+int capture_fire(struct capture *capture, struct err *err)
+{
+	if (capture->fd >= 0 && bind_to(capture, ETHERTYPE_ALL) < 0)
+		return err_sys(err, errno, "%s: cannot start to capture", capture->interface);
+	return 0;
+}
+
+void capture_disarm(struct capture *capture)
+{
+	/* This fails when the interface is gone: then nothing comes any more either. */
+	if (capture->fd >= 0)
+		(void)bind_to(capture, ETHERTYPE_UNUSED);
+	capture_count(capture);
+}
+
+struct header_sink {
+	unsigned char *header;
+	size_t used;
+};
+
+static ssize_t take_header(void *cookie, const char *data, size_t size)
+{
+	struct header_sink *sink = cookie;
+
+	if (size > PACKET_FILE_HEADER - sink->used)
+		return 0;
+	memcpy(sink->header + sink->used, data, size);
+	sink->used += size;
+	return (ssize_t)size;
+}
+
+int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err)
+{
+	struct header_sink sink = {header, 0};
+	FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = take_header});
+	pcap_dumper_t *dumper = stream ? pcap_dump_fopen(capture->pcap, stream) : NULL;
+
+	if (!dumper) {
+		if (stream)
+			fclose(stream);
+		return err_set(err, STATUS_FAILED, "%s: no pcap file can be made of it: %s", capture->interface,
+			       pcap_geterr(capture->pcap));
+	}
+	pcap_dump_close(dumper);
+	if (sink.used != PACKET_FILE_HEADER)
+		return err_set(err, STATUS_FAILED, "%s: no pcap file header of it", capture->interface);
+	memcpy(header + 16, &capture->snaplen, 4);
+	return 0;
+}
+
+struct reading {
+	struct capture *capture;
+	struct segments *segments;
+	enum verdict verdict;
+};
+
+static void take(unsigned char *context, const struct pcap_pkthdr *header, const unsigned char *data)
+{
+	struct reading *reading = (struct reading *)context;
+	uint32_t snaplen = reading->capture->snaplen;
+	struct packet packet = {
+		.header =
+			{
+				.seconds = (uint32_t)header->ts.tv_sec,
+				.fraction = (uint32_t)header->ts.tv_usec,
+				.caplen = header->caplen < snaplen ? header->caplen : snaplen,
+				.length = header->len,
+			},
+		.data = data,
+	};
+
+	reading->capture->read++;
+	reading->verdict = segments_add(reading->segments, &packet);
+	if (reading->verdict != VERDICT_GO)
+		pcap_breakloop(reading->capture->pcap);
+}
+
+/* What a file has to say when it gives no more packets. */
+static enum capture_result file_ended(struct capture *capture, int result, struct err *err)
+{
+	capture->received = capture->read;
+	if (result == 0 || capture->interrupted)
+		return CAPTURE_END;
+	err_set(err, STATUS_FAILED, "-r %.200s: %s; the %llu packets before that are good", capture->interface,
+		pcap_geterr(capture->pcap), (unsigned long long)capture->read);
+	return CAPTURE_ERROR;
+}
+
+enum capture_result capture_read(struct capture *capture, struct segments *segments, int max, enum verdict *verdict,
+				 struct err *err)
+{
+	struct reading reading = {capture, segments, VERDICT_GO};
+	int result = pcap_dispatch(capture->pcap, max, take, (unsigned char *)&reading);
+
+	*verdict = reading.verdict;
+	if (reading.verdict != VERDICT_GO)
+		return CAPTURE_VERDICT;
+	if (result > 0)
+		return CAPTURE_SOME;
+	if (capture->fd < 0)
+		return file_ended(capture, result, err);
+	if (result == 0 || result == PCAP_ERROR_BREAK)
+		return CAPTURE_NOTHING;
+	/* An interface that vanished is no error: capture_state() tells. */
+	if (capture_state(capture) != CAPTURE_UP)
+		return CAPTURE_NOTHING;
+	err_set(err, STATUS_FAILED, "%s: %s", capture->interface, pcap_geterr(capture->pcap));
+	return CAPTURE_ERROR;
+}
+
+void capture_count(struct capture *capture)
+{
+	struct tpacket_stats_v3 counters;
+	socklen_t size = sizeof(counters);
+
+	if (capture->fd < 0) {
+		capture->received = capture->read;
+		return;
+	}
+	if (getsockopt(capture->fd, SOL_PACKET, PACKET_STATISTICS, &counters, &size) < 0)
+		return;
+	capture->received += counters.tp_packets; /* includes tp_drops: packet(7) */
+	capture->dropped += counters.tp_drops;
+}
+
+enum capture_state capture_state(struct capture *capture)
+{
+	struct ifreq request = {.ifr_ifindex = capture->ifindex};
+	socklen_t size = sizeof(int);
+	int pending;
+
+	if (capture->fd < 0)
+		return CAPTURE_UP;
+	(void)getsockopt(capture->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
+	if (ioctl(capture->fd, SIOCGIFNAME, &request) < 0)
+		return CAPTURE_GONE;
+	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0)
+		return CAPTURE_GONE;
+	return (request.ifr_flags & IFF_UP) ? CAPTURE_UP : CAPTURE_DOWN;
+}
+
+const char *capture_library(void)
+{
+	return pcap_lib_version();
+}

@@ -1,0 +1,85 @@
+/* Packets from an interface (the kernel's TPACKET_V3 ring, through libpcap) or from a file. */
+#ifndef TARCAP_CAPTURE_H
+#define TARCAP_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "options.h"
+#include "packet.h"
+#include "segments.h"
+
+#define CAPTURE_BLOCK_TIMEOUT 100 /* ms after which the kernel hands over a block that is not full */
+
+struct pcap;
+
+struct capture {
+	struct pcap *pcap;
+	int fd; /* the packet socket, to poll; -1 when reading a file */
+	int ifindex;
+	bool loopback;
+	const char *interface; /* name, or the file's; owned by whoever opened */
+	char *found_interface; /* the default interface's name, when we had to find one; owned */
+	const char *link_type; /* "EN10MB", or NULL if it has no name */
+	const char *link_type_description;
+	int link_type_number;
+	uint32_t snaplen;
+	uint64_t ring; /* bytes of ring the kernel granted */
+	bool filter_in_user_space;
+	uint64_t received; /* packets that passed the filter, those dropped included */
+	uint64_t dropped;  /* by the kernel, because the ring was full */
+	uint64_t read;	   /* taken from the ring or the file */
+	/* reading a file */
+	int file;
+	int interrupt_fd;
+	bool interrupted;
+};
+
+/*
+ * Open options->interface, or the first usable one, with the filter set, but not yet receiving
+ * ("armed"): the socket is bound to an ethertype nobody uses, so that no packet from before the filter
+ * gets in. STATUS_USAGE for a bad filter, STATUS_FAILED for no such interface or no permission.
+ */
+int capture_open_live(struct capture *capture, const struct options *options, struct err *err);
+
+/*
+ * Open options->read_file ("-" is stdin). Reads wait for the file or for interrupt_fd to become readable,
+ * whichever is first; the latter ends the file.
+ */
+int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err);
+void capture_close(struct capture *capture);
+
+/* Bind to all ethertypes: from now on packets come. Nothing to do for a file. */
+int capture_fire(struct capture *capture, struct err *err);
+
+/* Bind back to the unused ethertype: what is in the ring now is all there will be. Also counts. */
+void capture_disarm(struct capture *capture);
+
+/* The pcap file header that belongs in front of this capture's records, as libpcap writes it. */
+int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err);
+
+enum capture_result {
+	CAPTURE_NOTHING, /* no packet is waiting */
+	CAPTURE_SOME,	 /* there may be more */
+	CAPTURE_VERDICT, /* segments said something else than go: see *verdict */
+	CAPTURE_END,	 /* the file has ended */
+	CAPTURE_ERROR,	 /* see err */
+};
+
+/* Move up to max waiting packets into segments, which must have room. Never waits on an interface. */
+enum capture_result capture_read(struct capture *capture, struct segments *segments, int max, enum verdict *verdict,
+				 struct err *err);
+
+/* Bring received and dropped up to date. The kernel's counters are 32 bits wide and restart at each look. */
+void capture_count(struct capture *capture);
+
+enum capture_state { CAPTURE_UP, CAPTURE_DOWN, CAPTURE_GONE };
+
+/* How the interface is. Also clears the socket's pending error, which says that something changed. */
+enum capture_state capture_state(struct capture *capture);
+
+/* libpcap's name and version. */
+const char *capture_library(void);
+
+#endif

@@ -1,0 +1,258 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "capture.h"
+#include "command.h"
+#include "deliver.h"
+#include "filter.h"
+#include "interfaces.h"
+#include "manifest.h"
+#include "number.h"
+#include "options.h"
+#include "pool.h"
+#include "run.h"
+#include "say.h"
+#include "segments.h"
+#include "signals.h"
+#include "sink.h"
+#include "tar.h"
+#include "version.h"
+
+#ifndef TARCAP_SOURCES
+#define TARCAP_SOURCES "not recorded in this build"
+#endif
+
+/* All that is opened for a capture, so that it can be closed in one place. */
+struct capturing {
+	struct capture capture;
+	struct sink sink;
+	struct pool pool;
+	struct segments segments;
+	struct delivery delivery;
+	struct tar *tar;
+	struct manifest *manifest;
+	struct signals signals;
+	int output_fd;
+	char series[33];
+};
+
+static enum status show_version(void)
+{
+	printf("tarcap %s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
+	       tar_library(), manifest_library(), TARCAP_SOURCES);
+	return STATUS_OK;
+}
+
+static enum status dump_filter(const struct options *options, struct err *err)
+{
+	struct capture capture = {.fd = -1, .file = -1};
+	int result;
+
+	if (options->read_file)
+		result = capture_open_file(&capture, options, -1, err);
+	else if (options->interface)
+		result = capture_open_live(&capture, options, err);
+	else
+		result = filter_dump_ethernet(options->filter, (int)options->snaplen, options->dump_level, err);
+	if (result == 0 && capture.pcap)
+		result = filter_dump(capture.pcap, options->filter, options->dump_level, err);
+	capture_close(&capture);
+	return result < 0 ? err->status : STATUS_OK;
+}
+
+static int refuse_terminal(const struct options *options, struct err *err)
+{
+	if (options->write_file || !isatty(STDOUT_FILENO))
+		return 0;
+	return err_set(err, STATUS_USAGE,
+		       "stdout is a terminal, and what is written is a tar: add '> capture.tar' (with docker run or "
+		       "kubectl exec: -i, but no -t)");
+}
+
+static int open_capture(struct capturing *c, const struct options *options, struct err *err)
+{
+	/*
+	 * Reading a file has to see a signal from its first byte on. A live capture has not: while names in the
+	 * filter are looked up, a Ctrl-C may simply kill.
+	 */
+	if (options->read_file) {
+		if (signals_open(&c->signals, err) < 0)
+			return -1;
+		return capture_open_file(&c->capture, options, c->signals.stop_fd, err);
+	}
+	if (capture_open_live(&c->capture, options, err) < 0)
+		return -1;
+	return signals_open(&c->signals, err);
+}
+
+static int open_output(struct capturing *c, const struct options *options, struct err *err)
+{
+	c->output_fd = STDOUT_FILENO;
+	if (options->write_file) {
+		/* Packets are private: only their owner may read them. */
+		c->output_fd = open(options->write_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+		if (c->output_fd < 0)
+			return err_sys(err, errno, "-w %.200s", options->write_file);
+	}
+	return sink_init(&c->sink, c->output_fd, err);
+}
+
+/* The first part of the files' names: the interface, or the name of the file that is read. */
+static void name_series(struct capturing *c, const struct options *options)
+{
+	const char *slash = strrchr(c->capture.interface, '/');
+	const char *name = options->read_file && slash ? slash + 1 : c->capture.interface;
+	char *dot;
+
+	if (options->read_file && strcmp(name, "-") == 0)
+		name = "stdin";
+	options_safe_name(name, c->series, sizeof(c->series));
+	for (char *p = c->series; *p; p++) {
+		if (*p == '_')
+			*p = '-';
+	}
+	dot = strrchr(c->series, '.');
+	if (options->read_file && dot && dot != c->series)
+		*dot = '\0';
+}
+
+static int open_pipeline(struct capturing *c, const struct options *options, struct err *err)
+{
+	unsigned char header[PACKET_FILE_HEADER];
+	struct segments_limits limits = {
+		.packets = options->count,
+		.bytes = options->max_bytes,
+		.segments = options->segments,
+		.duration = options->duration,
+	};
+	struct manifest_setup setup = {options, &c->capture, &c->pool, c->series};
+
+	name_series(c, options);
+	if (capture_file_header(&c->capture, header, err) < 0 ||
+	    pool_open(&c->pool, options->memory, options->segment_size, err) < 0)
+		return -1;
+	segments_init(&c->segments, &c->pool, &limits, header, c->capture.snaplen);
+	outbox_init(&c->delivery.outbox);
+	if (!(c->manifest = manifest_open(&setup, err)) ||
+	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))
+		return -1;
+	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
+}
+
+static void close_all(struct capturing *c)
+{
+	tar_close(c->tar);
+	manifest_close(c->manifest);
+	pool_close(&c->pool);
+	if (c->sink.fd >= 0)
+		sink_restore(&c->sink);
+	if (c->output_fd > STDOUT_FILENO)
+		close(c->output_fd);
+	capture_close(&c->capture);
+	signals_close(&c->signals);
+}
+
+static void say_warnings(const struct capturing *c, const struct options *options)
+{
+	char size[NUMBER_TEXT_SIZE];
+
+	if (options->segment_grown && !options->quiet)
+		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
+		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
+	if (c->capture.filter_in_user_space)
+		say("the filter is too long for the kernel: every packet is copied, and filtered here");
+	if (c->capture.ring && c->capture.ring < options->buffer_kib * 1024)
+		say("-B/--buffer-size: the kernel granted only %s of ring",
+		    number_format(NUMBER_SIZE, c->capture.ring, size));
+}
+
+/* tcpdump's words, so that scripts which look for them go on working. */
+static void say_account(const struct account *account, const struct options *options)
+{
+	if (!options->quiet) {
+		say_bare("%" PRIu64 " packets captured", account->written);
+		say_bare("%" PRIu64 " packets received by filter", account->received);
+	}
+	if (!options->quiet || account->dropped)
+		say_bare("%" PRIu64 " packets dropped by kernel", account->dropped);
+	if (account->dropped_reader_slow)
+		say_bare("%" PRIu64 " of these while the reader took too little", account->dropped_reader_slow);
+	if (account->dropped_at_stop)
+		say_bare("%" PRIu64 " packets dropped at stop: the reader did not take them in time",
+			 account->dropped_at_stop);
+	if (account->after_limit && !options->quiet)
+		say_bare("%" PRIu64 " packets came after the limit", account->after_limit);
+}
+
+static int watched_stdin(const struct options *options)
+{
+	struct stat status;
+
+	if (options->stdin_mode != 0 || fstat(STDIN_FILENO, &status) < 0)
+		return -1;
+	if (options->read_file && strcmp(options->read_file, "-") == 0)
+		return -1;
+	return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? STDIN_FILENO : -1;
+}
+
+static enum status capture_now(struct capturing *c, const struct options *options, struct err *err)
+{
+	struct account account = {0};
+	enum status status;
+	struct run_parts parts = {
+		.options = options,
+		.capture = &c->capture,
+		.segments = &c->segments,
+		.delivery = &c->delivery,
+		.signals = &c->signals,
+		.stdin_fd = watched_stdin(options),
+	};
+
+	if (refuse_terminal(options, err) < 0 || open_capture(c, options, err) < 0 ||
+	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
+		return err->status;
+	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
+	say_warnings(c, options);
+	status = run(&parts, &account, err);
+	say_account(&account, options);
+	return status;
+}
+
+enum status command_capture(int argc, char **argv, struct err *err)
+{
+	struct capturing c = {
+		.capture = {.fd = -1, .file = -1}, .sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1};
+	struct options options;
+	enum status status = STATUS_OK;
+
+	if (options_parse(&options, argc, argv, err) < 0) {
+		options_free(&options);
+		return err->status;
+	}
+	switch (options.action) {
+	case ACTION_HELP:
+		options_help();
+		break;
+	case ACTION_VERSION:
+		status = show_version();
+		break;
+	case ACTION_LIST_INTERFACES:
+		status = interfaces_list(err) < 0 ? err->status : STATUS_OK;
+		break;
+	case ACTION_DUMP_FILTER:
+		status = dump_filter(&options, err);
+		break;
+	case ACTION_CAPTURE:
+		status = capture_now(&c, &options, err);
+		close_all(&c);
+		break;
+	}
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,154 @@
+#include "deliver.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+
+static int put_text(struct delivery *delivery, const char *name, const char *text, size_t size, struct err *err)
+{
+	return tar_member(delivery->tar, name, clock_real() / CLOCK_SECOND, text, size, err);
+}
+
+int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
+		  struct manifest *manifest, uint64_t now, struct err *err)
+{
+	const char *text;
+	size_t size;
+
+	delivery->segments = segments;
+	delivery->sink = sink;
+	delivery->tar = tar;
+	delivery->manifest = manifest;
+	delivery->progress_at = now;
+	if (manifest_capture_text(manifest, &text, &size, err) < 0)
+		return -1;
+	return put_text(delivery, "capture.json", text, size, err);
+}
+
+static int put_segment(struct delivery *delivery, struct segment *segment, struct err *err)
+{
+	char name[MANIFEST_NAME_SIZE];
+
+	delivery->sending = segment;
+	delivery->handed_over += segment->packets;
+	manifest_add(delivery->manifest, segment);
+	return tar_member(delivery->tar, manifest_file_name(delivery->manifest, segment, name),
+			  segment->last / CLOCK_SECOND, segment->data, segment->used, err);
+}
+
+static int put_part(struct delivery *delivery, struct err *err)
+{
+	char name[MANIFEST_NAME_SIZE];
+	const char *text;
+	size_t size;
+
+	if (manifest_part_text(delivery->manifest, name, &text, &size, err) < 0)
+		return -1;
+	return put_text(delivery, name, text, size, err);
+}
+
+static int put_manifest(struct delivery *delivery, struct err *err)
+{
+	const char *text;
+	size_t size;
+
+	delivery->manifest_sent = true;
+	if (manifest_text(delivery->manifest, delivery->account, delivery->cause, delivery->detail, &text, &size, err) <
+	    0)
+		return -1;
+	return put_text(delivery, "manifest.json", text, size, err);
+}
+
+static int put_end(struct delivery *delivery, struct err *err)
+{
+	delivery->ended = true;
+	return tar_end(delivery->tar, err);
+}
+
+/* Put the next thing into the empty outbox: 1 if there was one, 0 if not, -1 on error. */
+static int put_next(struct delivery *delivery, struct err *err)
+{
+	struct segment *segment;
+	int result;
+
+	if (delivery->segments->sealed && manifest_full(delivery->manifest))
+		result = put_part(delivery, err);
+	else if ((segment = segments_pop(delivery->segments)))
+		result = put_segment(delivery, segment, err);
+	else if (delivery->account && !delivery->manifest_sent)
+		result = put_manifest(delivery, err);
+	else if (delivery->account && !delivery->ended)
+		result = put_end(delivery, err);
+	else
+		return 0;
+	return result < 0 ? -1 : 1;
+}
+
+static void release(struct delivery *delivery)
+{
+	if (!delivery->sending)
+		return;
+	delivery->files++;
+	delivery->packets += delivery->sending->packets;
+	pool_give(delivery->segments->pool, delivery->sending);
+	delivery->sending = NULL;
+}
+
+static enum deliver_result refused(const struct delivery *delivery, int errnum, struct err *err)
+{
+	if (errnum == EPIPE || errnum == ECONNRESET)
+		return DELIVER_GONE;
+	err_sys(err, errnum, "cannot write the archive, which now ends after %llu complete files",
+		(unsigned long long)delivery->files);
+	return DELIVER_FAILED;
+}
+
+enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err)
+{
+	for (;;) {
+		ssize_t sent = outbox_send(&delivery->outbox, delivery->sink);
+		int put;
+
+		if (sent < 0)
+			return refused(delivery, (int)-sent, err);
+		if (sent > 0)
+			delivery->progress_at = now;
+		if (!outbox_empty(&delivery->outbox))
+			return DELIVER_WAITING;
+		release(delivery);
+		put = put_next(delivery, err);
+		if (put < 0)
+			return DELIVER_FAILED;
+		if (put == 0)
+			return delivery->ended ? DELIVER_DONE : DELIVER_IDLE;
+		delivery->progress_at = now;
+	}
+}
+
+void deliver_finish(struct delivery *delivery, const struct account *account, enum cause cause, const char *detail)
+{
+	delivery->account = account;
+	delivery->cause = cause;
+	delivery->detail = detail;
+}
+
+uint64_t deliver_drop(struct delivery *delivery)
+{
+	uint64_t packets = 0;
+	struct segment *segment;
+
+	if (delivery->sending && !delivery->outbox.started) {
+		outbox_discard(&delivery->outbox);
+		manifest_take_back(delivery->manifest, delivery->sending);
+		delivery->handed_over -= delivery->sending->packets;
+		packets += delivery->sending->packets;
+		pool_give(delivery->segments->pool, delivery->sending);
+		delivery->sending = NULL;
+	}
+	while ((segment = segments_pop(delivery->segments))) {
+		packets += segment->packets;
+		pool_give(delivery->segments->pool, segment);
+	}
+	return packets;
+}

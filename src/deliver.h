@@ -1,0 +1,54 @@
+/* Sealed segments out of the door: segment -> tar member -> outbox -> sink, and the members around them. */
+#ifndef TARCAP_DELIVER_H
+#define TARCAP_DELIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "account.h"
+#include "err.h"
+#include "manifest.h"
+#include "outbox.h"
+#include "segments.h"
+#include "sink.h"
+#include "tar.h"
+
+struct delivery {
+	struct segments *segments;
+	struct sink *sink;
+	struct tar *tar;
+	struct manifest *manifest;
+	struct outbox outbox;
+	struct segment *sending;       /* the segment in the outbox, or NULL when it is something else */
+	const struct account *account; /* set by deliver_finish */
+	enum cause cause;
+	const char *detail;
+	bool manifest_sent, ended;
+	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
+	uint64_t files, packets; /* delivered in complete members */
+	uint64_t handed_over;	 /* packets in members that were begun */
+};
+
+enum deliver_result {
+	DELIVER_IDLE,	 /* nothing waits */
+	DELIVER_WAITING, /* bytes wait for the reader */
+	DELIVER_DONE,	 /* the archive is complete and taken */
+	DELIVER_GONE,	 /* the reader has gone away */
+	DELIVER_FAILED,	 /* see err */
+};
+
+/* Begins with capture.json in the outbox. All parts stay the caller's. */
+int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
+		  struct manifest *manifest, uint64_t now, struct err *err);
+
+/* Send as much as the reader takes now. now is boot time. */
+enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err);
+
+/* No more segments will be sealed: manifest and trailer are to follow the last. account is read when the manifest is
+ * made. */
+void deliver_finish(struct delivery *delivery, const struct account *account, enum cause cause, const char *detail);
+
+/* Give up the segments whose header has not left. Returns their packets. */
+uint64_t deliver_drop(struct delivery *delivery);
+
+#endif

@@ -1,0 +1,25 @@
+/* The one error idiom: a value that is passed down and printed once, by main. */
+#ifndef TARCAP_ERR_H
+#define TARCAP_ERR_H
+
+/* Exit statuses; see README. */
+enum status {
+	STATUS_OK = 0,
+	STATUS_FAILED = 1,	 /* also: no such interface, no permission */
+	STATUS_USAGE = 2,	 /* also: a bad filter */
+	STATUS_READER = 3,	 /* the reader went away or did not take everything */
+	STATUS_SURROUNDINGS = 4, /* the interface vanished with nothing captured */
+};
+
+struct err {
+	enum status status; /* STATUS_OK: no error has been set */
+	char text[500];	    /* one line, without the program's name */
+};
+
+/* Set *err unless it is set already: the first error is the one that explains. Always returns -1. */
+int err_set(struct err *err, enum status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same with STATUS_FAILED, and ": " and the text of errnum behind the message. */
+int err_sys(struct err *err, int errnum, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,103 @@
+#include "interfaces.h"
+
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libpcap also lists "any", nflog and the like, which are no network interfaces. */
+static bool is_interface(const pcap_if_t *interface)
+{
+	return if_nametoindex(interface->name) != 0;
+}
+
+static pcap_if_t *find_all(struct err *err)
+{
+	char text[PCAP_ERRBUF_SIZE];
+	pcap_if_t *all;
+
+	if (pcap_findalldevs(&all, text) < 0) {
+		err_set(err, STATUS_FAILED, "cannot list the interfaces: %s", text);
+		return NULL;
+	}
+	if (!all)
+		err_set(err, STATUS_FAILED, "there are no interfaces here");
+	return all;
+}
+
+static const char *connection(const pcap_if_t *interface)
+{
+	switch (interface->flags & PCAP_IF_CONNECTION_STATUS) {
+	case PCAP_IF_CONNECTION_STATUS_CONNECTED:
+		return ", Connected";
+	case PCAP_IF_CONNECTION_STATUS_DISCONNECTED:
+		return ", Disconnected";
+	default:
+		return "";
+	}
+}
+
+static void print_interface(int number, const pcap_if_t *interface)
+{
+	unsigned flags = interface->flags;
+	const char *state = flags & PCAP_IF_UP ? (flags & PCAP_IF_RUNNING ? "Up, Running" : "Up") : "none";
+
+	printf("%d.%s%s%s%s [%s%s%s]\n", number, interface->name, interface->description ? " (" : "",
+	       interface->description ? interface->description : "", interface->description ? ")" : "", state,
+	       flags & PCAP_IF_LOOPBACK ? ", Loopback" : "", connection(interface));
+}
+
+int interfaces_list(struct err *err)
+{
+	pcap_if_t *all = find_all(err);
+	int number = 0;
+
+	if (!all)
+		return -1;
+	for (const pcap_if_t *interface = all; interface; interface = interface->next) {
+		if (is_interface(interface))
+			print_interface(++number, interface);
+	}
+	pcap_freealldevs(all);
+	return 0;
+}
+
+char *interfaces_default(struct err *err)
+{
+	pcap_if_t *all = find_all(err);
+	const pcap_if_t *found = NULL;
+	char *name = NULL;
+
+	for (const pcap_if_t *interface = all; interface; interface = interface->next) {
+		bool loopback = interface->flags & PCAP_IF_LOOPBACK;
+
+		if (!is_interface(interface) || !(interface->flags & PCAP_IF_UP))
+			continue;
+		if (!found || (!loopback && (found->flags & PCAP_IF_LOOPBACK)))
+			found = interface;
+	}
+	if (found)
+		name = strdup(found->name);
+	if (all)
+		pcap_freealldevs(all);
+	if (!name)
+		err_set(err, STATUS_FAILED, "no interface is up here (see tarcap -D)");
+	return name;
+}
+
+char *interfaces_names(char *names, size_t size)
+{
+	struct err ignored = {0};
+	pcap_if_t *all = find_all(&ignored);
+	size_t used = 0;
+
+	names[0] = '\0';
+	for (const pcap_if_t *interface = all; interface && used < size; interface = interface->next) {
+		if (is_interface(interface))
+			used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "", interface->name);
+	}
+	if (all)
+		pcap_freealldevs(all);
+	return names;
+}

@@ -1,0 +1,360 @@
+#include "manifest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "version.h"
+
+/* A file's line is below 400 bytes; the rest is below 64 KiB but for the filter, which may be escaped. */
+#define LINE_SIZE 400
+#define TEXT_SIZE ((size_t)MANIFEST_FILES * LINE_SIZE + 65536 + 6 * (size_t)FILTER_MAX_LENGTH)
+
+struct file {
+	uint32_t number;
+	uint64_t packets, bytes, first, last, dropped;
+};
+
+struct manifest {
+	struct manifest_setup setup;
+	uint64_t started; /* ns since the epoch */
+	uint64_t clock_offset;
+	unsigned count, parts;
+	uint64_t files, packets, bytes; /* in all */
+	struct file *table;
+	char *text;
+	size_t used;
+	bool overflow;
+};
+
+static const char *const causes[] = {
+	[CAUSE_NONE] = "none",
+	[CAUSE_COUNT] = "packet count",
+	[CAUSE_BYTES] = "byte limit",
+	[CAUSE_DURATION] = "duration",
+	[CAUSE_SEGMENTS] = "segment count",
+	[CAUSE_SIGNAL] = "signal",
+	[CAUSE_STDIN_CLOSED] = "stdin closed",
+	[CAUSE_END_OF_FILE] = "end of file",
+	[CAUSE_INTERFACE_GONE] = "interface gone",
+	[CAUSE_INPUT_FAILED] = "input failed",
+};
+
+const char *manifest_cause(enum cause cause)
+{
+	return causes[cause];
+}
+
+/* What to add to boot time to get real time: when it changes during a capture, somebody set the clock. */
+static uint64_t clock_offset(void)
+{
+	return clock_real() - clock_boot();
+}
+
+struct manifest *manifest_open(const struct manifest_setup *setup, struct err *err)
+{
+	struct manifest *manifest = calloc(1, sizeof(*manifest));
+
+	if (manifest) {
+		manifest->setup = *setup;
+		manifest->started = clock_real();
+		manifest->clock_offset = clock_offset();
+		manifest->table = malloc(MANIFEST_FILES * sizeof(*manifest->table));
+		manifest->text = malloc(TEXT_SIZE);
+	}
+	if (!manifest || !manifest->table || !manifest->text) {
+		err_sys(err, ENOMEM, "memory for the manifest");
+		manifest_close(manifest);
+		return NULL;
+	}
+	return manifest;
+}
+
+void manifest_close(struct manifest *manifest)
+{
+	if (!manifest)
+		return;
+	free(manifest->table);
+	free(manifest->text);
+	free(manifest);
+}
+
+size_t manifest_memory(void)
+{
+	return TEXT_SIZE + MANIFEST_FILES * sizeof(struct file);
+}
+
+static char *file_name(const struct manifest *manifest, uint32_t number, uint64_t first, char name[MANIFEST_NAME_SIZE])
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap", manifest->setup.series, number,
+		 clock_compact(first, time));
+	return name;
+}
+
+char *manifest_file_name(const struct manifest *manifest, const struct segment *segment, char name[MANIFEST_NAME_SIZE])
+{
+	return file_name(manifest, segment->number, segment->first, name);
+}
+
+bool manifest_full(const struct manifest *manifest)
+{
+	return manifest->count == MANIFEST_FILES;
+}
+
+void manifest_add(struct manifest *manifest, const struct segment *segment)
+{
+	manifest->table[manifest->count++] = (struct file){
+		.number = segment->number,
+		.packets = segment->packets,
+		.bytes = segment->used,
+		.first = segment->first,
+		.last = segment->last,
+		.dropped = segment->dropped,
+	};
+	manifest->files++;
+	manifest->packets += segment->packets;
+	manifest->bytes += segment->used;
+}
+
+void manifest_take_back(struct manifest *manifest, const struct segment *segment)
+{
+	manifest->count--;
+	manifest->files--;
+	manifest->packets -= segment->packets;
+	manifest->bytes -= segment->used;
+}
+
+static int append(const char *data, size_t size, void *context)
+{
+	struct manifest *manifest = context;
+
+	if (size > TEXT_SIZE - manifest->used) {
+		manifest->overflow = true;
+		return -1;
+	}
+	memcpy(manifest->text + manifest->used, data, size);
+	manifest->used += size;
+	return 0;
+}
+
+static void append_text(struct manifest *manifest, const char *text)
+{
+	append(text, strlen(text), manifest);
+}
+
+/* Append value and release it. NULL, which is how jansson says that it had no memory, is an error. */
+static int append_json(struct manifest *manifest, json_t *value, size_t flags, struct err *err)
+{
+	int result = value ? json_dump_callback(value, append, manifest, flags | JSON_ENSURE_ASCII) : -1;
+
+	json_decref(value);
+	if (result < 0)
+		return err_set(err, STATUS_FAILED, "the manifest: %s",
+			       manifest->overflow ? "too long" : "out of memory");
+	return 0;
+}
+
+/* text as JSON; bytes that are no UTF-8 become '?', where a name or a path has such. */
+static json_t *json_text(const char *text)
+{
+	json_t *value = text ? json_string(text) : json_null();
+	char *copy;
+
+	if (value)
+		return value;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (char *p = copy; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	value = json_string(copy);
+	free(copy);
+	return value;
+}
+
+static json_t *json_limit(uint64_t value)
+{
+	return value ? json_integer((json_int_t)value) : json_null();
+}
+
+static json_t *json_time(uint64_t real)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	return json_string(clock_rfc3339(real, text));
+}
+
+/* As text: a double has no room for nanoseconds since 1970. */
+static json_t *json_seconds(uint64_t nanoseconds)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	return json_string(clock_seconds(nanoseconds, text));
+}
+
+/* A duration, which is whole milliseconds. */
+static json_t *json_duration(uint64_t nanoseconds)
+{
+	return nanoseconds ? json_real((double)(nanoseconds / 1000000) / 1000.0) : json_null();
+}
+
+static json_t *json_limits(const struct options *options)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "duration_seconds", json_duration(options->duration), "max_bytes",
+			 json_limit(options->max_bytes), "packets", json_limit(options->count), "segments",
+			 json_limit(options->segments));
+}
+
+static json_t *json_memory(const struct manifest_setup *setup)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)setup->capture->ring, "pool_bytes",
+			 (json_int_t)(setup->pool->count * setup->pool->segment_size), "segment_bytes",
+			 (json_int_t)setup->pool->segment_size, "manifest_bytes", (json_int_t)manifest_memory());
+}
+
+static json_t *json_interface(const struct capture *capture)
+{
+	return json_pack("{s:o, s:o, s:i, s:I}", "name", json_text(capture->interface), "link_type",
+			 json_text(capture->link_type), "link_type_number", capture->link_type_number,
+			 "snapshot_length", (json_int_t)capture->snaplen);
+}
+
+static json_t *json_machine(void)
+{
+	struct utsname system = {0};
+
+	uname(&system);
+	return json_pack("{s:o, s:o, s:o}", "host", json_text(system.nodename), "kernel", json_text(system.release),
+			 "machine", json_text(system.machine));
+}
+
+int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err)
+{
+	const struct options *options = manifest->setup.options;
+	json_t *root;
+
+	root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o}",
+			 "tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started",
+			 json_time(manifest->started), "clock_offset_seconds", json_seconds(manifest->clock_offset),
+			 "name", options->name, "system", json_machine(), "user", "uid", (int)getuid(), "gid",
+			 (int)getgid(), "source", options->read_file ? "file" : "interface", "interface",
+			 json_interface(manifest->setup.capture), "filter", json_text(options->filter), "direction",
+			 options->direction == DIRECTION_IN    ? "in"
+			 : options->direction == DIRECTION_OUT ? "out"
+							       : "inout",
+			 "promiscuous", options->promiscuous, "filter_in_user_space",
+			 manifest->setup.capture->filter_in_user_space, "segment_seconds",
+			 json_duration(options->segment_time), "limits", json_limits(options), "memory",
+			 json_memory(&manifest->setup));
+	manifest->used = 0;
+	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
+		return -1;
+	append_text(manifest, "\n");
+	*text = manifest->text;
+	*size = manifest->used;
+	return 0;
+}
+
+static json_t *json_file(const struct manifest *manifest, const struct file *file)
+{
+	char name[MANIFEST_NAME_SIZE];
+
+	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I}", "name",
+			 file_name(manifest, file->number, file->first, name), "interface",
+			 json_text(manifest->setup.capture->interface), "packets", (json_int_t)file->packets, "bytes",
+			 (json_int_t)file->bytes, "stored_bytes", (json_int_t)file->bytes, "first",
+			 json_time(file->first), "last", json_time(file->last), "dropped", (json_int_t)file->dropped);
+}
+
+/* head, whose closing brace is replaced by the table of files, a line each. */
+static int append_with_files(struct manifest *manifest, json_t *head, struct err *err)
+{
+	manifest->used = 0;
+	if (append_json(manifest, head, JSON_INDENT(2), err) < 0)
+		return -1;
+	manifest->used -= strlen("\n}");
+	append_text(manifest, ",\n  \"files\": [");
+	for (unsigned i = 0; i < manifest->count; i++) {
+		append_text(manifest, i ? ",\n    " : "\n    ");
+		if (append_json(manifest, json_file(manifest, &manifest->table[i]), JSON_COMPACT, err) < 0)
+			return -1;
+	}
+	append_text(manifest, "\n  ]\n}\n");
+	if (manifest->overflow)
+		return err_set(err, STATUS_FAILED, "the manifest: too long");
+	return 0;
+}
+
+int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text, size_t *size,
+		       struct err *err)
+{
+	manifest->parts++;
+	snprintf(name, MANIFEST_NAME_SIZE, "manifest_%05u.json", manifest->parts);
+	if (append_with_files(
+		    manifest,
+		    json_pack("{s:i, s:i}", "tarcap_manifest", MANIFEST_VERSION, "part", (int)manifest->parts),
+		    err) < 0)
+		return -1;
+	manifest->count = 0;
+	*text = manifest->text;
+	*size = manifest->used;
+	return 0;
+}
+
+static json_t *json_account(const struct account *account)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "received_by_filter", (json_int_t)account->received,
+			 "written", (json_int_t)account->written, "dropped_by_kernel", (json_int_t)account->dropped,
+			 "dropped_by_kernel_while_reader_slow", (json_int_t)account->dropped_reader_slow,
+			 "dropped_at_stop", (json_int_t)account->dropped_at_stop, "after_limit",
+			 (json_int_t)account->after_limit, "filtered_in_user_space",
+			 (json_int_t)account->filtered_in_user_space);
+}
+
+static json_t *json_interface_account(const struct manifest *manifest, const struct account *account)
+{
+	json_t *interface = json_interface(manifest->setup.capture);
+	json_t *numbers = json_account(account);
+
+	if (interface && numbers && json_object_update(interface, numbers) < 0) {
+		json_decref(interface);
+		interface = NULL;
+	}
+	json_decref(numbers);
+	return interface;
+}
+
+int manifest_text(struct manifest *manifest, const struct account *account, enum cause cause, const char *detail,
+		  const char **text, size_t *size, struct err *err)
+{
+	json_t *head = json_pack(
+		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:[o], s:{s:I, s:I, s:I}, s:i}",
+		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
+		"started", json_time(manifest->started), "ended", json_time(clock_real()),
+		"clock_offset_seconds_at_start", json_seconds(manifest->clock_offset), "clock_offset_seconds_at_end",
+		json_seconds(clock_offset()), "ended_by", "cause", manifest_cause(cause), "detail", json_text(detail),
+		"limits", json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
+		json_interface_account(manifest, account), "totals", "files", (json_int_t)manifest->files, "packets",
+		(json_int_t)manifest->packets, "bytes", (json_int_t)manifest->bytes, "parts", (int)manifest->parts);
+
+	if (append_with_files(manifest, head, err) < 0)
+		return -1;
+	*text = manifest->text;
+	*size = manifest->used;
+	return 0;
+}
+
+const char *manifest_library(void)
+{
+	return "jansson " JANSSON_VERSION;
+}

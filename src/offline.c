@@ -1,0 +1,62 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "filter.h"
+
+#define READ_BUFFER (256 * 1024) /* musl's stdio buffer is 1 KiB */
+
+/* read(2), but a signal that arrives while a pipe is silent ends the file. */
+static ssize_t read_file(void *cookie, char *data, size_t size)
+{
+	struct capture *capture = cookie;
+	struct pollfd polled[2] = {
+		{.fd = capture->file, .events = POLLIN},
+		{.fd = capture->interrupt_fd, .events = POLLIN},
+	};
+
+	while (poll(polled, 2, -1) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	if (polled[1].revents) {
+		capture->interrupted = true;
+		return 0;
+	}
+	return read(capture->file, data, size);
+}
+
+int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err)
+{
+	static char buffer[READ_BUFFER];
+	char text[PCAP_ERRBUF_SIZE] = "";
+	const char *path = options->read_file;
+	uint32_t snaplen;
+	FILE *stream;
+
+	*capture = (struct capture){.fd = -1, .file = STDIN_FILENO, .interrupt_fd = interrupt_fd, .interface = path};
+	if (strcmp(path, "-") != 0)
+		capture->file = open(path, O_RDONLY | O_CLOEXEC);
+	if (capture->file < 0)
+		return err_sys(err, errno, "-r %.200s", path);
+	stream = fopencookie(capture, "r", (cookie_io_functions_t){.read = read_file});
+	if (!stream)
+		return err_sys(err, errno, "-r %.200s", path);
+	setvbuf(stream, buffer, _IOFBF, sizeof(buffer));
+	capture->pcap = pcap_fopen_offline(stream, text);
+	if (!capture->pcap) {
+		fclose(stream);
+		return err_set(err, STATUS_FAILED, "-r %.200s: %s", path, text);
+	}
+	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
+	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
+	capture->link_type_number = pcap_datalink(capture->pcap);
+	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
+	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
+	return filter_set(capture->pcap, NULL, options->filter, err);
+}

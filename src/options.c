@@ -1,0 +1,425 @@
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "number.h"
+
+enum kind {
+	KIND_NUMBER,
+	KIND_TEXT,
+	KIND_NAME,
+	KIND_CHOICE,
+	KIND_SET,     /* bool */
+	KIND_COUNTER, /* int, one more each time */
+	KIND_ACTION,
+	KIND_NOTHING, /* a tcpdump habit that changes nothing here */
+	KIND_REFUSED, /* a tcpdump flag that cannot mean the same here; help says what to use */
+};
+
+#define DAYS(n) ((n)*86400 * CLOCK_SECOND)
+#define MIB (UINT64_C(1) << 20)
+
+/* One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. */
+struct flag {
+	int letter;
+	const char *name;
+	enum kind kind;
+	const char *argument; /* NULL: takes none */
+	size_t offset;
+	struct number_range range;
+	const char *const *choices;
+	enum action action;
+	const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+static const char *const direction_choices[] = {
+	[DIRECTION_BOTH] = "inout", [DIRECTION_IN] = "in", [DIRECTION_OUT] = "out", NULL};
+static const char *const stdin_choices[] = {"auto", "ignore", NULL};
+
+static const char printing[] = "tarcap prints no packets: write the archive and read it with 'tar xOf x.tar "
+			       "--wildcards \"*.pcap\" | tcpdump -r -'";
+
+/* clang-format off */
+static const struct flag flags[] = {
+	{'i', "interface", KIND_TEXT, "NAME", AT(interface),
+	 .help = "capture on NAME (default: the first that is up and not loopback)"},
+	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES,
+	 .help = "list the interfaces and exit"},
+	{'F', NULL, KIND_TEXT, "FILE", AT(filter_file),
+	 .help = "read the filter from FILE; one on the command line is ignored"},
+	{'d', NULL, KIND_ACTION, .action = ACTION_DUMP_FILTER,
+	 .help = "print the compiled filter and exit (-dd: as C, -ddd: as numbers)"},
+	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
+	 .help = "keep at most N bytes of each packet (0: 262144)"},
+	{'Q', "direction", KIND_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
+	 .help = "only packets that came in, or went out"},
+	{'p', "no-promiscuous-mode", KIND_NOTHING,
+	 .help = "no promiscuous mode; that is the default here"},
+	{0, "promiscuous", KIND_SET, NULL, AT(promiscuous),
+	 .help = "put the interface into promiscuous mode"},
+	{'c', NULL, KIND_NUMBER, "N", AT(count), {NUMBER_COUNT, 1, UINT64_MAX / 2, 1},
+	 .help = "stop after N packets"},
+	{0, "duration", KIND_NUMBER, "D", AT(duration), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
+	 .help = "stop after D: 90s, 10m, 1h (default 5m; 0: none)"},
+	{0, "max-bytes", KIND_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
+	 .help = "stop before N bytes of packet records (default 1G; 0: none)"},
+	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, 256 * MIB, 0},
+	 .help = "cut a file before it exceeds N; a bare N is millions (default 4M)"},
+	{'G', "segment-time", KIND_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
+	 .help = "cut a file every D (default: 1s, doubling up to 10s)"},
+	{'W', NULL, KIND_NUMBER, "N", AT(segments), {NUMBER_COUNT, 1, UINT32_MAX, 0},
+	 .help = "stop after N files"},
+	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, 2048, 1048576, 0},
+	 .help = "kernel ring in KiB (default 32768)"},
+	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, 1024 * MIB, 0},
+	 .help = "memory for packets on their way out (default 16M)"},
+	{'w', NULL, KIND_TEXT, "FILE", AT(write_file),
+	 .help = "write the tar to FILE (default -: stdout)"},
+	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
+	 .help = "read packets from a pcap FILE (-: stdin) instead of an interface"},
+	{0, "name", KIND_NAME, "NAME",
+	 .help = "directory in the archive (default: the host's name)"},
+	{0, "stdin", KIND_CHOICE, "auto|ignore", AT(stdin_mode), .choices = stdin_choices,
+	 .help = "auto: end when stdin is a pipe and closes (default)"},
+	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
+	 .help = "give up on a reader that takes nothing for D (default 60s; 0: never)"},
+	{'q', NULL, KIND_COUNTER, NULL, AT(quiet),
+	 .help = "say only what went wrong or was lost"},
+	{'v', NULL, KIND_COUNTER, NULL, AT(verbose),
+	 .help = "a line of progress every 10 s"},
+	{'h', "help", KIND_ACTION, .action = ACTION_HELP,
+	 .help = "show this and exit"},
+	{0, "version", KIND_ACTION, .action = ACTION_VERSION,
+	 .help = "show the version and the libraries inside, and exit"},
+
+	{'n', NULL, KIND_NOTHING},
+	{'U', "packet-buffered", KIND_NOTHING},
+	{'l', NULL, KIND_NOTHING},
+	{'K', "dont-verify-checksums", KIND_NOTHING},
+	{'Z', "relinquish-privileges", KIND_NOTHING, "USER"},
+	{0, "immediate-mode", KIND_NOTHING},
+	{'z', NULL, KIND_REFUSED, "COMMAND", .help = "tarcap runs no commands: pipe its output instead"},
+	{'A', NULL, KIND_REFUSED, .help = printing},
+	{'x', NULL, KIND_REFUSED, .help = printing},
+	{'X', NULL, KIND_REFUSED, .help = printing},
+	{'e', NULL, KIND_REFUSED, .help = printing},
+	{'t', NULL, KIND_REFUSED, .help = printing},
+	{'S', NULL, KIND_REFUSED, .help = printing},
+};
+/* clang-format on */
+
+#define FLAGS (sizeof(flags) / sizeof(flags[0]))
+#define LONG_ONLY 256 /* getopt's value for row n without a letter is LONG_ONLY + n */
+
+static int value_of(size_t row)
+{
+	return flags[row].letter ? flags[row].letter : LONG_ONLY + (int)row;
+}
+
+static const struct flag *find(int value)
+{
+	for (size_t row = 0; row < FLAGS; row++) {
+		if (value_of(row) == value)
+			return &flags[row];
+	}
+	return NULL;
+}
+
+static void getopt_tables(char *letters, struct option *longs)
+{
+	/* '+': the filter begins at the first word that is no option. ':': we say what is wrong, not getopt. */
+	*letters++ = '+';
+	*letters++ = ':';
+	for (size_t row = 0; row < FLAGS; row++) {
+		if (flags[row].letter) {
+			*letters++ = (char)flags[row].letter;
+			if (flags[row].argument)
+				*letters++ = ':';
+		}
+		if (flags[row].name)
+			*longs++ = (struct option){flags[row].name, flags[row].argument ? 1 : 0, NULL, value_of(row)};
+	}
+	*letters = '\0';
+	*longs = (struct option){0};
+}
+
+/* As the user would type it: "--duration", or "-c" where there is no long name. */
+static const char *typed(const struct flag *flag, char text[40])
+{
+	if (flag->name && flag->letter)
+		snprintf(text, 40, "-%c/--%s", flag->letter, flag->name);
+	else if (flag->name)
+		snprintf(text, 40, "--%s", flag->name);
+	else
+		snprintf(text, 40, "-%c", flag->letter);
+	return text;
+}
+
+static int set_choice(const struct flag *flag, const char *name, const char *argument, uint64_t *choice,
+		      struct err *err)
+{
+	for (uint64_t i = 0; flag->choices[i]; i++) {
+		if (strcmp(argument, flag->choices[i]) == 0) {
+			*choice = i;
+			return 0;
+		}
+	}
+	return err_set(err, STATUS_USAGE, "%s '%.60s': allowed is %s", name, argument, flag->argument);
+}
+
+void options_safe_name(const char *text, char *name, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size - 1 && text[i]; i++) {
+		int c = (unsigned char)text[i];
+		int keep = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+			   c == '_' || c == '-';
+		name[i] = keep ? text[i] : '-';
+	}
+	name[i] = '\0';
+}
+
+static int set_name(struct options *options, const char *argument, struct err *err)
+{
+	options_safe_name(argument, options->name, sizeof(options->name));
+	if (strcmp(argument, options->name) != 0 || !*argument || strcmp(argument, ".") == 0 ||
+	    strcmp(argument, "..") == 0)
+		return err_set(err, STATUS_USAGE,
+			       "--name '%.80s': allowed is 1 to %d of A-Z a-z 0-9 . _ -, not . or ..", argument,
+			       NAME_MAX_LENGTH);
+	return 0;
+}
+
+static int apply(struct options *options, const struct flag *flag, const char *argument, struct err *err)
+{
+	void *at = (char *)options + flag->offset;
+	char name[40];
+
+	typed(flag, name);
+	switch (flag->kind) {
+	case KIND_NUMBER:
+		return number_parse(name, argument, &flag->range, at, err);
+	case KIND_TEXT:
+		if (!*argument)
+			return err_set(err, STATUS_USAGE, "%s '': needs a %s", name, flag->argument);
+		*(const char **)at = argument;
+		return 0;
+	case KIND_NAME:
+		return set_name(options, argument, err);
+	case KIND_CHOICE:
+		return set_choice(flag, name, argument, at, err);
+	case KIND_SET:
+		*(bool *)at = true;
+		return 0;
+	case KIND_COUNTER:
+		++*(int *)at;
+		return 0;
+	case KIND_ACTION:
+		if (flag->action == ACTION_DUMP_FILTER)
+			options->dump_level++;
+		options->action = flag->action;
+		return 0;
+	case KIND_NOTHING:
+		return 0;
+	case KIND_REFUSED:
+		return err_set(err, STATUS_USAGE, "%s: %s", name, flag->help);
+	}
+	return 0;
+}
+
+static void defaults(struct options *options)
+{
+	char host[256] = "";
+
+	*options = (struct options){
+		.snaplen = SNAPLEN_MAX,
+		.buffer_kib = 32768,
+		.memory = 16 * MIB,
+		.stall = 60 * CLOCK_SECOND,
+	};
+	/* POSIX leaves a truncated name unterminated. */
+	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0] || host[0] == '.')
+		strcpy(host, "capture");
+	options_safe_name(host, options->name, sizeof(options->name));
+}
+
+/* tcpdump's -F: the file's text with comments (# to the end of the line) blanked. */
+static int read_filter_file(struct options *options, struct err *err)
+{
+	int fd = open(options->filter_file, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return err_sys(err, errno, "-F %.200s", options->filter_file);
+	while (used <= FILTER_MAX_LENGTH && n > 0) {
+		n = read(fd, options->filter + used, FILTER_MAX_LENGTH + 1 - used);
+		used += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0) {
+		int errnum = errno;
+		close(fd);
+		return err_sys(err, errnum, "-F %.200s", options->filter_file);
+	}
+	close(fd);
+	if (used > FILTER_MAX_LENGTH)
+		return err_set(err, STATUS_USAGE, "-F %.200s: a filter has at most %d bytes", options->filter_file,
+			       FILTER_MAX_LENGTH);
+	options->filter[used] = '\0';
+	for (char *p = strchr(options->filter, '#'); p; p = strchr(p, '#'))
+		memset(p, ' ', strcspn(p, "\n"));
+	return 0;
+}
+
+static int join_words(struct options *options, char **words, struct err *err)
+{
+	size_t used = 0;
+
+	for (; *words; words++) {
+		size_t length = strlen(*words);
+
+		if (used + length + 1 > FILTER_MAX_LENGTH)
+			return err_set(err, STATUS_USAGE, "the filter: at most %d bytes; use fewer terms",
+				       FILTER_MAX_LENGTH);
+		if (used)
+			options->filter[used++] = ' ';
+		memcpy(options->filter + used, *words, length);
+		used += length;
+	}
+	options->filter[used] = '\0';
+	return 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static int check_segment_size(struct options *options, struct err *err)
+{
+	/* A file header and one maximal record, rounded up to whole pages. */
+	uint64_t smallest = (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
+	uint64_t largest = options->memory / 4;
+	char text[2][NUMBER_TEXT_SIZE];
+
+	if (options->segment_size > largest)
+		return err_set(err, STATUS_USAGE, "-C/--segment-size %s: allowed is at most a quarter of --memory, %s",
+			       number_format(NUMBER_SIZE, options->segment_size, text[0]),
+			       number_format(NUMBER_SIZE, largest, text[1]));
+	if (options->segment_size == 0)
+		options->segment_size = largest < 4 * MIB ? largest : 4 * MIB;
+	if (options->segment_size < smallest) {
+		options->segment_size = smallest;
+		options->segment_grown = true;
+	}
+	return 0;
+}
+
+static int check(struct options *options, struct err *err)
+{
+	if (options->snaplen == 0)
+		options->snaplen = SNAPLEN_MAX;
+	if (options->read_file && options->interface)
+		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interface);
+	if (options->interface && (strcmp(options->interface, "any") == 0 || strcmp(options->interface, "all") == 0))
+		return err_set(err, STATUS_USAGE, "-i %s: name one interface (see -D)", options->interface);
+	if (options->write_file &&
+	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
+		return err_set(err, STATUS_USAGE,
+			       "-w %.200s: what is written is a tar of pcap files: give it a name that ends in .tar",
+			       options->write_file);
+	if (options->write_file && strcmp(options->write_file, "-") == 0)
+		options->write_file = NULL;
+	return check_segment_size(options, err);
+}
+
+static int scan_flags(struct options *options, int argc, char **argv, struct err *err)
+{
+	struct option longs[FLAGS + 1];
+	char letters[2 * FLAGS + 3];
+	int value;
+
+	getopt_tables(letters, longs);
+	opterr = 0;
+	optind = 1;
+	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct flag *flag = find(value == ':' ? optopt : value);
+		char name[40];
+
+		if (value == ':' && flag)
+			return err_set(err, STATUS_USAGE, "%s: needs a %s", typed(flag, name), flag->argument);
+		if (value == '?' || value == ':' || !flag) {
+			if (optopt && !find(optopt))
+				return err_set(err, STATUS_USAGE, "unknown flag -%c (see tarcap --help)", optopt);
+			return err_set(err, STATUS_USAGE,
+				       "unknown, ambiguous or misused flag '%.100s' (see tarcap --help)",
+				       argv[optind - 1]);
+		}
+		if (apply(options, flag, optarg, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv, struct err *err)
+{
+	const uint64_t not_given = UINT64_MAX;
+
+	defaults(options);
+	options->duration = options->max_bytes = not_given;
+	options->filter = calloc(1, FILTER_MAX_LENGTH + 2);
+	if (!options->filter)
+		return err_sys(err, errno, "memory for the filter");
+	if (scan_flags(options, argc, argv, err) < 0)
+		return -1;
+	/* A file ends by itself: the default limits are for live captures. */
+	if (options->duration == not_given)
+		options->duration = options->read_file ? 0 : 300 * CLOCK_SECOND;
+	if (options->max_bytes == not_given)
+		options->max_bytes = options->read_file ? 0 : 1024 * MIB;
+	if (check(options, err) < 0)
+		return -1;
+	return options->filter_file ? read_filter_file(options, err) : join_words(options, argv + optind, err);
+}
+
+void options_free(struct options *options)
+{
+	free(options->filter);
+	options->filter = NULL;
+}
+
+void options_help(void)
+{
+	printf("usage: tarcap [OPTION]... [FILTER] > capture.tar\n"
+	       "Captures packets and writes a tar of pcap files, with a manifest as its last member, to stdout.\n"
+	       "FILTER is a pcap-filter(7) expression such as 'tcp port 443'. Ctrl-C ends the capture.\n\n");
+	for (size_t row = 0; row < FLAGS; row++) {
+		const struct flag *flag = &flags[row];
+		char left[48], letter[8] = "   ";
+
+		if (flag->kind == KIND_REFUSED || !flag->help)
+			continue;
+		if (flag->letter)
+			snprintf(letter, sizeof(letter), "-%c%s", flag->letter, flag->name ? "," : "");
+		snprintf(left, sizeof(left), "%-3s %s%s%s%s", letter, flag->name ? "--" : "",
+			 flag->name ? flag->name : "", flag->name && flag->argument ? " " : "",
+			 flag->argument ? flag->argument : "");
+		printf("  %-32s %s\n", left, flag->help);
+	}
+	printf("  %-32s %s\n", "-n -U -l -K -Z USER", "accepted, as people type them for tcpdump; change nothing");
+	printf("\nSizes take k, M, G; durations ms, s, m, h.\n"
+	       "Exit status: 0 captured and delivered, 1 failed, 2 wrong usage or filter,\n"
+	       "3 the reader went away or did not take everything, 4 the interface vanished with nothing captured.\n");
+}

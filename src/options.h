@@ -1,0 +1,65 @@
+/* The command line of a capture. */
+#ifndef TARCAP_OPTIONS_H
+#define TARCAP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define SNAPLEN_MAX 262144	 /* libpcap's MAXIMUM_SNAPLEN */
+#define NAME_MAX_LENGTH 64	 /* of --name */
+#define FILTER_MAX_LENGTH 131072 /* bytes of filter text, from the command line or -F */
+
+enum action {
+	ACTION_CAPTURE,
+	ACTION_LIST_INTERFACES,
+	ACTION_DUMP_FILTER,
+	ACTION_HELP,
+	ACTION_VERSION,
+};
+
+enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
+
+/* Texts point into argv, except filter. 0 means no limit where a limit can be none. */
+struct options {
+	enum action action;
+	int dump_level; /* -d, -dd, -ddd */
+	const char *interface;
+	const char *read_file;
+	const char *write_file; /* NULL: stdout */
+	const char *filter_file;
+	char *filter; /* malloc'ed, never NULL; options_free releases it */
+	char name[NAME_MAX_LENGTH + 1];
+	uint64_t snaplen;
+	uint64_t count;
+	uint64_t duration; /* ns */
+	uint64_t max_bytes;
+	uint64_t segment_size;
+	uint64_t segment_time; /* ns; 0: not given, starts at 1 s and doubles up to 10 s */
+	uint64_t segments;
+	uint64_t buffer_kib;
+	uint64_t memory;
+	uint64_t stall;	     /* ns */
+	uint64_t direction;  /* enum direction */
+	uint64_t stdin_mode; /* 0 auto, 1 ignore */
+	bool promiscuous;
+	bool segment_grown; /* -C was below one maximal packet, and was raised to segment_size */
+	int quiet, verbose;
+};
+
+/*
+ * Fill *options from argv, with the defaults where nothing was given, read -F, and check what can be
+ * checked without opening anything else. -1 with STATUS_USAGE on bad input.
+ */
+int options_parse(struct options *options, int argc, char **argv, struct err *err);
+void options_free(struct options *options);
+
+/* Print the help text to stdout. */
+void options_help(void);
+
+/* Copy text into name as a member name may have it: [A-Za-z0-9.-] and '_' stay, the rest becomes '-'. */
+void options_safe_name(const char *text, char *name, size_t size);
+
+#endif

@@ -1,0 +1,42 @@
+/* What is on its way to the sink: at most one tar member, the data by reference. */
+#ifndef TARCAP_OUTBOX_H
+#define TARCAP_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "sink.h"
+
+#define OUTBOX_SMALL 4096 /* bytes of headers and padding it can hold */
+#define OUTBOX_PARTS 8
+#define OUTBOX_CHUNK (256 * 1024) /* bytes per write: the reader starts on one while we make the next */
+
+struct outbox {
+	struct iovec parts[OUTBOX_PARTS];
+	int first, count;
+	size_t pending;		   /* bytes waiting */
+	bool started;		   /* some of what was put in since it was last empty has left */
+	const unsigned char *body; /* memory that outlives the sending, so it is not copied */
+	size_t body_size;
+	size_t small_used;
+	unsigned char small[OUTBOX_SMALL];
+};
+
+void outbox_init(struct outbox *outbox);
+
+/* Bytes put in from within body are sent from where they lie; the caller keeps them until outbox_empty(). */
+void outbox_set_body(struct outbox *outbox, const void *body, size_t size);
+
+/* Add bytes. -1 when they don't fit, which one member's parts always do. */
+int outbox_put(struct outbox *outbox, const void *data, size_t size);
+
+bool outbox_empty(const struct outbox *outbox);
+
+/* Send what the sink takes now. Returns the bytes that left, 0 when none could, or -errno. */
+ssize_t outbox_send(struct outbox *outbox, struct sink *sink);
+
+/* Forget what is waiting. Only allowed while !started: otherwise a torn member would be followed by another. */
+void outbox_discard(struct outbox *outbox);
+
+#endif

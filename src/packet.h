@@ -1,0 +1,30 @@
+/* A packet as capture hands it to segments: a pcap record's header, and where the bytes lie. */
+#ifndef TARCAP_PACKET_H
+#define TARCAP_PACKET_H
+
+#include <stdint.h>
+
+#include "clock.h"
+
+#define PACKET_FILE_HEADER 24 /* bytes in front of a pcap file's records */
+
+/* The record header of a pcap file, in host byte order (draft-ietf-opsawg-pcap, section 5). */
+struct packet_header {
+	uint32_t seconds;
+	uint32_t fraction; /* microseconds */
+	uint32_t caplen;   /* bytes kept */
+	uint32_t length;   /* bytes on the wire */
+};
+
+struct packet {
+	struct packet_header header;
+	const unsigned char *data;
+};
+
+/* A packet's time in ns since the epoch. */
+static inline uint64_t packet_time(const struct packet_header *header)
+{
+	return header->seconds * CLOCK_SECOND + header->fraction * UINT64_C(1000);
+}
+
+#endif

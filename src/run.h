@@ -1,0 +1,30 @@
+/* A capture's life: the one poll loop, its deadlines, and what ends it. */
+#ifndef TARCAP_RUN_H
+#define TARCAP_RUN_H
+
+#include "account.h"
+#include "capture.h"
+#include "deliver.h"
+#include "err.h"
+#include "options.h"
+#include "segments.h"
+#include "signals.h"
+
+/* All parts are open, the capture is armed, and they stay the caller's. */
+struct run_parts {
+	const struct options *options;
+	struct capture *capture;
+	struct segments *segments;
+	struct delivery *delivery;
+	const struct signals *signals;
+	int stdin_fd;	 /* watched for its end; -1: not */
+	bool watch_sink; /* the sink can tell that its reader has gone */
+};
+
+/*
+ * Fire, say the readiness line, and run to the end. Fills *account. Says what the user has to know on the
+ * way. Returns the exit status; with STATUS_FAILED *err says why.
+ */
+enum status run(const struct run_parts *parts, struct account *account, struct err *err);
+
+#endif

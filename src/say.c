@@ -1,0 +1,40 @@
+#include "say.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void put(const char *prefix, const char *format, va_list args)
+{
+	struct pollfd stderr_poll = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char line[1024];
+	size_t used = strlen(prefix);
+
+	memcpy(line, prefix, used);
+	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	used = strlen(line);
+	line[used++] = '\n';
+	/* A pipe that polls writable has a free page, more than a line: this write cannot block. */
+	if (poll(&stderr_poll, 1, 0) == 1 && (stderr_poll.revents & POLLOUT) && write(STDERR_FILENO, line, used) < 0)
+		return; /* there is nowhere left to complain to */
+}
+
+void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put("tarcap: ", format, args);
+	va_end(args);
+}
+
+void say_bare(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put("", format, args);
+	va_end(args);
+}

@@ -1,0 +1,75 @@
+/* Packets into segments: where files begin and end, and which limit has been reached. */
+#ifndef TARCAP_SEGMENTS_H
+#define TARCAP_SEGMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "pool.h"
+
+enum verdict {
+	VERDICT_GO,	  /* taken; there is room for another */
+	VERDICT_SEALED,	  /* taken, and a segment was sealed: now is a good time to send it */
+	VERDICT_FULL,	  /* taken, but there is no room for another until a segment is given back */
+	VERDICT_COUNT,	  /* taken, and it was the last that was asked for */
+	VERDICT_BYTES,	  /* not taken: it would exceed the byte limit */
+	VERDICT_SEGMENTS, /* not taken: it would begin one segment too many */
+	VERDICT_DURATION, /* not taken: it is later than asked for (packet clock only) */
+};
+
+/* 0: no limit */
+struct segments_limits {
+	uint64_t packets;
+	uint64_t bytes; /* of packet records, headers included */
+	uint64_t segments;
+	uint64_t duration; /* ns; used with the packet clock, else the caller's timer does it */
+};
+
+struct segments {
+	struct pool *pool;
+	struct segments_limits limits;
+	unsigned char file_header[PACKET_FILE_HEADER];
+	uint32_t max_record;
+	struct segment *open;	/* being filled, or NULL */
+	struct segment *sealed; /* oldest first, waiting to be sent */
+	struct segment **tail;
+	struct segment *newest; /* the one sealed last; valid while it is sealed */
+	uint32_t last_number;
+	uint64_t sealed_count;	 /* since the start */
+	uint64_t packets, bytes; /* taken so far; bytes of records */
+	/* The clock that cuts: ns of whatever clock the caller counts in. */
+	bool packet_clock;
+	uint64_t start, cut_at, cut_interval, cut_interval_max;
+};
+
+/*
+ * file_header stands at the front of each segment; snaplen is the largest caplen that will come.
+ * A cut_interval of 0 means 1 s that doubles with each cut up to 10 s. start is now in the cutting
+ * clock; with packet_clock it is taken from the first packet instead, and segments_add() cuts by itself.
+ */
+void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
+		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen);
+void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock);
+
+/* Is there room for one more packet, whatever its size? If not, segments_add() must not be called. */
+bool segments_room(const struct segments *segments);
+
+enum verdict segments_add(struct segments *segments, const struct packet *packet);
+
+/* Let the cutting clock go on to now: if a cut was due, seal the open segment; true if there was one. */
+bool segments_tick(struct segments *segments, uint64_t now);
+
+/* When the open segment is due, or 0 when there is none. */
+uint64_t segments_due(const struct segments *segments);
+
+/* Seal the open segment, if any. An empty one is never made. */
+void segments_seal(struct segments *segments);
+
+/* Has the limit on segments been reached, so that sealing was the end? */
+bool segments_complete(const struct segments *segments);
+
+/* Take the oldest sealed segment, or NULL. The caller gives it back to the pool. */
+struct segment *segments_pop(struct segments *segments);
+
+#endif

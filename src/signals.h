@@ -1,0 +1,24 @@
+/* Signals, read as data. */
+#ifndef TARCAP_SIGNALS_H
+#define TARCAP_SIGNALS_H
+
+#include "err.h"
+
+struct signals {
+	int fd;	     /* a signalfd that gives them all */
+	int stop_fd; /* readable when one of those that end a capture is waiting; only to be polled */
+};
+
+/*
+ * Block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, to be read from signals->fd; ignore SIGPIPE.
+ * SIGHUP is left alone where it was inherited ignored (nohup). SIGINT is not: a background job of a
+ * script inherits it ignored, and must still end by it. A blocked signal reaches the descriptor even
+ * when it is ignored, and in PID 1 (kernel/signal.c: sig_ignored() looks at the mask first).
+ */
+int signals_open(struct signals *signals, struct err *err);
+void signals_close(struct signals *signals);
+
+/* The next signal that has come, or 0. */
+int signals_next(const struct signals *signals);
+
+#endif

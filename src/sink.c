@@ -1,0 +1,57 @@
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SINK_PIPE_SIZE (1 << 20)
+
+int sink_init(struct sink *sink, int fd, struct err *err)
+{
+	struct stat status;
+
+	*sink = (struct sink){.fd = fd, .kind = SINK_BLOCKING, .saved_flags = -1};
+	if (fstat(fd, &status) < 0)
+		return err_sys(err, errno, "the output is not open");
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return err_set(err, STATUS_FAILED, "the output is open for reading only");
+	if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
+		sink->kind = SINK_NOWAIT;
+	if (S_ISFIFO(status.st_mode))
+		(void)fcntl(fd, F_SETPIPE_SZ, SINK_PIPE_SIZE);
+	return 0;
+}
+
+void sink_restore(struct sink *sink)
+{
+	if (sink->saved_flags >= 0)
+		(void)fcntl(sink->fd, F_SETFL, sink->saved_flags);
+	sink->saved_flags = -1;
+}
+
+void sink_fall_back(struct sink *sink)
+{
+	int flags = fcntl(sink->fd, F_GETFL);
+
+	sink->kind = SINK_NONBLOCK;
+	if (!(flags & O_NONBLOCK) && fcntl(sink->fd, F_SETFL, flags | O_NONBLOCK) == 0)
+		sink->saved_flags = flags;
+}
+
+ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count)
+{
+	ssize_t n;
+
+	do {
+		n = sink->kind == SINK_NOWAIT ? pwritev2(sink->fd, parts, count, -1, RWF_NOWAIT)
+					      : writev(sink->fd, parts, count);
+		if (n < 0 && sink->kind == SINK_NOWAIT && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+			sink_fall_back(sink);
+			errno = EINTR;
+		}
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return n;
+}

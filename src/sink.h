@@ -1,0 +1,38 @@
+/* The descriptor that the archive leaves through. */
+#ifndef TARCAP_SINK_H
+#define TARCAP_SINK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "err.h"
+
+enum sink_kind {
+	SINK_NOWAIT,   /* pwritev2(RWF_NOWAIT): leaves the shared file description as it is */
+	SINK_NONBLOCK, /* O_NONBLOCK was set on the file description, and is taken back at the end */
+	SINK_BLOCKING, /* files and devices, where a write does not wait for a reader */
+};
+
+struct sink {
+	int fd;
+	enum sink_kind kind;
+	int saved_flags;
+};
+
+/*
+ * Prepare fd, which stays the caller's. Pipes are asked to hold 1 MiB (fewer wake-ups; not granted is
+ * fine). RWF_NOWAIT on pipes needs Linux 5.5 or so and is refused by FIFOs: then it is O_NONBLOCK.
+ */
+int sink_init(struct sink *sink, int fd, struct err *err);
+
+/* Write with O_NONBLOCK from now on. sink_write() does this by itself where RWF_NOWAIT is refused. */
+void sink_fall_back(struct sink *sink);
+
+/* Put the file description back as it was: it is shared with whoever gave it to us. */
+void sink_restore(struct sink *sink);
+
+/* Write without waiting: bytes taken (> 0), 0 when none can be taken now, or -errno. */
+ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count);
+
+#endif
