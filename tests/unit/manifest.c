@@ -1,0 +1,158 @@
+#include "unit.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "manifest.h"
+
+static struct options options = {.name = "pod", .filter = "", .max_bytes = 1 << 20, .duration = 1500000000};
+static struct capture capture = {.interface = "eth0", .link_type = "EN10MB", .link_type_number = 1, .snaplen = 262144};
+static struct pool pool = {.segment_size = 4096, .count = 4};
+
+static struct manifest *open_manifest(void)
+{
+	struct manifest_setup setup = {&options, &capture, &pool, "eth0"};
+	struct err err = {0};
+	struct manifest *manifest = manifest_open(&setup, &err);
+
+	assert_non_null(manifest);
+	return manifest;
+}
+
+static json_t *parse(const char *text, size_t size)
+{
+	json_error_t error;
+	json_t *root = json_loadb(text, size, 0, &error);
+
+	if (!root)
+		print_message("%s at line %d\n", error.text, error.line);
+	assert_non_null(root);
+	return root;
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(object, key)));
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void names(void **state)
+{
+	struct manifest *manifest = open_manifest();
+	struct segment segment = {.number = 7, .first = UINT64_C(1795337100) * CLOCK_SECOND};
+	char name[MANIFEST_NAME_SIZE];
+
+	(void)state;
+	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap");
+	segment.number = UINT32_MAX;
+	segment.first = UINT64_MAX;
+	assert_non_null(strstr(manifest_file_name(manifest, &segment, name), ".pcap"));
+	manifest_close(manifest);
+}
+
+/* The largest numbers there can be: every line fits, nothing wraps, the table restarts after a part. */
+static void full_table(void **state)
+{
+	struct manifest *manifest = open_manifest();
+	struct segment segment = {.number = UINT32_MAX,
+				  .packets = INT64_MAX / 8192,
+				  .used = SIZE_MAX / 16384,
+				  .last = UINT64_MAX,
+				  .dropped = INT64_MAX};
+	struct account account = {.received = INT64_MAX, .written = INT64_MAX};
+	char name[MANIFEST_NAME_SIZE];
+	struct err err = {0};
+	const char *text;
+	size_t size;
+	json_t *root;
+
+	(void)state;
+	for (int i = 0; i < MANIFEST_FILES; i++) {
+		assert_false(manifest_full(manifest));
+		manifest_add(manifest, &segment);
+	}
+	assert_true(manifest_full(manifest));
+	assert_int_equal(manifest_part_text(manifest, name, &text, &size, &err), 0);
+	assert_string_equal(name, "manifest_00001.json");
+	root = parse(text, size);
+	assert_int_equal(json_array_size(json_object_get(root, "files")), MANIFEST_FILES);
+	json_decref(root);
+	assert_false(manifest_full(manifest));
+
+	segment = (struct segment){.number = 1, .packets = 3, .used = 100};
+	manifest_add(manifest, &segment);
+	manifest_add(manifest, &segment);
+	manifest_take_back(manifest, &segment);
+	assert_int_equal(manifest_text(manifest, &account, CAUSE_SIGNAL, "SIGINT", &text, &size, &err), 0);
+	root = parse(text, size);
+	assert_int_equal(json_array_size(json_object_get(root, "files")), 1);
+	assert_int_equal(number(root, "parts"), 1);
+	assert_int_equal(number(json_object_get(root, "totals"), "files"), MANIFEST_FILES + 1);
+	assert_true(number(json_object_get(root, "totals"), "packets") == MANIFEST_FILES * (INT64_MAX / 8192) + 3);
+	assert_true(number(json_array_get(json_object_get(root, "interfaces"), 0), "received_by_filter") == INT64_MAX);
+	json_decref(root);
+	manifest_close(manifest);
+}
+
+/* Names and filters come from outside: whatever bytes they have, the text stays JSON. */
+static void odd_text(void **state)
+{
+	static char filter[FILTER_MAX_LENGTH + 1];
+	struct options odd = options;
+	struct capture odd_capture = capture;
+	struct manifest_setup setup = {&odd, &odd_capture, &pool, "eth0"};
+	struct err err = {0};
+	struct manifest *manifest;
+	const char *text;
+	size_t size;
+	json_t *root;
+
+	(void)state;
+	memset(filter, '\x01', FILTER_MAX_LENGTH); /* six bytes each when escaped */
+	odd.filter = filter;
+	odd_capture.interface = "a\xff\"b\\\n";
+	odd_capture.link_type = NULL;
+	manifest = manifest_open(&setup, &err);
+	assert_int_equal(manifest_capture_text(manifest, &text, &size, &err), 0);
+	root = parse(text, size);
+	assert_int_equal(json_string_length(json_object_get(root, "filter")), FILTER_MAX_LENGTH);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(root, "interface"), "name")),
+			    "a?\"b\\\n");
+	assert_true(json_is_null(json_object_get(json_object_get(root, "interface"), "link_type")));
+	json_decref(root);
+	manifest_close(manifest);
+}
+
+static void empty(void **state)
+{
+	struct manifest *manifest = open_manifest();
+	struct account account = {0};
+	struct err err = {0};
+	const char *text;
+	size_t size;
+	json_t *root;
+
+	(void)state;
+	assert_int_equal(manifest_text(manifest, &account, CAUSE_DURATION, NULL, &text, &size, &err), 0);
+	root = parse(text, size);
+	assert_int_equal(json_array_size(json_object_get(root, "files")), 0);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(root, "ended_by"), "cause")), "duration");
+	assert_true(json_is_null(json_object_get(json_object_get(root, "ended_by"), "detail")));
+	assert_true(json_real_value(json_object_get(json_object_get(root, "limits"), "duration_seconds")) == 1.5);
+	assert_true(json_is_null(json_object_get(json_object_get(root, "limits"), "packets")));
+	json_decref(root);
+	manifest_close(manifest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(full_table),
+		cmocka_unit_test(odd_text),
+		cmocka_unit_test(empty),
+	};
+
+	return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
+}
