@@ -27,6 +27,7 @@ all: $(BUILD)/dev/tarcap
 
 ## make static: the shipped binary, build/amd64/tarcap (and build/tarcap, a link to it)
 static: $(BUILD)/$(ARCH)/tarcap
+	@:
 
 ## make image: the container image tarcap:latest, with docker, podman or buildah
 image: $(BUILD)/$(ARCH)/layer.tar
