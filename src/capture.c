@@ -145,6 +145,29 @@ static const char *direction_term(const struct capture *capture, const struct op
 	return "inbound"; /* a kernel before 4.20 */
 }
 
+/*
+ * Where the kernel cannot have the filter, it passes everything and we filter: libpcap could, too, but under load
+ * its loop does not return while no packet matches, and it does not count those that don't.
+ */
+static int set_filter(struct capture *capture, const char *term, const char *text, struct err *err)
+{
+	int too_long = filter_set(capture->pcap, term, text, FILTER_KERNEL_MAX, err);
+	int kept = too_long == 0 ? filter_leave_to_kernel(capture->pcap, capture->fd, err) : 0;
+
+	if (too_long < 0 || kept < 0)
+		return -1;
+	if (kept)
+		return 0;
+	if (term)
+		return err_set(err, STATUS_FAILED,
+			       "the filter is too long for the kernel, which a direction (-Q, or loopback) needs: use "
+			       "fewer terms");
+	capture->user_filter = filter_compile(capture->pcap, text, err);
+	if (!capture->user_filter)
+		return -1;
+	return filter_set(capture->pcap, NULL, "", FILTER_KERNEL_MAX, err);
+}
+
 int capture_open_live(struct capture *capture, const struct options *options, struct err *err)
 {
 	const char *term;
@@ -163,19 +186,14 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 		return err_set(err, STATUS_USAGE,
 			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
 	term = direction_term(capture, options);
-	if (filter_set(capture->pcap, term, options->filter, err) < 0)
-		return -1;
-	capture->filter_in_user_space = !filter_in_kernel(capture->fd);
-	if (capture->filter_in_user_space && term)
-		return err_set(err, STATUS_FAILED,
-			       "the filter is too long for the kernel, which -Q %s needs: use fewer terms", term);
-	return 0;
+	return set_filter(capture, term, options->filter, err);
 }
 
 void capture_close(struct capture *capture)
 {
 	if (capture->pcap)
 		pcap_close(capture->pcap);
+	filter_free(capture->user_filter);
 	if (capture->file > STDIN_FILENO)
 		close(capture->file);
 	free(capture->found_interface);
@@ -254,6 +272,11 @@ static void take(unsigned char *context, const struct pcap_pkthdr *header, const
 	};
 
 	reading->capture->read++;
+	if (reading->capture->user_filter &&
+	    !filter_matches(reading->capture->user_filter, data, header->len, header->caplen)) {
+		reading->capture->rejected++;
+		return;
+	}
 	reading->verdict = segments_add(reading->segments, &packet);
 	if (reading->verdict != VERDICT_GO)
 		pcap_breakloop(reading->capture->pcap);
@@ -279,11 +302,12 @@ enum capture_result capture_read(struct capture *capture, struct segments *segme
 	*verdict = reading.verdict;
 	if (reading.verdict != VERDICT_GO)
 		return CAPTURE_VERDICT;
-	if (result > 0)
+	/* Reading a file, libpcap keeps an earlier pcap_breakloop() for the next call. */
+	if (result > 0 || result == PCAP_ERROR_BREAK)
 		return CAPTURE_SOME;
 	if (capture->fd < 0)
 		return file_ended(capture, result, err);
-	if (result == 0 || result == PCAP_ERROR_BREAK)
+	if (result == 0)
 		return CAPTURE_NOTHING;
 	/* An interface that vanished is no error: capture_state() tells. */
 	if (capture_state(capture) != CAPTURE_UP)

@@ -12,6 +12,7 @@
 
 #define CAPTURE_BLOCK_TIMEOUT 100 /* ms after which the kernel hands over a block that is not full */
 
+struct bpf_program;
 struct pcap;
 
 struct capture {
@@ -25,15 +26,20 @@ struct capture {
 	const char *link_type_description;
 	int link_type_number;
 	uint32_t snaplen;
-	uint64_t ring; /* bytes of ring the kernel granted */
-	bool filter_in_user_space;
-	uint64_t received; /* packets that passed the filter, those dropped included */
-	uint64_t dropped;  /* by the kernel, because the ring was full */
-	uint64_t read;	   /* taken from the ring or the file */
+	uint64_t ring;			 /* bytes of ring the kernel granted */
+	struct bpf_program *user_filter; /* the filter, when the kernel does not take it; else NULL */
+	uint64_t received;		 /* packets that passed the filter, those dropped included */
+	uint64_t dropped;		 /* by the kernel, because the ring was full */
+	uint64_t read;			 /* taken from the ring or the file */
+	uint64_t rejected;		 /* of these, by user_filter */
 	/* reading a file */
 	int file;
 	int interrupt_fd;
 	bool interrupted;
+	/* Set by whoever has other work while a file that is a pipe has nothing: true when it can be read, false to
+	 * end. */
+	bool (*wait_for_file)(void *context);
+	void *wait_context;
 };
 
 /*
@@ -45,7 +51,7 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 
 /*
  * Open options->read_file ("-" is stdin). Reads wait for the file or for interrupt_fd to become readable,
- * whichever is first; the latter ends the file.
+ * whichever is first; the latter ends the file. Once wait_for_file is set, it does the waiting.
  */
 int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err);
 void capture_close(struct capture *capture);

@@ -1,5 +1,7 @@
 #include "filter.h"
 
+#include <errno.h>
+#include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ static char *with_term(const char *term, const char *text)
 	return both;
 }
 
-int filter_set(struct pcap *pcap, const char *term, const char *text, struct err *err)
+int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
 {
 	struct bpf_program program;
 	char *both = NULL;
@@ -42,6 +44,10 @@ int filter_set(struct pcap *pcap, const char *term, const char *text, struct err
 		if (result < 0)
 			return -1;
 	}
+	if (program.bf_len > max) {
+		pcap_freecode(&program);
+		return 1;
+	}
 	result = pcap_setfilter(pcap, &program);
 	pcap_freecode(&program);
 	if (result < 0)
@@ -49,12 +55,52 @@ int filter_set(struct pcap *pcap, const char *term, const char *text, struct err
 	return 0;
 }
 
-bool filter_in_kernel(int fd)
+int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
 {
-	socklen_t instructions = 0;
+	static struct sock_filter instructions[FILTER_KERNEL_MAX];
+	struct sock_fprog program = {0, instructions};
+	socklen_t length = 0;
 
-	/* Asked with length 0 the kernel answers with the filter's length: socket(7), SO_GET_FILTER. */
-	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &instructions) == 0 && instructions > 0;
+	/* The length is in instructions; asked with 0, the kernel only tells it: socket(7), SO_GET_FILTER. */
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) < 0 || length == 0 || length > FILTER_KERNEL_MAX ||
+	    getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, instructions, &length) < 0)
+		return 0;
+	program.len = (unsigned short)length;
+	if (filter_set(pcap, NULL, "", FILTER_KERNEL_MAX, err) < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return err_sys(err, errno, "the filter");
+	return 1;
+}
+
+struct bpf_program *filter_compile(struct pcap *pcap, const char *text, struct err *err)
+{
+	struct bpf_program *program = calloc(1, sizeof(*program));
+	struct pcap *dead = pcap_open_dead(pcap_datalink(pcap), pcap_snapshot(pcap));
+	int result = -1;
+
+	if (program && dead)
+		result = compile(dead, text, program, err);
+	else
+		err_set(err, STATUS_FAILED, "the filter: out of memory");
+	if (dead)
+		pcap_close(dead);
+	if (result == 0)
+		return program;
+	free(program);
+	return NULL;
+}
+
+void filter_free(struct bpf_program *program)
+{
+	if (program)
+		pcap_freecode(program);
+	free(program);
+}
+
+bool filter_matches(const struct bpf_program *program, const unsigned char *data, unsigned length, unsigned caplen)
+{
+	return bpf_filter(program->bf_insns, data, length, caplen) != 0;
 }
 
 int filter_dump(struct pcap *pcap, const char *text, int level, struct err *err)

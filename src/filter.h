@@ -6,20 +6,32 @@
 
 #include "err.h"
 
+struct bpf_program;
 struct pcap;
+
+#define FILTER_KERNEL_MAX 4096 /* instructions; linux/bpf_common.h: BPF_MAXINSNS */
 
 /*
  * Compile text and set it on pcap, with term ("inbound", "outbound" or NULL) required besides. An empty
  * text is set too: without any filter the kernel copies whole packets, whatever the snaplen.
- * STATUS_USAGE for a bad filter.
+ * STATUS_USAGE for a bad filter. Returns 1, and sets nothing, for one of more than max instructions.
  */
-int filter_set(struct pcap *pcap, const char *term, const char *text, struct err *err);
+int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err);
 
 /*
- * Does the packet socket have a filter? libpcap takes the kernel's away, and filters in user space,
- * when the kernel refuses one (more than 4,096 instructions).
+ * Leave the filter that filter_set() has put on the packet socket fd to the kernel alone: 1, or 0 when the kernel
+ * does not have it (it had no memory, say, and libpcap filters in user space). libpcap applies a new filter a second
+ * time to what comes first, where it does not see what only the kernel knows: "outbound" would lose those packets.
  */
-bool filter_in_kernel(int fd);
+int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err);
+
+/*
+ * Compile text for filter_matches(), for the packets that pcap gives. Unlike what is compiled on pcap itself, it
+ * uses none of the kernel's own fields (a VLAN tag is in the packet by then). malloc'ed; NULL on failure.
+ */
+struct bpf_program *filter_compile(struct pcap *pcap, const char *text, struct err *err);
+void filter_free(struct bpf_program *program);
+bool filter_matches(const struct bpf_program *program, const unsigned char *data, unsigned length, unsigned caplen);
 
 /* tcpdump's -d, -dd (level 2) and -ddd (level 3): print text, compiled for pcap's link type, to stdout. */
 int filter_dump(struct pcap *pcap, const char *text, int level, struct err *err);
