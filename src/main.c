@@ -1,12 +1,37 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "command.h"
 #include "err.h"
 #include "say.h"
 
+/*
+ * Whoever starts us may have closed 0, 1 or 2. The next descriptor opened would take the place, and what is meant
+ * for stderr would be sent by the packet socket. Read only, so that a closed stdout is still no output.
+ */
+static int fill_standard_descriptors(struct err *err)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			return err_sys(err, errno, "descriptor %d is closed, and so is /dev/null", fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
-	enum status status = command_capture(argc, argv, &err);
+	enum status status = STATUS_FAILED;
 
+	if (fill_standard_descriptors(&err) == 0)
+		status = command_capture(argc, argv, &err);
+	/* Help, lists and filters are printed: they may not have fitted where stdout goes. */
+	if (status == STATUS_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+		err_set(&err, STATUS_FAILED, "stdout did not take everything");
+		status = err.status;
+	}
 	if (err.status)
 		say("%s", err.text);
 	return (int)status;

@@ -13,9 +13,9 @@ int sink_init(struct sink *sink, int fd, struct err *err)
 
 	*sink = (struct sink){.fd = fd, .kind = SINK_BLOCKING, .saved_flags = -1};
 	if (fstat(fd, &status) < 0)
-		return err_sys(err, errno, "the output is not open");
+		return err_sys(err, errno, "stdout");
 	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
-		return err_set(err, STATUS_FAILED, "the output is open for reading only");
+		return err_set(err, STATUS_FAILED, "stdout is not open for writing: add '> capture.tar'");
 	if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
 		sink->kind = SINK_NOWAIT;
 	if (S_ISFIFO(status.st_mode))
