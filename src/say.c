@@ -15,6 +15,11 @@ static void put(const char *prefix, const char *format, va_list args)
 	memcpy(line, prefix, used);
 	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
 	used = strlen(line);
+	/* Names and filters come back in messages: they must not make lines of their own, or move the cursor. */
+	for (size_t i = 0; i < used; i++) {
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	}
 	line[used++] = '\n';
 	/* A pipe that polls writable has a free page, more than a line: this write cannot block. */
 	if (poll(&stderr_poll, 1, 0) == 1 && (stderr_poll.revents & POLLOUT) && write(STDERR_FILENO, line, used) < 0)
