@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,16 +92,31 @@ static int open_capture(struct capturing *c, const struct options *options, stru
 	return signals_open(&c->signals, err);
 }
 
+/* Like open(2), but while a FIFO has no reader yet, a signal can still end us. */
+static int open_file(const char *path, int stop_fd, struct err *err)
+{
+	/* Packets are private: only their owner may read them. */
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+	int fd;
+
+	while ((fd = open(path, flags, 0600)) < 0 && errno == ENXIO) {
+		if (poll(&stop, 1, 100) > 0)
+			return err_set(err, STATUS_READER, "-w %.200s: ended before a reader came", path);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "-w %.200s", path);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
+		err_sys(err, errno, "-w %.200s", path);
+	return fd;
+}
+
 static int open_output(struct capturing *c, const struct options *options, struct err *err)
 {
 	c->output_fd = STDOUT_FILENO;
-	if (options->write_file) {
-		/* Packets are private: only their owner may read them. */
-		c->output_fd = open(options->write_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-		if (c->output_fd < 0)
-			return err_sys(err, errno, "-w %.200s", options->write_file);
-	}
-	return sink_init(&c->sink, c->output_fd, err);
+	if (options->write_file)
+		c->output_fd = open_file(options->write_file, c->signals.stop_fd, err);
+	return err->status ? -1 : sink_init(&c->sink, c->output_fd, err);
 }
 
 /* The first part of the files' names: the interface, or the name of the file that is read. */
@@ -165,7 +181,7 @@ static void say_warnings(const struct capturing *c, const struct options *option
 	if (options->segment_grown && !options->quiet)
 		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
-	if (c->capture.filter_in_user_space)
+	if (c->capture.user_filter)
 		say("the filter is too long for the kernel: every packet is copied, and filtered here");
 	if (c->capture.ring && c->capture.ring < options->buffer_kib * 1024)
 		say("-B/--buffer-size: the kernel granted only %s of ring",

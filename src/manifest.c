@@ -222,9 +222,17 @@ static json_t *json_memory(const struct manifest_setup *setup)
 			 (json_int_t)setup->pool->segment_size, "manifest_bytes", (json_int_t)manifest_memory());
 }
 
-static json_t *json_interface(const struct capture *capture)
+/* Reading a file, the series stands for the interface: nobody knows its name. */
+static json_t *json_interface_name(const struct manifest_setup *setup)
 {
-	return json_pack("{s:o, s:o, s:i, s:I}", "name", json_text(capture->interface), "link_type",
+	return json_text(setup->options->read_file ? setup->series : setup->capture->interface);
+}
+
+static json_t *json_interface(const struct manifest_setup *setup)
+{
+	const struct capture *capture = setup->capture;
+
+	return json_pack("{s:o, s:o, s:i, s:I}", "name", json_interface_name(setup), "link_type",
 			 json_text(capture->link_type), "link_type_number", capture->link_type_number,
 			 "snapshot_length", (json_int_t)capture->snaplen);
 }
@@ -243,19 +251,19 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	const struct options *options = manifest->setup.options;
 	json_t *root;
 
-	root = json_pack("{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o}",
-			 "tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started",
-			 json_time(manifest->started), "clock_offset_seconds", json_seconds(manifest->clock_offset),
-			 "name", options->name, "system", json_machine(), "user", "uid", (int)getuid(), "gid",
-			 (int)getgid(), "source", options->read_file ? "file" : "interface", "interface",
-			 json_interface(manifest->setup.capture), "filter", json_text(options->filter), "direction",
-			 options->direction == DIRECTION_IN    ? "in"
-			 : options->direction == DIRECTION_OUT ? "out"
-							       : "inout",
-			 "promiscuous", options->promiscuous, "filter_in_user_space",
-			 manifest->setup.capture->filter_in_user_space, "segment_seconds",
-			 json_duration(options->segment_time), "limits", json_limits(options), "memory",
-			 json_memory(&manifest->setup));
+	root = json_pack(
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o}",
+		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
+		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
+		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "source",
+		options->read_file ? "file" : "interface", "file", json_text(options->read_file), "interface",
+		json_interface(&manifest->setup), "filter", json_text(options->filter), "direction",
+		options->direction == DIRECTION_IN    ? "in"
+		: options->direction == DIRECTION_OUT ? "out"
+						      : "inout",
+		"promiscuous", options->promiscuous, "filter_in_user_space",
+		manifest->setup.capture->user_filter != NULL, "segment_seconds", json_duration(options->segment_time),
+		"limits", json_limits(options), "memory", json_memory(&manifest->setup));
 	manifest->used = 0;
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
@@ -271,7 +279,7 @@ static json_t *json_file(const struct manifest *manifest, const struct file *fil
 
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I}", "name",
 			 file_name(manifest, file->number, file->first, name), "interface",
-			 json_text(manifest->setup.capture->interface), "packets", (json_int_t)file->packets, "bytes",
+			 json_interface_name(&manifest->setup), "packets", (json_int_t)file->packets, "bytes",
 			 (json_int_t)file->bytes, "stored_bytes", (json_int_t)file->bytes, "first",
 			 json_time(file->first), "last", json_time(file->last), "dropped", (json_int_t)file->dropped);
 }
@@ -323,7 +331,7 @@ static json_t *json_account(const struct account *account)
 
 static json_t *json_interface_account(const struct manifest *manifest, const struct account *account)
 {
-	json_t *interface = json_interface(manifest->setup.capture);
+	json_t *interface = json_interface(&manifest->setup);
 	json_t *numbers = json_account(account);
 
 	if (interface && numbers && json_object_update(interface, numbers) < 0) {

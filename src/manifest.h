@@ -21,7 +21,7 @@ struct manifest_setup {
 	const struct options *options;
 	const struct capture *capture;
 	const struct pool *pool;
-	const char *series; /* first part of the pcap files' names */
+	const char *series; /* first part of the pcap files' names, at most 32 bytes */
 };
 
 struct manifest;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,20 +12,31 @@
 
 #define READ_BUFFER (256 * 1024) /* musl's stdio buffer is 1 KiB */
 
-/* read(2), but a signal that arrives while a pipe is silent ends the file. */
-static ssize_t read_file(void *cookie, char *data, size_t size)
+/* Wait until the file can be read; false when a signal came first. */
+static bool wait_readable(struct capture *capture)
 {
-	struct capture *capture = cookie;
 	struct pollfd polled[2] = {
 		{.fd = capture->file, .events = POLLIN},
 		{.fd = capture->interrupt_fd, .events = POLLIN},
 	};
 
+	if (poll(polled, 1, 0) > 0)
+		return true;
+	if (capture->wait_for_file)
+		return capture->wait_for_file(capture->wait_context);
 	while (poll(polled, 2, -1) < 0) {
 		if (errno != EINTR)
-			return -1;
+			return true; /* let read() say what is wrong */
 	}
-	if (polled[1].revents) {
+	return !polled[1].revents;
+}
+
+/* read(2), but what has to be done while a pipe is silent is done, and a signal ends the file. */
+static ssize_t read_file(void *cookie, char *data, size_t size)
+{
+	struct capture *capture = cookie;
+
+	if (capture->interrupted || !wait_readable(capture)) {
 		capture->interrupted = true;
 		return 0;
 	}
@@ -58,5 +70,5 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	capture->link_type_number = pcap_datalink(capture->pcap);
 	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
 	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
-	return filter_set(capture->pcap, NULL, options->filter, err);
+	return filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err);
 }

@@ -36,6 +36,7 @@ struct run {
 	struct segments *segments;
 	struct delivery *delivery;
 	struct account *account;
+	struct err *err;
 	enum stage stage;
 	enum cause cause;
 	char detail[80];
@@ -44,6 +45,7 @@ struct run {
 	int timer_fd, stdin_fd;
 	uint64_t now, timer_at; /* boot time */
 	uint64_t listening_at, asked_at /* by the first signal, or 0 */, drain_until, tick_at, down_check_at;
+	bool reading_file;  /* we are inside a read of the file, which has nothing at the moment */
 	bool down, holding; /* holding: the pool is full, the ring is not being read */
 	bool reader_waits;
 	uint64_t dropped_at_hold;
@@ -122,10 +124,9 @@ static void finish(struct run *run)
 	account->received = run->capture->received;
 	account->dropped = run->capture->dropped;
 	account->written = taken - account->dropped_at_stop;
-	account->after_limit = run->capture->read - taken;
-	if (run->capture->filter_in_user_space)
-		account->filtered_in_user_space = left;
-	else if (limit)
+	account->filtered_in_user_space = run->capture->rejected;
+	account->after_limit = run->capture->read - run->capture->rejected - taken;
+	if (limit)
 		account->after_limit += left;
 	else
 		account->dropped_at_stop += left;
@@ -134,9 +135,7 @@ static void finish(struct run *run)
 
 static bool is_drained(const struct run *run)
 {
-	if (!run->capture->filter_in_user_space && in_ring(run) == 0)
-		return true;
-	return run->now >= run->drain_until;
+	return in_ring(run) == 0 || run->now >= run->drain_until;
 }
 
 /* The capture ends, for the first cause that comes. */
@@ -155,9 +154,12 @@ static void stop(struct run *run, enum cause cause)
 /* The end now, whatever has left. */
 static void abandon(struct run *run, enum status status, const char *why)
 {
+	uint64_t dropped_at_stop = run->account->dropped_at_stop;
+
 	stop(run, CAUSE_NONE);
 	if (run->stage != STAGE_FLUSH)
 		finish(run);
+	run->account->dropped_at_stop = dropped_at_stop; /* what was in the ring just now was not given time to leave */
 	run->status = status;
 	run->over = true;
 	if (status == STATUS_FAILED)
@@ -181,7 +183,8 @@ static void drop_late(struct run *run)
 
 static bool wants_packets(const struct run *run)
 {
-	return run->stage != STAGE_FLUSH && !run->capture->interrupted && segments_room(run->segments);
+	return run->stage != STAGE_FLUSH && !run->capture->interrupted && !run->reading_file &&
+	       segments_room(run->segments);
 }
 
 static void by_verdict(struct run *run, enum verdict verdict)
@@ -233,11 +236,11 @@ static void look_at_interface(struct run *run)
 	}
 }
 
-static void read_packets(struct run *run, struct err *err)
+static void read_packets(struct run *run)
 {
 	enum verdict verdict;
 
-	switch (capture_read(run->capture, run->segments, READ_PACKETS, &verdict, err)) {
+	switch (capture_read(run->capture, run->segments, READ_PACKETS, &verdict, run->err)) {
 	case CAPTURE_VERDICT:
 		by_verdict(run, verdict);
 		/* fall through */
@@ -392,7 +395,7 @@ static uint64_t next_deadline(const struct run *run)
 	return deadline;
 }
 
-static int set_timer(struct run *run, struct err *err)
+static int set_timer(struct run *run)
 {
 	uint64_t at = next_deadline(run);
 	struct itimerspec time = {.it_value = {(time_t)(at / CLOCK_SECOND), (long)(at % CLOCK_SECOND)}};
@@ -401,20 +404,22 @@ static int set_timer(struct run *run, struct err *err)
 		return 0;
 	run->timer_at = at;
 	if (timerfd_settime(run->timer_fd, TFD_TIMER_ABSTIME, &time, NULL) < 0)
-		return err_sys(err, errno, "timerfd");
+		return err_sys(run->err, errno, "timerfd");
 	return 0;
 }
 
 enum { POLL_PACKETS, POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_COUNT };
 
-static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT], struct err *err)
+static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
 {
 	bool packets = wants_packets(run);
 	int timeout = is_file(run) && packets ? 0 : -1;
 
-	if (set_timer(run, err) < 0)
+	if (set_timer(run) < 0)
 		return -1;
 	polled[POLL_PACKETS] = (struct pollfd){.fd = packets ? run->capture->fd : -1, .events = POLLIN};
+	if (run->reading_file)
+		polled[POLL_PACKETS].fd = run->capture->file;
 	polled[POLL_SIGNAL] = (struct pollfd){.fd = run->parts->signals->fd, .events = POLLIN};
 	polled[POLL_TIMER] = (struct pollfd){.fd = run->timer_fd, .events = POLLIN};
 	polled[POLL_STDIN] = (struct pollfd){.fd = run->stage == STAGE_CAPTURE ? run->stdin_fd : -1, .events = POLLIN};
@@ -423,12 +428,12 @@ static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT], st
 		.events = run->reader_waits ? POLLOUT : 0,
 	};
 	if (poll(polled, POLL_COUNT, timeout) < 0 && errno != EINTR)
-		return err_sys(err, errno, "poll");
+		return err_sys(run->err, errno, "poll");
 	run->now = clock_boot();
 	return 0;
 }
 
-static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT], struct err *err)
+static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
 {
 	int signo;
 
@@ -443,16 +448,16 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT], s
 		by_signal(run, signo);
 	if (polled[POLL_STDIN].revents && run->stage == STAGE_CAPTURE)
 		read_stdin(run);
-	if (polled[POLL_PACKETS].revents & POLLERR)
+	if (!is_file(run) && (polled[POLL_PACKETS].revents & POLLERR))
 		look_at_interface(run);
 	if (wants_packets(run) && (is_file(run) || (polled[POLL_PACKETS].revents & POLLIN)))
-		read_packets(run, err);
+		read_packets(run);
 	by_clock(run);
 }
 
-static void send_waiting(struct run *run, struct err *err)
+static void send_waiting(struct run *run)
 {
-	enum deliver_result result = deliver_advance(run->delivery, run->now, err);
+	enum deliver_result result = deliver_advance(run->delivery, run->now, run->err);
 
 	run->reader_waits = result == DELIVER_WAITING;
 	switch (result) {
@@ -475,6 +480,23 @@ static void send_waiting(struct run *run, struct err *err)
 		else
 			enter_hold(run);
 	}
+}
+
+/* While a file that is a pipe has nothing to read: everything else goes on. */
+static bool wait_for_file(void *context)
+{
+	struct run *run = context;
+	struct pollfd polled[POLL_COUNT] = {{0}};
+
+	run->reading_file = true;
+	while (!polled[POLL_PACKETS].revents && !run->over && run->stage == STAGE_CAPTURE) {
+		send_waiting(run);
+		if (run->over || wait_for_events(run, polled) < 0)
+			break;
+		by_events(run, polled);
+	}
+	run->reading_file = false;
+	return polled[POLL_PACKETS].revents;
 }
 
 static void say_ready(const struct run *run)
@@ -523,6 +545,7 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 		.segments = parts->segments,
 		.delivery = parts->delivery,
 		.account = account,
+		.err = err,
 		.stdin_fd = parts->stdin_fd,
 	};
 
@@ -533,12 +556,14 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 		close(run.timer_fd);
 		return STATUS_FAILED;
 	}
+	run.capture->wait_for_file = wait_for_file;
+	run.capture->wait_context = &run;
 	start_clocks(&run);
 	say_ready(&run);
-	for (send_waiting(&run, err); !run.over; send_waiting(&run, err)) {
-		if (wait_for_events(&run, polled, err) < 0)
+	for (send_waiting(&run); !run.over; send_waiting(&run)) {
+		if (wait_for_events(&run, polled) < 0)
 			break;
-		by_events(&run, polled, err);
+		by_events(&run, polled);
 		if (run.over)
 			break;
 	}
