@@ -79,14 +79,15 @@ static int refuse_terminal(const struct options *options, struct err *err)
 static int open_capture(struct capturing *c, const struct options *options, struct err *err)
 {
 	/*
-	 * Reading a file has to see a signal from its first byte on. A live capture has not: while names in the
-	 * filter are looked up, a Ctrl-C may simply kill.
+	 * Reading a file has to see a signal from its first byte on, and to close the archive. A live capture has
+	 * nothing yet while names in the filter are looked up: then a signal simply ends it.
 	 */
 	if (options->read_file) {
 		if (signals_open(&c->signals, err) < 0)
 			return -1;
 		return capture_open_file(&c->capture, options, c->signals.stop_fd, err);
 	}
+	signals_end_at_once();
 	if (capture_open_live(&c->capture, options, err) < 0)
 		return -1;
 	return signals_open(&c->signals, err);

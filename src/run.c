@@ -485,17 +485,17 @@ static void send_waiting(struct run *run)
 /* While a file that is a pipe has nothing to read: everything else goes on. */
 static bool wait_for_file(void *context)
 {
-	struct run *run = context;
+	struct run *self = context;
 	struct pollfd polled[POLL_COUNT] = {{0}};
 
-	run->reading_file = true;
-	while (!polled[POLL_PACKETS].revents && !run->over && run->stage == STAGE_CAPTURE) {
-		send_waiting(run);
-		if (run->over || wait_for_events(run, polled) < 0)
+	self->reading_file = true;
+	while (!polled[POLL_PACKETS].revents && !self->over && self->stage == STAGE_CAPTURE) {
+		send_waiting(self);
+		if (self->over || wait_for_events(self, polled) < 0)
 			break;
-		by_events(run, polled);
+		by_events(self, polled);
 	}
-	run->reading_file = false;
+	self->reading_file = false;
 	return polled[POLL_PACKETS].revents;
 }
 

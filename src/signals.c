@@ -5,6 +5,26 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+static void end_at_once(int signo)
+{
+	_exit(128 + signo);
+}
+
+static int hangup_is_ignored(void)
+{
+	struct sigaction inherited;
+
+	return sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+}
+
+void signals_end_at_once(void)
+{
+	signal(SIGINT, end_at_once);
+	signal(SIGTERM, end_at_once);
+	if (!hangup_is_ignored())
+		signal(SIGHUP, end_at_once);
+}
+
 static int open_one(const sigset_t *set, struct err *err)
 {
 	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -14,13 +34,12 @@ static int open_one(const sigset_t *set, struct err *err)
 
 int signals_open(struct signals *signals, struct err *err)
 {
-	struct sigaction inherited;
 	sigset_t stop, all;
 
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
-	if (sigaction(SIGHUP, NULL, &inherited) < 0 || inherited.sa_handler != SIG_IGN)
+	if (!hangup_is_ignored())
 		sigaddset(&stop, SIGHUP);
 	all = stop;
 	sigaddset(&all, SIGUSR1);

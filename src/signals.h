@@ -10,6 +10,12 @@ struct signals {
 };
 
 /*
+ * Until signals_open(): SIGINT, SIGTERM and SIGHUP end the program at once, with status 128 + their number, also in
+ * PID 1, which the kernel spares a signal that has no handler (pid_namespaces(7)).
+ */
+void signals_end_at_once(void);
+
+/*
  * Block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, to be read from signals->fd; ignore SIGPIPE.
  * SIGHUP is left alone where it was inherited ignored (nohup). SIGINT is not: a background job of a
  * script inherits it ignored, and must still end by it. A blocked signal reaches the descriptor even
