@@ -109,12 +109,17 @@ static void enter_hold(struct run *run)
 	run->dropped_at_hold = run->capture->dropped;
 }
 
+/* A limit that counts packets: what is still in the ring when it is reached was not asked for. */
+static bool is_limit(enum cause cause)
+{
+	return cause == CAUSE_COUNT || cause == CAUSE_BYTES || cause == CAUSE_SEGMENTS;
+}
+
 /* Every packet has come as far as it will: seal, close the account, let the manifest follow. */
 static void finish(struct run *run)
 {
 	struct account *account = run->account;
 	uint64_t taken = run->segments->packets;
-	bool limit = run->cause == CAUSE_COUNT || run->cause == CAUSE_BYTES || run->cause == CAUSE_SEGMENTS;
 	uint64_t left = in_ring(run);
 
 	run->stage = STAGE_FLUSH;
@@ -123,10 +128,10 @@ static void finish(struct run *run)
 	leave_hold(run);
 	account->received = run->capture->received;
 	account->dropped = run->capture->dropped;
-	account->written = taken - account->dropped_at_stop;
+	account->written = taken;
 	account->filtered_in_user_space = run->capture->rejected;
 	account->after_limit = run->capture->read - run->capture->rejected - taken;
-	if (limit)
+	if (is_limit(run->cause))
 		account->after_limit += left;
 	else
 		account->dropped_at_stop += left;
@@ -138,16 +143,21 @@ static bool is_drained(const struct run *run)
 	return in_ring(run) == 0 || run->now >= run->drain_until;
 }
 
-/* The capture ends, for the first cause that comes. */
+/* The capture ends, for the first cause that comes; but a limit that is reached while the ring is emptied still holds.
+ */
 static void stop(struct run *run, enum cause cause)
 {
-	if (run->stage != STAGE_CAPTURE)
+	if (run->stage == STAGE_FLUSH || (run->stage == STAGE_DRAIN && !is_limit(cause)))
 		return;
+	if (run->stage == STAGE_CAPTURE) {
+		capture_disarm(run->capture);
+		run->stage = STAGE_DRAIN;
+		run->drain_until = run->now + DRAIN_QUIET;
+	} else {
+		run->detail[0] = '\0'; /* the signal was not what ended it */
+	}
 	run->cause = cause;
-	capture_disarm(run->capture);
-	run->stage = STAGE_DRAIN;
-	run->drain_until = run->now + DRAIN_QUIET;
-	if (is_file(run) || cause == CAUSE_COUNT || cause == CAUSE_BYTES || cause == CAUSE_SEGMENTS)
+	if (is_file(run) || is_limit(cause))
 		finish(run);
 }
 
@@ -446,6 +456,8 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
 	}
 	while (polled[POLL_SIGNAL].revents && !run->over && (signo = signals_next(run->parts->signals)))
 		by_signal(run, signo);
+	if (run->over)
+		return;
 	if (polled[POLL_STDIN].revents && run->stage == STAGE_CAPTURE)
 		read_stdin(run);
 	if (!is_file(run) && (polled[POLL_PACKETS].revents & POLLERR))

@@ -84,6 +84,21 @@ def test_signal_while_it_starts_as_pid_1(wire):
     assert capture.process.poll() is not None
 
 
+@pytest.mark.parametrize("limit", [("-c", 500), ("--max-bytes", 500 * 76), ("-C", "40k", "-W", 1, "-s", 60)])
+def test_limit_holds_while_the_ring_is_emptied(wire, limit):
+    """The signal is seen first, and more than was asked for is in the ring."""
+    capture = Capture(wire, *limit)
+    capture.kill(signal.SIGSTOP)
+    wire.send(numbered(1000))
+    capture.kill(signal.SIGINT)
+    capture.kill(signal.SIGCONT)
+    archive = capture.wait().whole()
+    expected = (40960 - 24) // 76 if "-W" in limit else 500
+    assert archive.numbers() == list(range(expected))
+    assert archive.cause in ("packet count", "byte limit", "segment count")
+    assert archive.lost() == {"after_limit": 1000 - expected}
+
+
 def test_second_signal_ends_at_once(wire):
     capture = Capture(wire, "--memory", "2M", read=False)
     wire.send(numbered(3000, 1500))
