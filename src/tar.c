@@ -17,6 +17,9 @@ static la_ssize_t to_outbox(struct archive *archive, void *context, const void *
 {
 	struct tar *tar = context;
 
+	/* Closing: see tar_close(). */
+	if (!tar->outbox)
+		return (la_ssize_t)size;
 	if (outbox_put(tar->outbox, data, size) < 0) {
 		archive_set_error(archive, ENOBUFS, "the outbox is full");
 		return -1;
@@ -57,11 +60,12 @@ void tar_close(struct tar *tar)
 	if (!tar)
 		return;
 	archive_entry_free(tar->entry);
-	/* An archive that was not ended must not be ended here: the reader has to see that it was cut. */
-	if (tar->archive) {
-		archive_write_fail(tar->archive);
-		archive_write_free(tar->archive);
-	}
+	/*
+	 * libarchive ends the archive when it is freed. One that was cut must not be ended: the reader has to see it.
+	 * (archive_write_fail() would keep it from that, but leaks.)
+	 */
+	tar->outbox = NULL;
+	archive_write_free(tar->archive);
 	free(tar);
 }
 
