@@ -108,16 +108,19 @@ static uint64_t ring_size(int fd)
 	return size;
 }
 
+void capture_note_link_type(struct capture *capture)
+{
+	capture->link_type_number = pcap_datalink(capture->pcap);
+	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
+	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
+}
+
 static int describe(struct capture *capture)
 {
 	struct ifreq request = {0};
 
+	capture_note_link_type(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
-	capture->link_type_number = pcap_datalink(capture->pcap);
-	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
-	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
-	if (capture->fd < 0)
-		return 0;
 	capture->ring = ring_size(capture->fd);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);
 	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) == 0)

@@ -56,6 +56,9 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err);
 void capture_close(struct capture *capture);
 
+/* Fill in what libpcap knows of the link type of what was opened. For the two openers above. */
+void capture_note_link_type(struct capture *capture);
+
 /* Bind to all ethertypes: from now on packets come. Nothing to do for a file. */
 int capture_fire(struct capture *capture, struct err *err);
 

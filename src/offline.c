@@ -67,8 +67,6 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	}
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
-	capture->link_type_number = pcap_datalink(capture->pcap);
-	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
-	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
+	capture_note_link_type(capture);
 	return filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err);
 }

@@ -199,24 +199,14 @@ static bool wants_packets(const struct run *run)
 
 static void by_verdict(struct run *run, enum verdict verdict)
 {
-	switch (verdict) {
-	case VERDICT_COUNT:
-		stop(run, CAUSE_COUNT);
-		break;
-	case VERDICT_BYTES:
-		stop(run, CAUSE_BYTES);
-		break;
-	case VERDICT_SEGMENTS:
-		stop(run, CAUSE_SEGMENTS);
-		break;
-	case VERDICT_DURATION:
-		stop(run, CAUSE_DURATION);
-		break;
-	case VERDICT_GO:
-	case VERDICT_SEALED:
-	case VERDICT_FULL:
-		break;
-	}
+	static const enum cause ends[] = {
+		[VERDICT_GO] = CAUSE_NONE,	     [VERDICT_SEALED] = CAUSE_NONE, [VERDICT_FULL] = CAUSE_NONE,
+		[VERDICT_COUNT] = CAUSE_COUNT,	     [VERDICT_BYTES] = CAUSE_BYTES, [VERDICT_SEGMENTS] = CAUSE_SEGMENTS,
+		[VERDICT_DURATION] = CAUSE_DURATION,
+	};
+
+	if (ends[verdict] != CAUSE_NONE)
+		stop(run, ends[verdict]);
 }
 
 static void look_at_interface(struct run *run)
@@ -562,11 +552,13 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 	};
 
 	run.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (run.timer_fd < 0)
-		return err_sys(err, errno, "timerfd"), STATUS_FAILED;
+	if (run.timer_fd < 0) {
+		err_sys(err, errno, "timerfd");
+		return err->status;
+	}
 	if (capture_fire(run.capture, err) < 0) {
 		close(run.timer_fd);
-		return STATUS_FAILED;
+		return err->status;
 	}
 	run.capture->wait_for_file = wait_for_file;
 	run.capture->wait_context = &run;

@@ -43,13 +43,15 @@ struct segments {
 	uint64_t start, cut_at, cut_interval, cut_interval_max;
 };
 
-/*
- * file_header stands at the front of each segment; snaplen is the largest caplen that will come.
- * A cut_interval of 0 means 1 s that doubles with each cut up to 10 s. start is now in the cutting
- * clock; with packet_clock it is taken from the first packet instead, and segments_add() cuts by itself.
- */
+/* file_header stands at the front of each segment; snaplen is the largest caplen. The pool stays the caller's. */
 void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
 		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen);
+
+/*
+ * Begin to cut every cut_interval ns; 0 means after 1 s, which doubles with each cut up to 10 s. start is now, in
+ * the clock that segments_tick() is told. With packet_clock it is the first packet's time instead, and
+ * segments_add() cuts by itself.
+ */
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock);
 
 /* Is there room for one more packet, whatever its size? If not, segments_add() must not be called. */
