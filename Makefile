@@ -9,6 +9,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 	-Wformat=2 -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 STANDARD := -std=c17 -D_GNU_SOURCE
 MUSL_CC = $(LIBS)/bin/musl-gcc
+LDLIBS := -larchive -lpcap -ljansson
 LINKED := musl libpcap libarchive jansson
 SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(LIBS)/versions; done | paste -sd, | sed 's/,/, /g')
 
@@ -19,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image demo test unit unit-build cmocka check help clean distclean
+.PHONY: all static image demo test unit unit-build cmocka help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -34,8 +35,7 @@ image: $(BUILD)/$(ARCH)/layer.tar
 	$(Q)image/build $(BUILD)/$(ARCH)/layer.tar
 
 ## make demo: capture a web server container's traffic and show what came out (does all set-up)
-demo: image/need
-	$(Q)$(MAKE) --no-print-directory static
+demo: static
 	$(Q)tests/demo/run
 
 ## make test: all tests (does all set-up; as root, for interfaces and a container engine)
@@ -54,7 +54,7 @@ unit-build: $(UNITS)
 $(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h $(BUILD)/asan/tarcap | cmocka
 	$(call say,UNIT,$@)
 	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
-		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib -larchive -lpcap -ljansson -lcmocka
+		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka
 
 cmocka:
 	$(Q)image/need libcmocka-dev:/usr/include/cmocka.h
@@ -79,7 +79,7 @@ $$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
 
 $(BUILD)/$(1)/tarcap: $$($(1)_OBJ)
 	$$(call say,LINK,$$@)
-	$(Q)$(3) $(4) $(5) -o $$@ $$^ -L$(BUILD)/libs/$(2)/lib -larchive -lpcap -ljansson
+	$(Q)$(3) $(4) $(5) -o $$@ $$^ -L$(BUILD)/libs/$(2)/lib $(LDLIBS)
 endef
 
 ASAN_FLAGS := -O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

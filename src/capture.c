@@ -288,7 +288,6 @@ static void take(unsigned char *context, const struct pcap_pkthdr *header, const
 /* What a file has to say when it gives no more packets. */
 static enum capture_result file_ended(struct capture *capture, int result, struct err *err)
 {
-	capture->received = capture->read;
 	if (result == 0 || capture->interrupted)
 		return CAPTURE_END;
 	err_set(err, STATUS_FAILED, "-r %.200s: %s; the %llu packets before that are good", capture->interface,

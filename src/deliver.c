@@ -31,7 +31,6 @@ static int put_segment(struct delivery *delivery, struct segment *segment, struc
 	char name[MANIFEST_NAME_SIZE];
 
 	delivery->sending = segment;
-	delivery->handed_over += segment->packets;
 	manifest_add(delivery->manifest, segment);
 	return tar_member(delivery->tar, manifest_file_name(delivery->manifest, segment, name),
 			  segment->last / CLOCK_SECOND, segment->data, segment->used, err);
@@ -141,7 +140,6 @@ uint64_t deliver_drop(struct delivery *delivery)
 	if (delivery->sending && !delivery->outbox.started) {
 		outbox_discard(&delivery->outbox);
 		manifest_take_back(delivery->manifest, delivery->sending);
-		delivery->handed_over -= delivery->sending->packets;
 		packets += delivery->sending->packets;
 		pool_give(delivery->segments->pool, delivery->sending);
 		delivery->sending = NULL;

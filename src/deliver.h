@@ -26,7 +26,6 @@ struct delivery {
 	bool manifest_sent, ended;
 	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
 	uint64_t files, packets; /* delivered in complete members */
-	uint64_t handed_over;	 /* packets in members that were begun */
 };
 
 enum deliver_result {

@@ -28,10 +28,13 @@ static char *with_term(const char *term, const char *text)
 int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
 {
 	struct bpf_program program;
-	char *both = NULL;
+	char *both;
 	int result;
 
-	/* The user's own text first: an error must not speak of words nobody typed. */
+	/*
+	 * The user's own text first: an error must not speak of words nobody typed, and "tcp) or (udp", which is
+	 * an error, would be none inside our brackets.
+	 */
 	if (compile(pcap, text, &program, err) < 0)
 		return -1;
 	if (term) {

@@ -33,6 +33,7 @@ struct manifest {
 	bool overflow;
 };
 
+/* A cause's one name. */
 static const char *const causes[] = {
 	[CAUSE_NONE] = "none",
 	[CAUSE_COUNT] = "packet count",
@@ -45,11 +46,6 @@ static const char *const causes[] = {
 	[CAUSE_INTERFACE_GONE] = "interface gone",
 	[CAUSE_INPUT_FAILED] = "input failed",
 };
-
-const char *manifest_cause(enum cause cause)
-{
-	return causes[cause];
-}
 
 /* What to add to boot time to get real time: when it changes during a capture, somebody set the clock. */
 static uint64_t clock_offset(void)
@@ -350,8 +346,8 @@ int manifest_text(struct manifest *manifest, const struct account *account, enum
 		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
 		"started", json_time(manifest->started), "ended", json_time(clock_real()),
 		"clock_offset_seconds_at_start", json_seconds(manifest->clock_offset), "clock_offset_seconds_at_end",
-		json_seconds(clock_offset()), "ended_by", "cause", manifest_cause(cause), "detail", json_text(detail),
-		"limits", json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
+		json_seconds(clock_offset()), "ended_by", "cause", causes[cause], "detail", json_text(detail), "limits",
+		json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
 		json_interface_account(manifest, account), "totals", "files", (json_int_t)manifest->files, "packets",
 		(json_int_t)manifest->packets, "bytes", (json_int_t)manifest->bytes, "parts", (int)manifest->parts);
 

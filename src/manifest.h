@@ -53,9 +53,6 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 int manifest_text(struct manifest *manifest, const struct account *account, enum cause cause, const char *detail,
 		  const char **text, size_t *size, struct err *err);
 
-/* A cause's one name, as in the manifest: "duration", "signal", ... */
-const char *manifest_cause(enum cause cause);
-
 /* The JSON library's name and version. */
 const char *manifest_library(void);
 

@@ -181,14 +181,13 @@ static void abandon(struct run *run, enum status status, const char *why)
 /* 3 s after a signal: what has not begun to leave would keep the manifest from arriving. */
 static void drop_late(struct run *run)
 {
-	struct account *account = run->account;
+	uint64_t late;
 
 	if (run->stage == STAGE_DRAIN)
 		finish(run);
-	else
-		segments_seal(run->segments);
-	account->dropped_at_stop += deliver_drop(run->delivery);
-	account->written = run->delivery->handed_over;
+	late = deliver_drop(run->delivery);
+	run->account->dropped_at_stop += late;
+	run->account->written -= late;
 }
 
 static bool wants_packets(const struct run *run)

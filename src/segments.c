@@ -54,7 +54,7 @@ bool segments_tick(struct segments *segments, uint64_t now)
 	if (now < segments->cut_at)
 		return false;
 	segments_seal(segments);
-	if (due && segments->cut_interval < segments->cut_interval_max)
+	if (due)
 		segments->cut_interval *= 2;
 	if (segments->cut_interval > segments->cut_interval_max)
 		segments->cut_interval = segments->cut_interval_max;
@@ -79,17 +79,17 @@ static void open_segment(struct segments *segments)
 	segments->open = segment;
 }
 
-/* What the packet clock says about a packet before it is taken. */
-static enum verdict by_packet_clock(struct segments *segments, uint64_t time)
+/* Let the packet clock go on to a packet that is about to be taken; false when it is later than asked for. */
+static bool follow_packet_clock(struct segments *segments, uint64_t time)
 {
 	if (segments->packets == 0) {
 		segments->start = time;
 		segments->cut_at = time + segments->cut_interval;
 	}
 	if (segments->limits.duration && time >= segments->start && time - segments->start >= segments->limits.duration)
-		return VERDICT_DURATION;
+		return false;
 	segments_tick(segments, time);
-	return VERDICT_GO;
+	return true;
 }
 
 /* The one copy of a packet in user space. */
@@ -115,7 +115,7 @@ enum verdict segments_add(struct segments *segments, const struct packet *packet
 
 	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
 		return VERDICT_BYTES;
-	if (segments->packet_clock && by_packet_clock(segments, packet_time(&packet->header)) == VERDICT_DURATION)
+	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header)))
 		return VERDICT_DURATION;
 	if (segments->open && segments->pool->segment_size - segments->open->used < size)
 		segments_seal(segments);

@@ -177,6 +177,10 @@ def test_bad_filter_is_not_blamed_on_words_nobody_typed(wire):
     assert "outbound" not in result.err[0]
 
 
+def test_bad_filter_is_not_mended_by_our_brackets(wire):
+    refused(run("-i", "tc0", "-Q", "out", "tcp) or (udp", namespace=wire.b), 2, "tcp) or (udp")
+
+
 @pytest.mark.parametrize("path", ["nosuch", ".", "/proc/self/mem"])
 def test_bad_filter_file(tmp_path, path):
     result = run("-d", "-F", path, cwd=tmp_path)
