@@ -3,14 +3,15 @@ BUILD ?= build
 ARCH ?= amd64
 LIBS := $(BUILD)/libs/$(ARCH)
 SIZE_LIMIT := 921600 # bytes: 900 KiB
+SOAK_TIME ?= 600
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wformat=2 -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 STANDARD := -std=c17 -D_GNU_SOURCE
 MUSL_CC = $(LIBS)/bin/musl-gcc
-LDLIBS := -larchive -lpcap -ljansson
-LINKED := musl libpcap libarchive jansson
+LDLIBS := -larchive -lzstd -lpcap -ljansson
+LINKED := musl libpcap libarchive libzstd jansson
 SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(LIBS)/versions; done | paste -sd, | sed 's/,/, /g')
 
 comma := ,
@@ -20,7 +21,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image demo test unit unit-build cmocka help clean distclean
+.PHONY: all static image demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -42,6 +43,14 @@ demo: static
 test:
 	$(Q)tests/run
 
+## make coverage: test what counts lines, print how many of src/ were run; the others: build/coverage/uncovered.txt
+coverage:
+	$(Q)ONLY="units asan fault" tests/run
+
+## make soak: one capture for SOAK_TIME seconds (600): memory and descriptors stay flat, every packet is accounted for
+soak: static
+	$(Q)tests/soak $(SOAK_TIME)
+
 # Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/asan/unit-%,$(wildcard tests/unit/*.c))
 
@@ -54,7 +63,30 @@ unit-build: $(UNITS)
 $(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h $(BUILD)/asan/tarcap | cmocka
 	$(call say,UNIT,$@)
 	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
-		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka
+		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka -lgcov
+
+# The sanitized program with failures on demand in front of everything: see tests/fault/fault.c.
+$(BUILD)/fault/tarcap: tests/fault/fault.c $(BUILD)/asan/tarcap
+	$(call say,FAULT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -isystem $(BUILD)/libs/asan/include -c -o $(@D)/fault.o $<
+	$(Q)gcc $(ASAN_FLAGS) -o $@ $(@D)/fault.o $(asan_OBJ) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lgcov \
+		$$(nm $(@D)/fault.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
+
+# Fuzz targets: each tests/fuzz/NAME.c with every part but main, by clang. What they find is kept below $(BUILD)/fuzz.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz-%,$(wildcard tests/fuzz/*.c))
+FUZZ_TIME ?= 60
+
+## make fuzz: fuzz each target of tests/fuzz for FUZZ_TIME seconds (60), until the first crash
+fuzz: fuzz-build
+	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_TIME) $(FUZZERS:$(BUILD)/fuzz/fuzz-%=%)
+
+fuzz-build: $(FUZZERS)
+
+$(BUILD)/fuzz/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h $(BUILD)/fuzz/tarcap
+	$(call say,FUZZ,$@)
+	$(Q)clang $(STANDARD) $(WARNINGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Isrc -isystem $(BUILD)/libs/fuzz/include \
+		-o $@ $< $(filter-out %/main.o,$(fuzz_OBJ)) -L$(BUILD)/libs/fuzz/lib $(LDLIBS)
 
 cmocka:
 	$(Q)image/need libcmocka-dev:/usr/include/cmocka.h
@@ -73,6 +105,7 @@ $(1)_OBJ := $$(patsubst src/%.c,$(BUILD)/$(1)/obj/%.o,$(SRC))
 $$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
 	$$(call say,CC,$$<)
 	$(Q)mkdir -p $$(@D)
+	$(Q)rm -f $$(@:.o=.gcda) # counts of the lines of an older one
 	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
 		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' -c -o $$@ $$<
 -include $$($(1)_OBJ:.o=.d)
@@ -83,13 +116,16 @@ $(BUILD)/$(1)/tarcap: $$($(1)_OBJ)
 endef
 
 ASAN_FLAGS := -O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_FLAGS := $(ASAN_FLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=0 -ffunction-sections -fdata-sections
 KERNEL_HEADERS = -isystem $(LIBS)/kernel
 LINK_STATIC := -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro -Wl,--build-id=none
 
 $(eval $(call binary,dev,$(ARCH),$(MUSL_CC),$(CFLAGS) $(HARDENING) $$(KERNEL_HEADERS),$(LINK_STATIC)))
 $(eval $(call binary,static,$(ARCH),$(MUSL_CC),-O2 -g0 $(HARDENING) -ffile-prefix-map=$(CURDIR)=. $$(KERNEL_HEADERS),$(LINK_STATIC) -s))
-$(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS),))
+# It counts the lines it runs, for tests/coverage; what is linked with its objects needs -lgcov.
+$(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS) --coverage,))
+$(eval $(call binary,fuzz,fuzz,clang,$(FUZZ_FLAGS),))
 
 $(BUILD)/$(ARCH)/tarcap: $(BUILD)/static/tarcap
 	$(call say,CHECK,$@)
@@ -102,11 +138,19 @@ $(BUILD)/$(ARCH)/layer.tar: $(BUILD)/$(ARCH)/tarcap image/layer $(wildcard image
 	$(call say,LAYER,$@)
 	$(Q)image/layer $< $@
 
+PREFIX ?= /usr/local
+
+## make install: the shipped binary and its manual page below $(DESTDIR)$(PREFIX), by default /usr/local
+install: static
+	$(Q)install -D -m 755 $(BUILD)/tarcap $(DESTDIR)$(PREFIX)/bin/tarcap
+	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
+
 help:
 	@sed -n 's/^## //p' Makefile
 
 clean:
-	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/$(ARCH) $(BUILD)/tarcap $(BUILD)/tests
+	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/fuzz $(BUILD)/coverage \
+		$(BUILD)/$(ARCH) $(BUILD)/tarcap $(BUILD)/tests
 
 distclean:
 	rm -rf $(BUILD)
