@@ -2,11 +2,12 @@
 #ifndef TARCAP_ACCOUNT_H
 #define TARCAP_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
  * The identity, for an interface:
- *   received = written + dropped + dropped_at_stop + after_limit + filtered_in_user_space
+ *   received = written + dropped + dropped_at_stop + dropped_output_failed + after_limit + filtered_in_user_space
  */
 struct account {
 	uint64_t received;		 /* passed the filter in the kernel, those dropped included */
@@ -14,6 +15,7 @@ struct account {
 	uint64_t dropped;		 /* by the kernel: its ring was full */
 	uint64_t dropped_reader_slow;	 /* of these, while the pool was full because of the reader */
 	uint64_t dropped_at_stop;	 /* could not be sent in the time a stop allows */
+	uint64_t dropped_output_failed;	 /* the output took no more (a full disk): not even begun, or cut off again */
 	uint64_t after_limit;		 /* already in the ring when -c, -W or --max-bytes was reached */
 	uint64_t filtered_in_user_space; /* only with a filter that the kernel refused: not wanted, or not looked at any
 					    more */
@@ -31,6 +33,14 @@ enum cause {
 	CAUSE_END_OF_FILE,
 	CAUSE_INTERFACE_GONE,
 	CAUSE_INPUT_FAILED,
+	CAUSE_OUTPUT_FAILED,
+	CAUSE_FEEDBACK,
 };
+
+/* A limit that counts packets: what is still in the ring when it is reached was not asked for. */
+static inline bool cause_is_limit(enum cause cause)
+{
+	return cause == CAUSE_COUNT || cause == CAUSE_BYTES || cause == CAUSE_SEGMENTS;
+}
 
 #endif

@@ -1,0 +1,99 @@
+#include "ledger.h"
+
+#include <string.h>
+
+void ledger_init(struct ledger *ledger, struct capture *capture, struct segments *segments, struct account *account)
+{
+	*ledger = (struct ledger){.capture = capture, .segments = segments, .account = account};
+}
+
+void ledger_count(struct ledger *ledger)
+{
+	const struct capture *capture = ledger->capture;
+	uint64_t dropped;
+
+	capture_count(ledger->capture);
+	dropped = capture->dropped - ledger->dropped_seen;
+	if (dropped == 0)
+		return;
+	ledger->dropped_seen = capture->dropped;
+	/* When there are too many, two that lie side by side become one. */
+	if (ledger->gap_count == LEDGER_GAPS)
+		dropped += ledger->gaps[--ledger->gap_count].dropped;
+	ledger->gaps[ledger->gap_count++] = (struct ledger_gap){capture->received - capture->dropped, dropped};
+}
+
+static uint64_t take_gaps(struct ledger *ledger, uint64_t before)
+{
+	unsigned taken = 0;
+	uint64_t dropped = 0;
+
+	while (taken < ledger->gap_count && ledger->gaps[taken].accepted < before)
+		dropped += ledger->gaps[taken++].dropped;
+	ledger->gap_count -= taken;
+	memmove(ledger->gaps, ledger->gaps + taken, ledger->gap_count * sizeof(ledger->gaps[0]));
+	return dropped;
+}
+
+bool ledger_seal(struct ledger *ledger)
+{
+	const struct segments *segments = ledger->segments;
+
+	if (segments->sealed_count == ledger->sealed_seen)
+		return false;
+	ledger->sealed_seen = segments->sealed_count;
+	ledger_count(ledger);
+	segments->newest->dropped =
+		take_gaps(ledger, ledger->capture->read - (segments->open ? segments->open->packets : 0));
+	return true;
+}
+
+bool ledger_hold(struct ledger *ledger, bool held)
+{
+	struct capture *capture = ledger->capture;
+
+	if (held == ledger->held || capture->fd < 0)
+		return false;
+	ledger->held = held;
+	ledger_count(ledger);
+	if (held)
+		ledger->dropped_at_hold = capture->dropped;
+	else
+		ledger->account->dropped_reader_slow += capture->dropped - ledger->dropped_at_hold;
+	return true;
+}
+
+uint64_t ledger_in_ring(const struct ledger *ledger)
+{
+	const struct capture *capture = ledger->capture;
+	uint64_t accepted = capture->received - capture->dropped;
+
+	return accepted > capture->read ? accepted - capture->read : 0;
+}
+
+/* Where packets go that are neither written nor dropped by the kernel. */
+static uint64_t *charged(struct account *account, enum cause cause)
+{
+	if (cause_is_limit(cause))
+		return &account->after_limit;
+	return cause == CAUSE_OUTPUT_FAILED ? &account->dropped_output_failed : &account->dropped_at_stop;
+}
+
+void ledger_close(struct ledger *ledger, enum cause cause)
+{
+	const struct capture *capture = ledger->capture;
+	struct account *account = ledger->account;
+
+	account->received = capture->received;
+	account->dropped = capture->dropped;
+	account->written = ledger->segments->packets;
+	account->filtered_in_user_space = capture->rejected;
+	account->after_limit = capture->read - capture->rejected - account->written;
+	*charged(account, cause) += ledger_in_ring(ledger);
+}
+
+void ledger_take_back(struct ledger *ledger, uint64_t packets, enum cause cause)
+{
+	ledger->account->written -= packets;
+	*charged(ledger->account, cause) += packets;
+}
