@@ -61,8 +61,9 @@ static int activation_failed(struct capture *capture, int result, struct err *er
 	case PCAP_ERROR_IFACE_NOT_UP:
 		return err_set(err, STATUS_FAILED, "%s: the interface is down", name);
 	default:
-		return err_set(err, STATUS_FAILED, "%s: %s (%s)", name, pcap_statustostr(result),
-			       pcap_geterr(capture->pcap));
+		return err_set(err, STATUS_FAILED,
+			       "%s: %s (%s); where memory is short, a smaller -B/--buffer-size may do", name,
+			       pcap_statustostr(result), pcap_geterr(capture->pcap));
 	}
 }
 
@@ -149,23 +150,54 @@ static const char *direction_term(const struct capture *capture, const struct op
 }
 
 /*
+ * Leave out what may be our own stream, where it may come by. On a link that carries no TCP there is none, and no
+ * filter for it either.
+ */
+static int choose_excluded(struct capture *capture, const struct options *options, struct err *err)
+{
+	struct err unsupported = {0};
+	struct bpf_program *program;
+
+	if (options->exclude_stream == EXCLUDE_OFF ||
+	    (options->exclude_stream == EXCLUDE_AUTO && !exclude_host_network()))
+		return 0;
+	exclude_text(capture->excluded);
+	program = filter_compile(capture->pcap, NULL, capture->excluded, &unsupported);
+	filter_free(program);
+	if (program)
+		return 0;
+	capture->excluded[0] = '\0';
+	if (options->exclude_stream == EXCLUDE_AUTO)
+		return 0;
+	return err_set(err, unsupported.status, "--exclude-stream on: %s", unsupported.text);
+}
+
+/*
  * Where the kernel cannot have the filter, it passes everything and we filter: libpcap could, too, but under load
  * its loop does not return while no packet matches, and it does not count those that don't.
  */
-static int set_filter(struct capture *capture, const char *term, const char *text, struct err *err)
+static int set_filter(struct capture *capture, const char *direction, const char *text, struct err *err)
 {
-	int too_long = filter_set(capture->pcap, term, text, FILTER_KERNEL_MAX, err);
-	int kept = too_long == 0 ? filter_leave_to_kernel(capture->pcap, capture->fd, err) : 0;
+	char exclude[EXCLUDE_TEXT_SIZE + 16], terms[sizeof(exclude) + 32];
+	const char *term = direction;
+	int too_long, kept;
 
+	snprintf(exclude, sizeof(exclude), "not (%s)", capture->excluded);
+	if (capture->excluded[0]) {
+		snprintf(terms, sizeof(terms), "%s%s%s", direction ? direction : "", direction ? " and " : "", exclude);
+		term = terms;
+	}
+	too_long = filter_set(capture->pcap, term, text, FILTER_KERNEL_MAX, err);
+	kept = too_long == 0 ? filter_leave_to_kernel(capture->pcap, capture->fd, err) : 0;
 	if (too_long < 0 || kept < 0)
 		return -1;
 	if (kept)
 		return 0;
-	if (term)
+	if (direction)
 		return err_set(err, STATUS_FAILED,
 			       "the filter is too long for the kernel, which a direction (-Q, or loopback) needs: use "
 			       "fewer terms");
-	capture->user_filter = filter_compile(capture->pcap, text, err);
+	capture->user_filter = filter_compile(capture->pcap, capture->excluded[0] ? exclude : NULL, text, err);
 	if (!capture->user_filter)
 		return -1;
 	return filter_set(capture->pcap, NULL, "", FILTER_KERNEL_MAX, err);
@@ -173,8 +205,6 @@ static int set_filter(struct capture *capture, const char *term, const char *tex
 
 int capture_open_live(struct capture *capture, const struct options *options, struct err *err)
 {
-	const char *term;
-
 	*capture = (struct capture){.fd = -1, .file = -1, .interface = options->interface};
 	capture->snaplen = (uint32_t)options->snaplen;
 	if (!capture->interface)
@@ -188,8 +218,9 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,
 			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
-	term = direction_term(capture, options);
-	return set_filter(capture, term, options->filter, err);
+	if (choose_excluded(capture, options, err) < 0)
+		return -1;
+	return set_filter(capture, direction_term(capture, options), options->filter, err);
 }
 
 void capture_close(struct capture *capture)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "exclude.h"
 #include "options.h"
 #include "packet.h"
 #include "segments.h"
@@ -26,16 +27,17 @@ struct capture {
 	const char *link_type_description;
 	int link_type_number;
 	uint32_t snaplen;
-	uint64_t ring;			 /* bytes of ring the kernel granted */
-	struct bpf_program *user_filter; /* the filter, when the kernel does not take it; else NULL */
-	uint64_t received;		 /* packets that passed the filter, those dropped included */
-	uint64_t dropped;		 /* by the kernel, because the ring was full */
-	uint64_t read;			 /* taken from the ring or the file */
-	uint64_t rejected;		 /* of these, by user_filter */
+	uint64_t ring;			  /* bytes of ring the kernel granted */
+	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
+	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
+	uint64_t received;		  /* packets that passed the filter, those dropped included */
+	uint64_t dropped;		  /* by the kernel, because the ring was full */
+	uint64_t read;			  /* taken from the ring or the file */
+	uint64_t rejected;		  /* of these, by user_filter */
 	/* reading a file */
 	int file;
-	int interrupt_fd;
-	bool interrupted;
+	int interrupt_fd, reader_fd;
+	bool interrupted, reader_gone;
 	/* Set by whoever has other work while a file that is a pipe has nothing: true when it can be read, false to
 	 * end. */
 	bool (*wait_for_file)(void *context);

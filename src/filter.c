@@ -25,28 +25,36 @@ static char *with_term(const char *term, const char *text)
 	return both;
 }
 
-int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
+/*
+ * The user's own text first: an error must not speak of words nobody typed, and "tcp) or (udp", which is an error,
+ * would be none inside our brackets.
+ */
+static int compile_both(struct pcap *pcap, const char *term, const char *text, struct bpf_program *program,
+			struct err *err)
 {
-	struct bpf_program program;
 	char *both;
 	int result;
 
-	/*
-	 * The user's own text first: an error must not speak of words nobody typed, and "tcp) or (udp", which is
-	 * an error, would be none inside our brackets.
-	 */
-	if (compile(pcap, text, &program, err) < 0)
+	if (compile(pcap, text, program, err) < 0)
 		return -1;
-	if (term) {
-		pcap_freecode(&program);
-		both = with_term(term, text);
-		if (!both)
-			return err_set(err, STATUS_FAILED, "the filter: out of memory");
-		result = compile(pcap, both, &program, err);
-		free(both);
-		if (result < 0)
-			return -1;
-	}
+	if (!term)
+		return 0;
+	pcap_freecode(program);
+	both = with_term(term, text);
+	if (!both)
+		return err_set(err, STATUS_FAILED, "the filter: out of memory");
+	result = compile(pcap, both, program, err);
+	free(both);
+	return result;
+}
+
+int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
+{
+	struct bpf_program program;
+	int result;
+
+	if (compile_both(pcap, term, text, &program, err) < 0)
+		return -1;
 	if (program.bf_len > max) {
 		pcap_freecode(&program);
 		return 1;
@@ -76,14 +84,14 @@ int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
 	return 1;
 }
 
-struct bpf_program *filter_compile(struct pcap *pcap, const char *text, struct err *err)
+struct bpf_program *filter_compile(struct pcap *pcap, const char *term, const char *text, struct err *err)
 {
 	struct bpf_program *program = calloc(1, sizeof(*program));
 	struct pcap *dead = pcap_open_dead(pcap_datalink(pcap), pcap_snapshot(pcap));
 	int result = -1;
 
 	if (program && dead)
-		result = compile(dead, text, program, err);
+		result = compile_both(dead, term, text, program, err);
 	else
 		err_set(err, STATUS_FAILED, "the filter: out of memory");
 	if (dead)

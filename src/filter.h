@@ -12,7 +12,7 @@ struct pcap;
 #define FILTER_KERNEL_MAX 4096 /* instructions; linux/bpf_common.h: BPF_MAXINSNS */
 
 /*
- * Compile text and set it on pcap, with term ("inbound", "outbound" or NULL) required besides. An empty
+ * Compile text and set it on pcap, with term ("inbound", "not (tcp port 22)", or NULL) required besides. An empty
  * text is set too: without any filter the kernel copies whole packets, whatever the snaplen.
  * STATUS_USAGE for a bad filter. Returns 1, and sets nothing, for one of more than max instructions.
  */
@@ -26,10 +26,11 @@ int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned m
 int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err);
 
 /*
- * Compile text for filter_matches(), for the packets that pcap gives. Unlike what is compiled on pcap itself, it
- * uses none of the kernel's own fields (a VLAN tag is in the packet by then). malloc'ed; NULL on failure.
+ * Compile text, with term required besides, for filter_matches(), for the packets that pcap gives. Unlike what is
+ * compiled on pcap itself, it uses none of the kernel's own fields (a VLAN tag is in the packet by then). malloc'ed;
+ * NULL on failure.
  */
-struct bpf_program *filter_compile(struct pcap *pcap, const char *text, struct err *err);
+struct bpf_program *filter_compile(struct pcap *pcap, const char *term, const char *text, struct err *err);
 void filter_free(struct bpf_program *program);
 bool filter_matches(const struct bpf_program *program, const unsigned char *data, unsigned length, unsigned caplen);
 

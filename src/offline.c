@@ -12,35 +12,41 @@
 
 #define READ_BUFFER (256 * 1024) /* musl's stdio buffer is 1 KiB */
 
-/* Wait until the file can be read; false when a signal came first. */
+/* Wait until the file can be read; false when a signal, or the reader's end, came first. */
 static bool wait_readable(struct capture *capture)
 {
-	struct pollfd polled[2] = {
+	struct pollfd polled[3] = {
 		{.fd = capture->file, .events = POLLIN},
 		{.fd = capture->interrupt_fd, .events = POLLIN},
+		{.fd = capture->reader_fd}, /* no events: only its end */
 	};
 
 	if (poll(polled, 1, 0) > 0)
 		return true;
 	if (capture->wait_for_file)
 		return capture->wait_for_file(capture->wait_context);
-	while (poll(polled, 2, -1) < 0) {
+	while (poll(polled, 3, -1) < 0) {
 		if (errno != EINTR)
 			return true; /* let read() say what is wrong */
 	}
-	return !polled[1].revents;
+	capture->reader_gone = polled[2].revents & (POLLERR | POLLHUP);
+	return !polled[1].revents && !capture->reader_gone;
 }
 
 /* read(2), but what has to be done while a pipe is silent is done, and a signal ends the file. */
 static ssize_t read_file(void *cookie, char *data, size_t size)
 {
 	struct capture *capture = cookie;
+	ssize_t n;
 
 	if (capture->interrupted || !wait_readable(capture)) {
 		capture->interrupted = true;
 		return 0;
 	}
-	return read(capture->file, data, size);
+	do {
+		n = read(capture->file, data, size);
+	} while (n < 0 && errno == EINTR);
+	return n;
 }
 
 int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err)
@@ -51,7 +57,13 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	uint32_t snaplen;
 	FILE *stream;
 
-	*capture = (struct capture){.fd = -1, .file = STDIN_FILENO, .interrupt_fd = interrupt_fd, .interface = path};
+	*capture = (struct capture){
+		.fd = -1,
+		.file = STDIN_FILENO,
+		.interrupt_fd = interrupt_fd,
+		.reader_fd = options->write_file ? -1 : STDOUT_FILENO,
+		.interface = path,
+	};
 	if (strcmp(path, "-") != 0)
 		capture->file = open(path, O_RDONLY | O_CLOEXEC);
 	if (capture->file < 0)
@@ -63,6 +75,11 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	capture->pcap = pcap_fopen_offline(stream, text);
 	if (!capture->pcap) {
 		fclose(stream);
+		if (capture->reader_gone)
+			return err_set(err, STATUS_READER, "-r %.200s: the reader went away before the file began",
+				       path);
+		if (capture->interrupted)
+			return err_set(err, STATUS_FAILED, "-r %.200s: ended by a signal before the file began", path);
 		return err_set(err, STATUS_FAILED, "-r %.200s: %s", path, text);
 	}
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);

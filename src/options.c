@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ceilings.h"
 #include "clock.h"
 #include "number.h"
 
@@ -44,9 +45,11 @@ struct flag {
 static const char *const direction_choices[] = {
 	[DIRECTION_BOTH] = "inout", [DIRECTION_IN] = "in", [DIRECTION_OUT] = "out", NULL};
 static const char *const stdin_choices[] = {"auto", "ignore", NULL};
+static const char *const exclude_choices[] = {
+	[EXCLUDE_AUTO] = "auto", [EXCLUDE_ON] = "on", [EXCLUDE_OFF] = "off", NULL};
 
-static const char printing[] = "tarcap prints no packets: write the archive and read it with 'tar xOf x.tar "
-			       "--wildcards \"*.pcap\" | tcpdump -r -'";
+static const char printing[] = "tarcap prints no packets: write the archive and read it with 'tarcap join -q x.tar | "
+			       "tcpdump -r -'";
 
 /* clang-format off */
 static const struct flag flags[] = {
@@ -88,6 +91,12 @@ static const struct flag flags[] = {
 	 .help = "read packets from a pcap FILE (-: stdin) instead of an interface"},
 	{0, "name", KIND_NAME, "NAME",
 	 .help = "directory in the archive (default: the host's name)"},
+	{0, "reason", KIND_TEXT, "TEXT", AT(reason),
+	 .help = "why; recorded in the archive"},
+	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
+	 .help = "leave out what may carry the archive away (auto: in a host's network)"},
+	{0, "wait-reader", KIND_SET, NULL, AT(wait_reader),
+	 .help = "send nothing until a byte comes on stdin (kubectl or docker attach)"},
 	{0, "stdin", KIND_CHOICE, "auto|ignore", AT(stdin_mode), .choices = stdin_choices,
 	 .help = "auto: end when stdin is a pipe and closes (default)"},
 	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
@@ -211,7 +220,7 @@ static int apply(struct options *options, const struct flag *flag, const char *a
 		return number_parse(name, argument, &flag->range, at, err);
 	case KIND_TEXT:
 		if (!*argument)
-			return err_set(err, STATUS_USAGE, "%s '': needs a %s", name, flag->argument);
+			return err_set(err, STATUS_USAGE, "%s '': needs an argument, %s", name, flag->argument);
 		*(const char **)at = argument;
 		return 0;
 	case KIND_NAME:
@@ -242,9 +251,11 @@ static void defaults(struct options *options)
 	char host[256] = "";
 
 	*options = (struct options){
-		.snaplen = SNAPLEN_MAX,
-		.buffer_kib = 32768,
-		.memory = 16 * MIB,
+		.duration = CEILINGS_NOT_GIVEN,
+		.max_bytes = CEILINGS_NOT_GIVEN,
+		.snaplen = CEILINGS_NOT_GIVEN,
+		.buffer_kib = CEILINGS_NOT_GIVEN,
+		.memory = CEILINGS_NOT_GIVEN,
 		.stall = 60 * CLOCK_SECOND,
 	};
 	/* POSIX leaves a truncated name unterminated. */
@@ -315,8 +326,10 @@ static int check_segment_size(struct options *options, struct err *err)
 	char text[2][NUMBER_TEXT_SIZE];
 
 	if (options->segment_size > largest)
-		return err_set(err, STATUS_USAGE, "-C/--segment-size %s: allowed is at most a quarter of --memory, %s",
+		return err_set(err, STATUS_USAGE,
+			       "-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s",
 			       number_format(NUMBER_SIZE, options->segment_size, text[0]),
+			       options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "",
 			       number_format(NUMBER_SIZE, largest, text[1]));
 	if (options->segment_size == 0)
 		options->segment_size = largest < 4 * MIB ? largest : 4 * MIB;
@@ -329,8 +342,6 @@ static int check_segment_size(struct options *options, struct err *err)
 
 static int check(struct options *options, struct err *err)
 {
-	if (options->snaplen == 0)
-		options->snaplen = SNAPLEN_MAX;
 	if (options->read_file && options->interface)
 		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interface);
 	if (options->interface && (strcmp(options->interface, "any") == 0 || strcmp(options->interface, "all") == 0))
@@ -342,6 +353,13 @@ static int check(struct options *options, struct err *err)
 			       options->write_file);
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
+	if (options->wait_reader && (options->write_file || (options->read_file && !strcmp(options->read_file, "-"))))
+		return err_set(err, STATUS_USAGE, "--wait-reader: cannot be used together with %s",
+			       options->write_file ? "-w FILE: nobody reads stdout"
+						   : "-r -: stdin cannot be both the packets and the sign");
+	if (options->reason && strlen(options->reason) > REASON_MAX_LENGTH)
+		return err_set(err, STATUS_USAGE, "--reason '%.40s...': allowed is at most %d bytes", options->reason,
+			       REASON_MAX_LENGTH);
 	return check_segment_size(options, err);
 }
 
@@ -359,7 +377,8 @@ static int scan_flags(struct options *options, int argc, char **argv, struct err
 		char name[40];
 
 		if (value == ':' && flag)
-			return err_set(err, STATUS_USAGE, "%s: needs a %s", typed(flag, name), flag->argument);
+			return err_set(err, STATUS_USAGE, "%s: needs an argument, %s", typed(flag, name),
+				       flag->argument);
 		if (value == '?' || value == ':' || !flag) {
 			if (optopt && !find(optopt))
 				return err_set(err, STATUS_USAGE, "unknown flag -%c (see tarcap --help)", optopt);
@@ -375,21 +394,16 @@ static int scan_flags(struct options *options, int argc, char **argv, struct err
 
 int options_parse(struct options *options, int argc, char **argv, struct err *err)
 {
-	const uint64_t not_given = UINT64_MAX;
-
 	defaults(options);
-	options->duration = options->max_bytes = not_given;
 	options->filter = calloc(1, FILTER_MAX_LENGTH + 2);
 	if (!options->filter)
 		return err_sys(err, errno, "memory for the filter");
 	if (scan_flags(options, argc, argv, err) < 0)
 		return -1;
-	/* A file ends by itself: the default limits are for live captures. */
-	if (options->duration == not_given)
-		options->duration = options->read_file ? 0 : 300 * CLOCK_SECOND;
-	if (options->max_bytes == not_given)
-		options->max_bytes = options->read_file ? 0 : 1024 * MIB;
-	if (check(options, err) < 0)
+	options->words = optind;
+	if (options->action == ACTION_HELP || options->action == ACTION_VERSION)
+		return 0; /* whatever else is wrong */
+	if (ceilings_apply(options, err) < 0 || check(options, err) < 0)
 		return -1;
 	return options->filter_file ? read_filter_file(options, err) : join_words(options, argv + optind, err);
 }
@@ -421,5 +435,6 @@ void options_help(void)
 	printf("  %-32s %s\n", "-n -U -l -K -Z USER", "accepted, as people type them for tcpdump; change nothing");
 	printf("\nSizes take k, M, G; durations ms, s, m, h.\n"
 	       "Exit status: 0 captured and delivered, 1 failed, 2 wrong usage or filter,\n"
-	       "3 the reader went away or did not take everything, 4 the interface vanished with nothing captured.\n");
+	       "3 the reader never came, went away or did not take everything,\n"
+	       "4 the interface vanished with nothing captured, or the archive came back as packets.\n");
 }

@@ -11,6 +11,7 @@
 #define SNAPLEN_MAX 262144	 /* libpcap's MAXIMUM_SNAPLEN */
 #define NAME_MAX_LENGTH 64	 /* of --name */
 #define FILTER_MAX_LENGTH 131072 /* bytes of filter text, from the command line or -F */
+#define REASON_MAX_LENGTH 1000	 /* bytes of --reason */
 
 enum action {
 	ACTION_CAPTURE,
@@ -21,6 +22,12 @@ enum action {
 };
 
 enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
+enum exclude_stream { EXCLUDE_AUTO, EXCLUDE_ON, EXCLUDE_OFF };
+
+/* The ceilings that have lowered a default (ceilings.h). */
+struct lowered {
+	bool duration, max_bytes, snaplen, memory;
+};
 
 /* Texts point into argv, except filter. 0 means no limit where a limit can be none. */
 struct options {
@@ -30,6 +37,7 @@ struct options {
 	const char *read_file;
 	const char *write_file; /* NULL: stdout */
 	const char *filter_file;
+	const char *reason;
 	char *filter; /* malloc'ed, never NULL; options_free releases it */
 	char name[NAME_MAX_LENGTH + 1];
 	uint64_t snaplen;
@@ -41,12 +49,16 @@ struct options {
 	uint64_t segments;
 	uint64_t buffer_kib;
 	uint64_t memory;
-	uint64_t stall;	     /* ns */
-	uint64_t direction;  /* enum direction */
-	uint64_t stdin_mode; /* 0 auto, 1 ignore */
+	uint64_t stall;		 /* ns */
+	uint64_t direction;	 /* enum direction */
+	uint64_t stdin_mode;	 /* 0 auto, 1 ignore */
+	uint64_t exclude_stream; /* enum exclude_stream */
+	struct lowered lowered;
 	bool promiscuous;
+	bool wait_reader;
 	bool segment_grown; /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
+	int words; /* of argv: where the filter begins */
 };
 
 /*
