@@ -4,6 +4,16 @@
 
 #include "err.h"
 
+struct options;
+
 enum status command_capture(int argc, char **argv, struct err *err);
+enum status command_check(int argc, char **argv, struct err *err);
+enum status command_hold(int argc, char **argv, struct err *err);
+enum status command_join(int argc, char **argv, struct err *err);
+enum status command_stop(int argc, char **argv, struct err *err);
+enum status command_tar(int argc, char **argv, struct err *err);
+
+/* What options ask for, which were parsed already. */
+enum status capture_as_asked(const struct options *options, struct err *err);
 
 #endif

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +13,10 @@
 #include "filter.h"
 #include "interfaces.h"
 #include "manifest.h"
-#include "number.h"
 #include "options.h"
 #include "pool.h"
+#include "report.h"
 #include "run.h"
-#include "say.h"
 #include "segments.h"
 #include "signals.h"
 #include "sink.h"
@@ -175,45 +173,15 @@ static void close_all(struct capturing *c)
 	signals_close(&c->signals);
 }
 
-static void say_warnings(const struct capturing *c, const struct options *options)
-{
-	char size[NUMBER_TEXT_SIZE];
-
-	if (options->segment_grown && !options->quiet)
-		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
-		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
-	if (c->capture.user_filter)
-		say("the filter is too long for the kernel: every packet is copied, and filtered here");
-	if (c->capture.ring && c->capture.ring < options->buffer_kib * 1024)
-		say("-B/--buffer-size: the kernel granted only %s of ring",
-		    number_format(NUMBER_SIZE, c->capture.ring, size));
-}
-
-/* tcpdump's words, so that scripts which look for them go on working. */
-static void say_account(const struct account *account, const struct options *options)
-{
-	if (!options->quiet) {
-		say_bare("%" PRIu64 " packets captured", account->written);
-		say_bare("%" PRIu64 " packets received by filter", account->received);
-	}
-	if (!options->quiet || account->dropped)
-		say_bare("%" PRIu64 " packets dropped by kernel", account->dropped);
-	if (account->dropped_reader_slow)
-		say_bare("%" PRIu64 " of these while the reader took too little", account->dropped_reader_slow);
-	if (account->dropped_at_stop)
-		say_bare("%" PRIu64 " packets dropped at stop: the reader did not take them in time",
-			 account->dropped_at_stop);
-	if (account->after_limit && !options->quiet)
-		say_bare("%" PRIu64 " packets came after the limit", account->after_limit);
-}
-
 static int watched_stdin(const struct options *options)
 {
 	struct stat status;
 
-	if (options->stdin_mode != 0 || fstat(STDIN_FILENO, &status) < 0)
-		return -1;
 	if (options->read_file && strcmp(options->read_file, "-") == 0)
+		return -1;
+	if (options->wait_reader)
+		return STDIN_FILENO;
+	if (options->stdin_mode != 0 || fstat(STDIN_FILENO, &status) < 0)
 		return -1;
 	return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? STDIN_FILENO : -1;
 }
@@ -235,24 +203,19 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
 		return err->status;
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
-	say_warnings(c, options);
+	report_warnings(&c->capture, options);
 	status = run(&parts, &account, err);
-	say_account(&account, options);
+	report_account(&account, options);
 	return status;
 }
 
-enum status command_capture(int argc, char **argv, struct err *err)
+enum status capture_as_asked(const struct options *options, struct err *err)
 {
 	struct capturing c = {
 		.capture = {.fd = -1, .file = -1}, .sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1};
-	struct options options;
 	enum status status = STATUS_OK;
 
-	if (options_parse(&options, argc, argv, err) < 0) {
-		options_free(&options);
-		return err->status;
-	}
-	switch (options.action) {
+	switch (options->action) {
 	case ACTION_HELP:
 		options_help();
 		break;
@@ -263,13 +226,25 @@ enum status command_capture(int argc, char **argv, struct err *err)
 		status = interfaces_list(err) < 0 ? err->status : STATUS_OK;
 		break;
 	case ACTION_DUMP_FILTER:
-		status = dump_filter(&options, err);
+		status = dump_filter(options, err);
 		break;
 	case ACTION_CAPTURE:
-		status = capture_now(&c, &options, err);
+		status = capture_now(&c, options, err);
 		close_all(&c);
 		break;
 	}
+	return status;
+}
+
+enum status command_capture(int argc, char **argv, struct err *err)
+{
+	struct options options;
+	enum status status;
+
+	if (options_parse(&options, argc, argv, err) < 0)
+		status = err->status;
+	else
+		status = capture_as_asked(&options, err);
 	options_free(&options);
 	return status;
 }

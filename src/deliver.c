@@ -44,6 +44,7 @@ static int put_part(struct delivery *delivery, struct err *err)
 
 	if (manifest_part_text(delivery->manifest, name, &text, &size, err) < 0)
 		return -1;
+	delivery->part_sent = true;
 	return put_text(delivery, name, text, size, err);
 }
 
@@ -94,10 +95,11 @@ static void release(struct delivery *delivery)
 	delivery->sending = NULL;
 }
 
-static enum deliver_result refused(const struct delivery *delivery, int errnum, struct err *err)
+static enum deliver_result refused(struct delivery *delivery, int errnum, struct err *err)
 {
 	if (errnum == EPIPE || errnum == ECONNRESET)
 		return DELIVER_GONE;
+	delivery->errnum = errnum;
 	err_sys(err, errnum, "cannot write the archive, which now ends after %llu complete files",
 		(unsigned long long)delivery->files);
 	return DELIVER_FAILED;
@@ -113,8 +115,16 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 			return refused(delivery, (int)-sent, err);
 		if (sent > 0)
 			delivery->progress_at = now;
-		if (!outbox_empty(&delivery->outbox))
+		delivery->sent += (uint64_t)sent;
+		if (!outbox_empty(&delivery->outbox)) {
+			/* A file takes all, or says why not: nothing would wake us to hear it. */
+			if (sent > 0 && delivery->sink->kind == SINK_BLOCKING)
+				continue;
 			return DELIVER_WAITING;
+		}
+		if (!delivery->manifest_sent)
+			delivery->whole = delivery->sent;
+		delivery->part_sent = false;
 		release(delivery);
 		put = put_next(delivery, err);
 		if (put < 0)
@@ -149,4 +159,39 @@ uint64_t deliver_drop(struct delivery *delivery)
 		pool_give(delivery->segments->pool, segment);
 	}
 	return packets;
+}
+
+/* The last files of the archive, to make room for so many bytes of the manifest. */
+static bool give_up_files(struct delivery *delivery, uint64_t room, uint64_t *packets)
+{
+	uint64_t given = 0, file_packets, bytes;
+
+	while (given < room && manifest_cut_last(delivery->manifest, &file_packets, &bytes)) {
+		given += TAR_BLOCK + (bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+		delivery->files--;
+		delivery->packets -= file_packets;
+		*packets += file_packets;
+	}
+	delivery->whole -= given;
+	return given > 0;
+}
+
+bool deliver_cut_back(struct delivery *delivery, uint64_t *packets)
+{
+	struct err ignored = {0};
+	bool possible;
+
+	*packets = 0;
+	if (delivery->part_sent)
+		manifest_take_back_part(delivery->manifest);
+	delivery->part_sent = false;
+	possible = delivery->whole > 0 && /* what was asked for is there */
+		   (!delivery->manifest_sent || give_up_files(delivery, delivery->outbox.pending, packets));
+	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
+		return false;
+	delivery->sent = delivery->whole;
+	delivery->manifest_sent = delivery->ended = false;
+	outbox_discard(&delivery->outbox);
+	*packets += deliver_drop(delivery);
+	return true;
 }

@@ -23,9 +23,13 @@ struct delivery {
 	const struct account *account; /* set by deliver_finish */
 	enum cause cause;
 	const char *detail;
+	bool part_sent; /* the latest member is a part of the manifest */
 	bool manifest_sent, ended;
+	int errnum;		 /* of DELIVER_FAILED, when the output refused */
 	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
 	uint64_t files, packets; /* delivered in complete members */
+	uint64_t sent;		 /* bytes that have left */
+	uint64_t whole;		 /* of these, in complete members, but for manifest.json */
 };
 
 enum deliver_result {
@@ -49,5 +53,12 @@ void deliver_finish(struct delivery *delivery, const struct account *account, en
 
 /* Give up the segments whose header has not left. Returns their packets. */
 uint64_t deliver_drop(struct delivery *delivery);
+
+/*
+ * After DELIVER_FAILED: cut the output, where it is a file, back to its last complete member, and give up every
+ * segment. When it was the manifest that did not fit, its last files go, too. True if the
+ * manifest can be tried (again); then *packets is what was given up.
+ */
+bool deliver_cut_back(struct delivery *delivery, uint64_t *packets);
 
 #endif

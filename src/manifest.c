@@ -45,6 +45,8 @@ static const char *const causes[] = {
 	[CAUSE_END_OF_FILE] = "end of file",
 	[CAUSE_INTERFACE_GONE] = "interface gone",
 	[CAUSE_INPUT_FAILED] = "input failed",
+	[CAUSE_OUTPUT_FAILED] = "output failed",
+	[CAUSE_FEEDBACK] = "feedback",
 };
 
 /* What to add to boot time to get real time: when it changes during a capture, somebody set the clock. */
@@ -126,6 +128,27 @@ void manifest_take_back(struct manifest *manifest, const struct segment *segment
 	manifest->files--;
 	manifest->packets -= segment->packets;
 	manifest->bytes -= segment->used;
+}
+
+bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *bytes)
+{
+	const struct file *file = &manifest->table[manifest->count - 1];
+
+	if (manifest->count == 0)
+		return false;
+	*packets = file->packets;
+	*bytes = file->bytes;
+	manifest->count--;
+	manifest->files--;
+	manifest->packets -= file->packets;
+	manifest->bytes -= file->bytes;
+	return true;
+}
+
+void manifest_take_back_part(struct manifest *manifest)
+{
+	manifest->parts--;
+	manifest->count = MANIFEST_FILES;
 }
 
 static int append(const char *data, size_t size, void *context)
@@ -233,6 +256,11 @@ static json_t *json_interface(const struct manifest_setup *setup)
 			 "snapshot_length", (json_int_t)capture->snaplen);
 }
 
+static json_t *json_excluded(const struct capture *capture)
+{
+	return json_text(capture->excluded[0] ? capture->excluded : NULL);
+}
+
 static json_t *json_machine(void)
 {
 	struct utsname system = {0};
@@ -248,12 +276,14 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	json_t *root;
 
 	root = json_pack(
-		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o}",
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o, "
+		"s:o}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
-		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "source",
-		options->read_file ? "file" : "interface", "file", json_text(options->read_file), "interface",
-		json_interface(&manifest->setup), "filter", json_text(options->filter), "direction",
+		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "reason",
+		json_text(options->reason), "source", options->read_file ? "file" : "interface", "file",
+		json_text(options->read_file), "interface", json_interface(&manifest->setup), "filter",
+		json_text(options->filter), "excluded", json_excluded(manifest->setup.capture), "direction",
 		options->direction == DIRECTION_IN    ? "in"
 		: options->direction == DIRECTION_OUT ? "out"
 						      : "inout",
@@ -317,12 +347,13 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 
 static json_t *json_account(const struct account *account)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "received_by_filter", (json_int_t)account->received,
-			 "written", (json_int_t)account->written, "dropped_by_kernel", (json_int_t)account->dropped,
-			 "dropped_by_kernel_while_reader_slow", (json_int_t)account->dropped_reader_slow,
-			 "dropped_at_stop", (json_int_t)account->dropped_at_stop, "after_limit",
-			 (json_int_t)account->after_limit, "filtered_in_user_space",
-			 (json_int_t)account->filtered_in_user_space);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "received_by_filter",
+			 (json_int_t)account->received, "written", (json_int_t)account->written, "dropped_by_kernel",
+			 (json_int_t)account->dropped, "dropped_by_kernel_while_reader_slow",
+			 (json_int_t)account->dropped_reader_slow, "dropped_at_stop",
+			 (json_int_t)account->dropped_at_stop, "dropped_output_failed",
+			 (json_int_t)account->dropped_output_failed, "after_limit", (json_int_t)account->after_limit,
+			 "filtered_in_user_space", (json_int_t)account->filtered_in_user_space);
 }
 
 static json_t *json_interface_account(const struct manifest *manifest, const struct account *account)
@@ -330,7 +361,7 @@ static json_t *json_interface_account(const struct manifest *manifest, const str
 	json_t *interface = json_interface(&manifest->setup);
 	json_t *numbers = json_account(account);
 
-	if (interface && numbers && json_object_update(interface, numbers) < 0) {
+	if (!numbers || (interface && json_object_update(interface, numbers) < 0)) {
 		json_decref(interface);
 		interface = NULL;
 	}
@@ -342,14 +373,15 @@ int manifest_text(struct manifest *manifest, const struct account *account, enum
 		  const char **text, size_t *size, struct err *err)
 {
 	json_t *head = json_pack(
-		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:[o], s:{s:I, s:I, s:I}, s:i}",
+		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:[o], s:{s:I, s:I, s:I}, s:i}",
 		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
-		"started", json_time(manifest->started), "ended", json_time(clock_real()),
-		"clock_offset_seconds_at_start", json_seconds(manifest->clock_offset), "clock_offset_seconds_at_end",
-		json_seconds(clock_offset()), "ended_by", "cause", causes[cause], "detail", json_text(detail), "limits",
-		json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
-		json_interface_account(manifest, account), "totals", "files", (json_int_t)manifest->files, "packets",
-		(json_int_t)manifest->packets, "bytes", (json_int_t)manifest->bytes, "parts", (int)manifest->parts);
+		"reason", json_text(manifest->setup.options->reason), "started", json_time(manifest->started), "ended",
+		json_time(clock_real()), "clock_offset_seconds_at_start", json_seconds(manifest->clock_offset),
+		"clock_offset_seconds_at_end", json_seconds(clock_offset()), "ended_by", "cause", causes[cause],
+		"detail", json_text(detail), "limits", json_limits(manifest->setup.options), "memory",
+		json_memory(&manifest->setup), "interfaces", json_interface_account(manifest, account), "totals",
+		"files", (json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
+		(json_int_t)manifest->bytes, "parts", (int)manifest->parts);
 
 	if (append_with_files(manifest, head, err) < 0)
 		return -1;

@@ -41,6 +41,12 @@ void manifest_add(struct manifest *manifest, const struct segment *segment);
 
 /* Take the last file out again: it was not sent after all. */
 void manifest_take_back(struct manifest *manifest, const struct segment *segment);
+
+/* Take the last file out again: it is cut off. False when the table is empty; else its packets and bytes. */
+bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *bytes);
+
+/* The last part was not sent after all: its files are in the table again. */
+void manifest_take_back_part(struct manifest *manifest);
 bool manifest_full(const struct manifest *manifest);
 
 /*

@@ -93,7 +93,7 @@ ssize_t outbox_send(struct outbox *outbox, struct sink *sink)
 		ssize_t n = sink_write(sink, parts, chunk(outbox, parts));
 
 		if (n < 0)
-			return n;
+			return total ? total : n; /* an error comes again */
 		if (n == 0)
 			break;
 		advance(outbox, (size_t)n);

@@ -33,10 +33,13 @@ int outbox_put(struct outbox *outbox, const void *data, size_t size);
 
 bool outbox_empty(const struct outbox *outbox);
 
-/* Send what the sink takes now. Returns the bytes that left, 0 when none could, or -errno. */
+/* Send what the sink takes now. Returns the bytes that left, 0 when none could, or -errno when none left. */
 ssize_t outbox_send(struct outbox *outbox, struct sink *sink);
 
-/* Forget what is waiting. Only allowed while !started: otherwise a torn member would be followed by another. */
+/*
+ * Forget what is waiting. Only allowed while !started, or when what has left is cut off again: otherwise a torn member
+ * would be followed by another.
+ */
 void outbox_discard(struct outbox *outbox);
 
 #endif

@@ -10,17 +10,20 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "number.h"
+#include "feedback.h"
+#include "ledger.h"
+#include "reader.h"
+#include "report.h"
 #include "say.h"
 
 #define READ_PACKETS 4096	       /* per turn of the loop, so that signals and the reader get theirs */
 #define TICK (10 * CLOCK_SECOND)       /* look at the counters at least this often: they are 32 bits wide */
 #define DOWN_CHECK (CLOCK_SECOND / 2)  /* while an interface is down, to see whether it is gone */
-#define STDIN_GRACE CLOCK_SECOND       /* a stdin that closes earlier was never held open by anyone */
 #define DROP_AFTER (3 * CLOCK_SECOND)  /* a signal, until what has not begun to leave is dropped */
 #define EXIT_AFTER (5 * CLOCK_SECOND)  /* a signal, until the end whatever has left */
 #define STDIN_STALL (5 * CLOCK_SECOND) /* of a reader after stdin closed: it may have gone with it */
-#define TIMER_EXPIRED UINT64_MAX       /* as timer_at: set it anew, whatever comes */
+#define LINGER CLOCK_SECOND	 /* after the last byte: an attached stream is cut when its process ends at once */
+#define TIMER_EXPIRED UINT64_MAX /* as timer_at: set it anew, whatever comes */
 #define DRAIN_QUIET (CAPTURE_BLOCK_TIMEOUT * 5 / 2 * (CLOCK_SECOND / 1000))
 
 enum stage {
@@ -42,14 +45,17 @@ struct run {
 	char detail[80];
 	enum status status; /* when something else than the cause decides it */
 	bool over;
-	int timer_fd, stdin_fd;
+	int timer_fd;
 	uint64_t now, timer_at; /* boot time */
 	uint64_t listening_at, asked_at /* by the first signal, or 0 */, drain_until, tick_at, down_check_at;
-	bool reading_file;  /* we are inside a read of the file, which has nothing at the moment */
-	bool down, holding; /* holding: the pool is full, the ring is not being read */
+	uint64_t finished_at, linger_until, tried_at /* to send */;
+	struct ledger ledger;
+	struct reader reader;
+	struct feedback feedback;
+	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
+	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
+	bool down;
 	bool reader_waits;
-	uint64_t dropped_at_hold;
-	uint64_t sealed_seen, dropped_seen; /* at the last sealing */
 	uint64_t dropped_said, said_at;
 };
 
@@ -65,89 +71,40 @@ static void say_loss(struct run *run)
 	if (dropped == run->dropped_said || (run->said_at && run->now - run->said_at < TICK))
 		return;
 	say("%s: %" PRIu64 " packets dropped by kernel so far%s", run->capture->interface, dropped,
-	    run->holding ? ", because the reader takes too little" : "");
+	    run->ledger.held ? ", because the reader takes too little" : "");
 	run->dropped_said = dropped;
 	run->said_at = run->now;
 }
 
-/* Charge the newest sealed segment with what the kernel dropped since the one before. */
 static void account_for_seal(struct run *run)
 {
-	if (run->segments->sealed_count == run->sealed_seen)
-		return;
-	capture_count(run->capture);
-	run->segments->newest->dropped = run->capture->dropped - run->dropped_seen;
-	run->dropped_seen = run->capture->dropped;
-	run->sealed_seen = run->segments->sealed_count;
-	say_loss(run);
-}
-
-static uint64_t in_ring(const struct run *run)
-{
-	const struct capture *capture = run->capture;
-	uint64_t accepted = capture->received - capture->dropped;
-
-	return accepted > capture->read ? accepted - capture->read : 0;
-}
-
-static void leave_hold(struct run *run)
-{
-	if (!run->holding)
-		return;
-	run->holding = false;
-	capture_count(run->capture);
-	run->account->dropped_reader_slow += run->capture->dropped - run->dropped_at_hold;
-	say_loss(run);
-}
-
-static void enter_hold(struct run *run)
-{
-	if (run->holding || is_file(run))
-		return;
-	run->holding = true;
-	capture_count(run->capture);
-	run->dropped_at_hold = run->capture->dropped;
-}
-
-/* A limit that counts packets: what is still in the ring when it is reached was not asked for. */
-static bool is_limit(enum cause cause)
-{
-	return cause == CAUSE_COUNT || cause == CAUSE_BYTES || cause == CAUSE_SEGMENTS;
+	if (ledger_seal(&run->ledger))
+		say_loss(run);
 }
 
 /* Every packet has come as far as it will: seal, close the account, let the manifest follow. */
 static void finish(struct run *run)
 {
-	struct account *account = run->account;
-	uint64_t taken = run->segments->packets;
-	uint64_t left = in_ring(run);
-
 	run->stage = STAGE_FLUSH;
+	run->finished_at = run->now;
 	segments_seal(run->segments);
 	account_for_seal(run);
-	leave_hold(run);
-	account->received = run->capture->received;
-	account->dropped = run->capture->dropped;
-	account->written = taken;
-	account->filtered_in_user_space = run->capture->rejected;
-	account->after_limit = run->capture->read - run->capture->rejected - taken;
-	if (is_limit(run->cause))
-		account->after_limit += left;
-	else
-		account->dropped_at_stop += left;
-	deliver_finish(run->delivery, account, run->cause, run->detail[0] ? run->detail : NULL);
+	(void)ledger_hold(&run->ledger, false);
+	ledger_close(&run->ledger, run->cause);
+	deliver_finish(run->delivery, run->account, run->cause, run->detail[0] ? run->detail : NULL);
 }
 
 static bool is_drained(const struct run *run)
 {
-	return in_ring(run) == 0 || run->now >= run->drain_until;
+	return ledger_in_ring(&run->ledger) == 0 || run->now >= run->drain_until;
 }
 
 /* The capture ends, for the first cause that comes; but a limit that is reached while the ring is emptied still holds.
  */
 static void stop(struct run *run, enum cause cause)
 {
-	if (run->stage == STAGE_FLUSH || (run->stage == STAGE_DRAIN && !is_limit(cause)))
+	if (run->stage == STAGE_FLUSH ||
+	    (run->stage == STAGE_DRAIN && !cause_is_limit(cause) && cause != CAUSE_OUTPUT_FAILED))
 		return;
 	if (run->stage == STAGE_CAPTURE) {
 		capture_disarm(run->capture);
@@ -157,7 +114,7 @@ static void stop(struct run *run, enum cause cause)
 		run->detail[0] = '\0'; /* the signal was not what ended it */
 	}
 	run->cause = cause;
-	if (is_file(run) || is_limit(cause))
+	if (is_file(run) || cause_is_limit(cause) || cause == CAUSE_OUTPUT_FAILED)
 		finish(run);
 }
 
@@ -181,18 +138,14 @@ static void abandon(struct run *run, enum status status, const char *why)
 /* 3 s after a signal: what has not begun to leave would keep the manifest from arriving. */
 static void drop_late(struct run *run)
 {
-	uint64_t late;
-
 	if (run->stage == STAGE_DRAIN)
 		finish(run);
-	late = deliver_drop(run->delivery);
-	run->account->dropped_at_stop += late;
-	run->account->written -= late;
+	ledger_take_back(&run->ledger, deliver_drop(run->delivery), CAUSE_NONE);
 }
 
 static bool wants_packets(const struct run *run)
 {
-	return run->stage != STAGE_FLUSH && !run->capture->interrupted && !run->reading_file &&
+	return run->stage != STAGE_FLUSH && !run->capture->interrupted && !run->reading_file && !run->on_trial &&
 	       segments_room(run->segments);
 }
 
@@ -235,11 +188,20 @@ static void look_at_interface(struct run *run)
 	}
 }
 
+/* Under load, so that a gap is charged to the right file. */
+static void count_if_busy(struct run *run, uint64_t read)
+{
+	if (read >= READ_PACKETS / 4 && !is_file(run))
+		ledger_count(&run->ledger);
+}
+
 static void read_packets(struct run *run)
 {
+	uint64_t read = run->capture->read, at_most = feedback_read_at_most(&run->feedback, read);
+	int max = at_most && at_most < READ_PACKETS ? (int)at_most : READ_PACKETS;
 	enum verdict verdict;
 
-	switch (capture_read(run->capture, run->segments, READ_PACKETS, &verdict, run->err)) {
+	switch (capture_read(run->capture, run->segments, max, &verdict, run->err)) {
 	case CAPTURE_VERDICT:
 		by_verdict(run, verdict);
 		/* fall through */
@@ -258,14 +220,15 @@ static void read_packets(struct run *run)
 		stop(run, CAUSE_INPUT_FAILED);
 		break;
 	}
+	feedback_weigh(&run->feedback, run->capture->read, run->segments->bytes);
+	count_if_busy(run, run->capture->read - read);
 	account_for_seal(run);
 }
 
 static void say_progress(const struct run *run)
 {
-	say("%" PRIu64 " s: %" PRIu64 " packets, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel",
-	    (run->now - run->listening_at) / CLOCK_SECOND, run->segments->packets, run->segments->bytes,
-	    run->capture->dropped);
+	report_progress(run->now - run->listening_at, run->segments->packets, run->segments->bytes,
+			run->capture->dropped);
 }
 
 static void seal_now(struct run *run)
@@ -281,10 +244,12 @@ static void seal_now(struct run *run)
 static void by_signal(struct run *run, int signo)
 {
 	if (signo == SIGUSR1) {
-		capture_count(run->capture);
+		ledger_count(&run->ledger);
 		say_progress(run);
 	} else if (signo == SIGUSR2) {
 		seal_now(run);
+	} else if (run->linger_until) {
+		run->over = true;
 	} else if (run->asked_at) {
 		abandon(run, STATUS_READER, "ended by a second signal");
 	} else {
@@ -298,28 +263,73 @@ static void by_signal(struct run *run, int signo)
 	}
 }
 
-static void stdin_closed(struct run *run)
+static void say_ready(struct run *run)
 {
-	run->stdin_fd = -1;
-	if (run->now - run->listening_at >= STDIN_GRACE)
-		stop(run, CAUSE_STDIN_CLOSED);
-	else if (!run->options->quiet)
-		say("stdin is closed: going on without it (other ways to end: a signal, or a limit)");
+	run->reader.ready_at = run->now;
+	report_ready(run->capture, run->options, run->segments->pool);
 }
 
-static void read_stdin(struct run *run)
+static void look_at_stdin(struct run *run)
 {
-	char nothing[4096];
-	ssize_t n = read(run->stdin_fd, nothing, sizeof(nothing));
+	switch (reader_look(&run->reader, run->now)) {
+	case READER_SAME:
+		break;
+	case READER_CAME:
+		run->delivery->progress_at = run->now;
+		if (run->stage == STAGE_CAPTURE)
+			say_ready(run);
+		break;
+	case READER_LEFT:
+		stop(run, CAUSE_STDIN_CLOSED);
+		break;
+	case READER_WAS_NEVER_THERE:
+		if (!run->options->quiet)
+			say("stdin is closed: going on without it (other ways to end: a signal, or a limit)");
+		break;
+	}
+}
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		stdin_closed(run);
+/* Under load ten times a second; it costs one getsockopt. */
+static enum feedback_verdict look_for_feedback(struct run *run)
+{
+	struct feedback_counters counters;
+
+	ledger_count(&run->ledger);
+	counters = (struct feedback_counters){
+		.captured = run->segments->bytes,
+		.sent = run->delivery->sent,
+		.accepted = run->capture->received - run->capture->dropped,
+		.dropped = run->capture->dropped,
+		.read = run->capture->read,
+	};
+	return feedback_look(&run->feedback, run->now, &counters);
+}
+
+static void watch_feedback(struct run *run)
+{
+	enum feedback_verdict verdict = FEEDBACK_GO;
+	bool was_on_trial = run->on_trial;
+
+	if (run->stage == STAGE_CAPTURE && !is_file(run)) {
+		if (run->now < feedback_due(&run->feedback))
+			return;
+		verdict = look_for_feedback(run);
+	}
+	run->on_trial = verdict == FEEDBACK_KEEP;
+	if (was_on_trial && !run->on_trial)
+		run->delivery->progress_at = run->now;
+	if (verdict == FEEDBACK_PROVEN) {
+		say("feedback: the archive comes back as packets on %s, so the capture ends; leave its connection out "
+		    "by a filter, or with --exclude-stream on",
+		    run->capture->interface);
+		stop(run, CAUSE_FEEDBACK);
+	}
 }
 
 static void each_tick(struct run *run)
 {
 	run->tick_at = run->now + TICK;
-	capture_count(run->capture);
+	ledger_count(&run->ledger);
 	say_loss(run);
 	look_at_interface(run);
 	if (run->options->verbose)
@@ -331,6 +341,10 @@ static uint64_t stall_deadline(const struct run *run)
 {
 	uint64_t stall = run->options->stall;
 
+	if (run->reader.awaited && stall && run->stage == STAGE_FLUSH)
+		return run->finished_at + stall;
+	if (run->reader.awaited) /* a capture ends by its limits; a file has none */
+		return stall && is_file(run) ? run->listening_at + stall : 0;
 	if (!run->reader_waits)
 		return 0;
 	if (run->cause == CAUSE_STDIN_CLOSED && (!stall || stall > STDIN_STALL))
@@ -338,11 +352,21 @@ static uint64_t stall_deadline(const struct run *run)
 	return stall ? run->delivery->progress_at + stall : 0;
 }
 
+/* We may have slept past a deadline (SIGSTOP, a suspended machine) in which the reader did its part. */
+static bool has_tried_since(const struct run *run, uint64_t at)
+{
+	return run->reader.awaited || run->tried_at >= at;
+}
+
 static void by_clock(struct run *run)
 {
 	uint64_t stall_at = stall_deadline(run);
 	bool live = !is_file(run);
 
+	if (run->linger_until) {
+		run->over = run->now >= run->linger_until;
+		return;
+	}
 	if (run->stage == STAGE_CAPTURE && live) {
 		if (segments_tick(run->segments, run->now))
 			account_for_seal(run);
@@ -355,6 +379,9 @@ static void by_clock(struct run *run)
 	}
 	if (run->now >= run->tick_at && run->stage != STAGE_FLUSH)
 		each_tick(run);
+	watch_feedback(run);
+	if (reader_prompts(&run->reader, run->now))
+		say("press Enter to start the download, Ctrl-D to end");
 	if (run->stage == STAGE_DRAIN && !wants_packets(run))
 		run->drain_until = run->now + DRAIN_QUIET; /* the ring cannot be quiet before it is read */
 	if (run->stage == STAGE_DRAIN && is_drained(run))
@@ -363,8 +390,8 @@ static void by_clock(struct run *run)
 		drop_late(run);
 	if (run->asked_at && run->now >= run->asked_at + EXIT_AFTER)
 		abandon(run, STATUS_READER, "the reader did not take everything within 5 s of the signal");
-	else if (stall_at && run->now >= stall_at)
-		abandon(run, STATUS_READER, "the reader has stalled");
+	else if (stall_at && run->now >= stall_at && has_tried_since(run, stall_at))
+		abandon(run, STATUS_READER, run->reader.awaited ? "no reader has come" : "the reader has stalled");
 }
 
 static void earlier(uint64_t *deadline, uint64_t candidate)
@@ -377,11 +404,17 @@ static uint64_t next_deadline(const struct run *run)
 {
 	uint64_t deadline = 0;
 
+	if (run->linger_until)
+		return run->linger_until;
 	if (run->stage == STAGE_CAPTURE && !is_file(run)) {
 		earlier(&deadline, segments_due(run->segments));
 		earlier(&deadline, run->options->duration ? run->listening_at + run->options->duration : 0);
 		earlier(&deadline, run->down_check_at);
+		if (feedback_on_trial(&run->feedback))
+			earlier(&deadline, feedback_due(&run->feedback));
 	}
+	if (run->reader.awaited)
+		earlier(&deadline, run->reader.prompt_at);
 	if (run->stage != STAGE_FLUSH)
 		earlier(&deadline, run->tick_at);
 	if (run->stage == STAGE_DRAIN && wants_packets(run))
@@ -409,6 +442,11 @@ static int set_timer(struct run *run)
 
 enum { POLL_PACKETS, POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_COUNT };
 
+static bool watches_stdin(const struct run *run)
+{
+	return run->stage == STAGE_CAPTURE || run->reader.awaited;
+}
+
 static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
 {
 	bool packets = wants_packets(run);
@@ -421,15 +459,23 @@ static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
 		polled[POLL_PACKETS].fd = run->capture->file;
 	polled[POLL_SIGNAL] = (struct pollfd){.fd = run->parts->signals->fd, .events = POLLIN};
 	polled[POLL_TIMER] = (struct pollfd){.fd = run->timer_fd, .events = POLLIN};
-	polled[POLL_STDIN] = (struct pollfd){.fd = run->stage == STAGE_CAPTURE ? run->stdin_fd : -1, .events = POLLIN};
+	polled[POLL_STDIN] = (struct pollfd){.fd = watches_stdin(run) ? run->reader.fd : -1, .events = POLLIN};
 	polled[POLL_SINK] = (struct pollfd){
 		.fd = run->parts->watch_sink ? run->delivery->sink->fd : -1,
-		.events = run->reader_waits ? POLLOUT : 0,
+		.events = run->reader_waits ? POLLOUT : 0, /* no events: only its end */
 	};
 	if (poll(polled, POLL_COUNT, timeout) < 0 && errno != EINTR)
 		return err_sys(run->err, errno, "poll");
 	run->now = clock_boot();
 	return 0;
+}
+
+static void reader_gone(struct run *run)
+{
+	if (run->linger_until)
+		run->over = true; /* it has everything */
+	else
+		abandon(run, STATUS_READER, "the reader has gone away");
 }
 
 static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
@@ -440,15 +486,15 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
 	if (polled[POLL_TIMER].revents)
 		run->timer_at = TIMER_EXPIRED;
 	if (polled[POLL_SINK].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-		abandon(run, STATUS_READER, "the reader has gone away");
+		reader_gone(run);
 		return;
 	}
 	while (polled[POLL_SIGNAL].revents && !run->over && (signo = signals_next(run->parts->signals)))
 		by_signal(run, signo);
 	if (run->over)
 		return;
-	if (polled[POLL_STDIN].revents && run->stage == STAGE_CAPTURE)
-		read_stdin(run);
+	if (polled[POLL_STDIN].revents && watches_stdin(run))
+		look_at_stdin(run);
 	if (!is_file(run) && (polled[POLL_PACKETS].revents & POLLERR))
 		look_at_interface(run);
 	if (wants_packets(run) && (is_file(run) || (polled[POLL_PACKETS].revents & POLLIN)))
@@ -456,30 +502,68 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
 	by_clock(run);
 }
 
-static void send_waiting(struct run *run)
+/*
+ * The output failed. A file is cut back to its last complete member, and closed with a manifest that counts what is
+ * not in it.
+ */
+static bool rescue(struct run *run)
 {
-	enum deliver_result result = deliver_advance(run->delivery, run->now, run->err);
+	uint64_t lost;
 
-	run->reader_waits = result == DELIVER_WAITING;
+	if (!run->delivery->errnum)
+		return false; /* it was not the output */
+	stop(run, CAUSE_OUTPUT_FAILED);
+	if (!deliver_cut_back(run->delivery, &lost))
+		return false;
+	ledger_take_back(&run->ledger, lost, CAUSE_OUTPUT_FAILED);
+	run->cause = CAUSE_OUTPUT_FAILED;
+	snprintf(run->detail, sizeof(run->detail), "%s", strerror(run->delivery->errnum));
+	deliver_finish(run->delivery, run->account, run->cause, run->detail);
+	return true;
+}
+
+static void delivered(struct run *run)
+{
+	if (run->options->wait_reader)
+		run->linger_until = run->now + LINGER;
+	else
+		run->over = true;
+}
+
+static void by_delivery(struct run *run, enum deliver_result result)
+{
 	switch (result) {
 	case DELIVER_IDLE:
 	case DELIVER_WAITING:
 		break;
 	case DELIVER_DONE:
-		run->over = true;
+		delivered(run);
 		break;
 	case DELIVER_GONE:
-		abandon(run, STATUS_READER, "the reader has gone away");
+		reader_gone(run);
 		break;
 	case DELIVER_FAILED:
-		abandon(run, STATUS_FAILED, "");
+		if (!rescue(run))
+			abandon(run, STATUS_FAILED, "");
 		break;
 	}
+}
+
+static void send_waiting(struct run *run)
+{
+	enum deliver_result result = DELIVER_IDLE;
+
+	if (!run->reader.awaited && !run->on_trial && !run->linger_until) {
+		run->tried_at = run->now;
+		do {
+			result = deliver_advance(run->delivery, run->now, run->err);
+			by_delivery(run, result);
+		} while (result == DELIVER_FAILED && !run->over);
+	}
+	run->reader_waits = result == DELIVER_WAITING;
 	if (!run->over && run->stage != STAGE_FLUSH) {
-		if (segments_room(run->segments))
-			leave_hold(run);
-		else
-			enter_hold(run);
+		if (ledger_hold(&run->ledger, !segments_room(run->segments)) && !run->ledger.held)
+			say_loss(run);
 	}
 }
 
@@ -500,39 +584,13 @@ static bool wait_for_file(void *context)
 	return polled[POLL_PACKETS].revents;
 }
 
-static void say_ready(const struct run *run)
-{
-	const struct capture *capture = run->capture;
-	const struct options *options = run->options;
-	char duration[NUMBER_TEXT_SIZE], bytes[NUMBER_TEXT_SIZE], ring[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE];
-	char limits[3 * NUMBER_TEXT_SIZE] = "no time or byte limit", link[160];
-
-	if (options->quiet)
-		return;
-	number_format(NUMBER_DURATION, options->duration, duration);
-	number_format(NUMBER_SIZE, options->max_bytes, bytes);
-	if (options->duration || options->max_bytes)
-		snprintf(limits, sizeof(limits), "ends after %s%s%s", options->duration ? duration : "",
-			 options->duration && options->max_bytes ? " or " : "", options->max_bytes ? bytes : "");
-	if (capture->link_type)
-		snprintf(link, sizeof(link), "%s (%s)", capture->link_type,
-			 capture->link_type_description ? capture->link_type_description : "?");
-	else
-		snprintf(link, sizeof(link), "%d", capture->link_type_number);
-	number_format(NUMBER_SIZE, capture->ring, ring);
-	number_format(NUMBER_SIZE, run->segments->pool->count * run->segments->pool->segment_size, pool);
-	if (is_file(run))
-		say("reading from file %s, link-type %s, snapshot length %u; %s; pool %s", capture->interface, link,
-		    capture->snaplen, limits, pool);
-	else
-		say("listening on %s, link-type %s, snapshot length %u bytes; %s; ring %s, pool %s", capture->interface,
-		    link, capture->snaplen, limits, ring, pool);
-}
-
 static void start_clocks(struct run *run)
 {
 	run->now = run->listening_at = clock_boot();
 	run->tick_at = run->now + TICK;
+	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
+		    run->now);
+	feedback_init(&run->feedback, run->capture->ring / 4, run->now);
 	segments_start_clock(run->segments, run->now, run->options->segment_time, is_file(run));
 }
 
@@ -547,9 +605,9 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 		.delivery = parts->delivery,
 		.account = account,
 		.err = err,
-		.stdin_fd = parts->stdin_fd,
 	};
 
+	ledger_init(&run.ledger, run.capture, run.segments, account);
 	run.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (run.timer_fd < 0) {
 		err_sys(err, errno, "timerfd");
@@ -575,6 +633,8 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 		return err->status;
 	if (run.status)
 		return run.status;
+	if (run.cause == CAUSE_FEEDBACK)
+		return STATUS_SURROUNDINGS;
 	if (account->dropped_at_stop)
 		return STATUS_READER;
 	return run.cause == CAUSE_INTERFACE_GONE && account->written == 0 ? STATUS_SURROUNDINGS : STATUS_OK;

@@ -45,6 +45,7 @@ int signals_open(struct signals *signals, struct err *err)
 	sigaddset(&all, SIGUSR1);
 	sigaddset(&all, SIGUSR2);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file may grow no more: write() says so, too */
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	signals->fd = open_one(&all, err);
 	signals->stop_fd = open_one(&stop, err);

@@ -16,7 +16,8 @@ struct signals {
 void signals_end_at_once(void);
 
 /*
- * Block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, to be read from signals->fd; ignore SIGPIPE.
+ * Block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, to be read from signals->fd; ignore SIGPIPE and
+ * SIGXFSZ.
  * SIGHUP is left alone where it was inherited ignored (nohup). SIGINT is not: a background job of a
  * script inherits it ignored, and must still end by it. A blocked signal reaches the descriptor even
  * when it is ignored, and in PID 1 (kernel/signal.c: sig_ignored() looks at the mask first).

@@ -11,13 +11,17 @@ int sink_init(struct sink *sink, int fd, struct err *err)
 {
 	struct stat status;
 
-	*sink = (struct sink){.fd = fd, .kind = SINK_BLOCKING, .saved_flags = -1};
+	*sink = (struct sink){.fd = fd, .kind = SINK_BLOCKING, .saved_flags = -1, .start = -1};
 	if (fstat(fd, &status) < 0)
 		return err_sys(err, errno, "stdout");
 	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
 		return err_set(err, STATUS_FAILED, "stdout is not open for writing: add '> capture.tar'");
 	if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
 		sink->kind = SINK_NOWAIT;
+	if (S_ISREG(status.st_mode) && !(fcntl(fd, F_GETFL) & O_APPEND))
+		sink->start = lseek(fd, 0, SEEK_CUR);
+	if (sink->start < status.st_size)
+		sink->start = -1; /* what lies behind is somebody's */
 	if (S_ISFIFO(status.st_mode))
 		(void)fcntl(fd, F_SETPIPE_SZ, SINK_PIPE_SIZE);
 	return 0;
@@ -37,6 +41,15 @@ void sink_fall_back(struct sink *sink)
 	sink->kind = SINK_NONBLOCK;
 	if (!(flags & O_NONBLOCK) && fcntl(sink->fd, F_SETFL, flags | O_NONBLOCK) == 0)
 		sink->saved_flags = flags;
+}
+
+int sink_cut_back(struct sink *sink, uint64_t size)
+{
+	off_t end = sink->start + (off_t)size;
+
+	if (sink->start < 0 || ftruncate(sink->fd, end) < 0 || lseek(sink->fd, end, SEEK_SET) != end)
+		return -1;
+	return 0;
 }
 
 ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count)

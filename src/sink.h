@@ -3,6 +3,7 @@
 #define TARCAP_SINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -18,6 +19,7 @@ struct sink {
 	int fd;
 	enum sink_kind kind;
 	int saved_flags;
+	off_t start; /* where a regular file that only we write begins for us; -1: it is none */
 };
 
 /*
@@ -31,6 +33,12 @@ void sink_fall_back(struct sink *sink);
 
 /* Put the file description back as it was: it is shared with whoever gave it to us. */
 void sink_restore(struct sink *sink);
+
+/*
+ * Cut a regular file back to the first size bytes that were written to it, and go on from there. -1 where that is not
+ * possible, or not ours to do (O_APPEND: others may write there, too; or something lay behind where we began).
+ */
+int sink_cut_back(struct sink *sink, uint64_t size);
 
 /* Write without waiting: bytes taken (> 0), 0 when none can be taken now, or -errno. */
 ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count);

@@ -17,7 +17,7 @@ static la_ssize_t to_outbox(struct archive *archive, void *context, const void *
 {
 	struct tar *tar = context;
 
-	/* Closing: see tar_close(). */
+	/* See drop(). */
 	if (!tar->outbox)
 		return (la_ssize_t)size;
 	if (outbox_put(tar->outbox, data, size) < 0) {
@@ -34,21 +34,43 @@ static int failed(struct tar *tar, const char *what, struct err *err)
 	return err_set(err, STATUS_FAILED, "%s: %s", what, text ? text : "out of memory");
 }
 
+static int begin(struct tar *tar, struct err *err)
+{
+	if (!(tar->archive = archive_write_new()))
+		return err_sys(err, ENOMEM, "the archive");
+	if (archive_write_set_format_ustar(tar->archive) != ARCHIVE_OK ||
+	    archive_write_set_bytes_per_block(tar->archive, 0) != ARCHIVE_OK ||
+	    archive_write_open(tar->archive, tar, NULL, to_outbox, NULL) != ARCHIVE_OK)
+		return failed(tar, "the archive", err);
+	return 0;
+}
+
+/*
+ * libarchive ends the archive when it is freed. One that was cut must not be ended: the reader has to see it.
+ * (archive_write_fail() would keep it from that, but leaks.)
+ */
+static void drop(struct tar *tar)
+{
+	struct outbox *outbox = tar->outbox;
+
+	tar->outbox = NULL;
+	archive_write_free(tar->archive);
+	tar->archive = NULL;
+	tar->outbox = outbox;
+}
+
 struct tar *tar_open(struct outbox *outbox, const char *prefix, struct err *err)
 {
 	struct tar *tar = calloc(1, sizeof(*tar));
 
-	if (!tar || !(tar->archive = archive_write_new()) || !(tar->entry = archive_entry_new())) {
+	if (!tar || !(tar->entry = archive_entry_new())) {
 		err_sys(err, ENOMEM, "the archive");
 		tar_close(tar);
 		return NULL;
 	}
 	tar->outbox = outbox;
 	tar->prefix = prefix;
-	if (archive_write_set_format_ustar(tar->archive) != ARCHIVE_OK ||
-	    archive_write_set_bytes_per_block(tar->archive, 0) != ARCHIVE_OK ||
-	    archive_write_open(tar->archive, tar, NULL, to_outbox, NULL) != ARCHIVE_OK) {
-		failed(tar, "the archive", err);
+	if (begin(tar, err) < 0) {
 		tar_close(tar);
 		return NULL;
 	}
@@ -60,13 +82,14 @@ void tar_close(struct tar *tar)
 	if (!tar)
 		return;
 	archive_entry_free(tar->entry);
-	/*
-	 * libarchive ends the archive when it is freed. One that was cut must not be ended: the reader has to see it.
-	 * (archive_write_fail() would keep it from that, but leaks.)
-	 */
-	tar->outbox = NULL;
-	archive_write_free(tar->archive);
+	drop(tar);
 	free(tar);
+}
+
+int tar_go_on(struct tar *tar, struct err *err)
+{
+	drop(tar);
+	return begin(tar, err);
 }
 
 int tar_member(struct tar *tar, const char *name, uint64_t mtime, const void *data, size_t size, struct err *err)

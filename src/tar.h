@@ -27,6 +27,11 @@ int tar_member(struct tar *tar, const char *name, uint64_t mtime, const void *da
 /* The two zero blocks that end an archive. */
 int tar_end(struct tar *tar, struct err *err);
 
+/* What was put in last is cut off: members, and an end, may follow again. */
+int tar_go_on(struct tar *tar, struct err *err);
+
+#define TAR_BLOCK 512 /* bytes of a header; data is filled up to a multiple of it */
+
 /* libarchive's name and version. */
 const char *tar_library(void);
 
