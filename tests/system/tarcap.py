@@ -1,12 +1,14 @@
 """What the system tests share: running tarcap, sending known frames in a namespace, reading archives back.
 
 Run as a program, it is the traffic generator: tarcap.py flood NAMESPACE INTERFACE COUNT SIZE [PER_SECOND] [PORT]
+or tarcap.py bursts NAMESPACE INTERFACE MILLISECONDS SIZE ON OFF
 """
 
 import ctypes
 import io
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -21,7 +23,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 TARCAP = os.path.abspath(os.environ.get("TARCAP", TOP / "build/dev/tarcap"))
 
-IDENTITY = ("written", "dropped_by_kernel", "dropped_at_stop", "after_limit", "filtered_in_user_space")
+IDENTITY = ("written", "dropped_by_kernel", "dropped_at_stop", "dropped_output_failed", "after_limit",
+            "filtered_in_user_space")
 CLONE_NEWNET = 0x40000000
 MAC_A, MAC_B = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 
@@ -149,6 +152,20 @@ def flood(namespace, interface, count, size, per_second=0, port=0):
         send(udp(number, port, size) if port else frame(number, size))
         if per_second and number % 100 == 99:
             time.sleep(max(0, start + number / per_second - time.monotonic()))
+
+
+def bursts(namespace, interface, milliseconds, size, on, off):
+    """Numbered frames as fast as they go for on ms, then none for off ms, and so on; 0 and 0: at random, the same."""
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1]})
+    send = raw_socket(namespace, interface).send
+    end, number, chance = time.monotonic() + milliseconds / 1000, 0, random.Random(1)
+    while time.monotonic() < end:
+        stop = time.monotonic() + (on or chance.randrange(10, 1000)) / 1000
+        while time.monotonic() < stop:
+            for _ in range(100):
+                send(frame(number, size))
+                number += 1
+        time.sleep((off or chance.randrange(10, 1000)) / 1000)
 
 
 class Flood:
@@ -302,6 +319,20 @@ class Capture:
                 return int(line.split()[1]) * 1024
 
 
+def read_paced(capture, bytes_per_second, piece=None):
+    """Read what capture (with read=False) writes, at this speed, and piece bytes at a time if that is given."""
+    piece = piece or max(1, bytes_per_second // 100)
+
+    def work():
+        start, stream = time.monotonic(), os.dup(capture.process.stdout.fileno())
+        while data := os.read(stream, piece):
+            capture.out += data
+            time.sleep(max(0, start + len(capture.out) / bytes_per_second - time.monotonic()))
+        os.close(stream)
+    capture.readers.append(threading.Thread(target=work, daemon=True))
+    capture.readers[-1].start()
+
+
 # --- archives ---------------------------------------------------------------------------------------------------
 
 def tar_members(data):
@@ -410,6 +441,22 @@ class Archive:
         return self
 
 
+def packets_in(data):
+    """The records of all complete pcap members of a stream, however it was cut."""
+    return [record for name, text, _ in tar_members(data)[0] if name.endswith(".pcap")
+            for record in Pcap(name, text).records]
+
+
+def check_flood(archive, sent, lost=("dropped_by_kernel",)):
+    """All of a flood is in the archive, once and in order, but for what the account gives as lost."""
+    numbers = archive.numbers()
+    assert numbers == sorted(set(numbers))
+    assert archive.account["received_by_filter"] == sent, archive.account
+    assert set(archive.lost()) <= set(lost), archive.account
+    assert len(numbers) == sent - sum(archive.lost().values()), archive.account
+    return archive
+
+
 # --- pcap files to read -----------------------------------------------------------------------------------------
 
 def pcap_file(records, linktype=1, snaplen=262144, order="<", nano=False):
@@ -421,4 +468,4 @@ def pcap_file(records, linktype=1, snaplen=262144, order="<", nano=False):
 
 
 if __name__ == "__main__":
-    flood(*sys.argv[2:4], *map(int, sys.argv[4:]))
+    {"flood": flood, "bursts": bursts}[sys.argv[1]](*sys.argv[2:4], *map(int, sys.argv[4:]))

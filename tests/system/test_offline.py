@@ -230,6 +230,16 @@ def test_signal_before_the_first_byte():
     assert len(process.stderr.read().splitlines()) == 1
 
 
+def test_reader_goes_away_before_the_first_byte():
+    process = start_process([TARCAP, "-r", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(2) == 3
+    assert b"the reader went away" in process.stderr.read()
+
+
 def test_reader_goes_away_while_stdin_is_silent():
     process = start_process([TARCAP, "-r", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)

@@ -88,7 +88,7 @@ def test_numbers(flag):
 def test_good_numbers(tmp_path, arguments):
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap_file([(0, 0, frame(0))]))
-    run("-r", path, *arguments).whole()
+    run("-r", path, *arguments, env={"TARCAP_MAX_MEMORY": "2G"}).whole()
 
 
 def test_bare_c_is_millions_as_in_tcpdump(tmp_path):
