@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -20,13 +21,32 @@ static int fill_standard_descriptors(struct err *err)
 	return 0;
 }
 
+/* clang-format off: a row each */
+static const struct command {
+	const char *name;
+	enum status (*call)(int argc, char **argv, struct err *err);
+} commands[] = {
+	{"join", command_join},
+};
+/* clang-format on */
+
+/* No filter can begin with a command's name: what is no command is a capture. */
+static enum status call_command(int argc, char **argv, struct err *err)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].call(argc - 1, argv + 1, err);
+	}
+	return command_capture(argc, argv, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
 	enum status status = STATUS_FAILED;
 
 	if (fill_standard_descriptors(&err) == 0)
-		status = command_capture(argc, argv, &err);
+		status = call_command(argc, argv, &err);
 	/* Help, lists and filters are printed: they may not have fitted where stdout goes. */
 	if (status == STATUS_OK && (fflush(stdout) != 0 || ferror(stdout))) {
 		err_set(&err, STATUS_FAILED, "stdout did not take everything");

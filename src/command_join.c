@@ -1,0 +1,239 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "join.h"
+#include "number.h"
+#include "output.h"
+#include "say.h"
+
+struct join_options {
+	bool check, quiet, help;
+	uint64_t memory;
+	const char *path; /* NULL: stdin */
+};
+
+static const struct option longs[] = {
+	{"check", no_argument, NULL, 'C'},
+	{"memory", required_argument, NULL, 'M'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static void help(void)
+{
+	printf("usage: tarcap join [OPTION]... [FILE] > packets.pcap\n"
+	       "Reads an archive that tarcap wrote (FILE, or stdin), checks it against its manifest, and writes its\n"
+	       "packets as one pcap file, in the order of time, to stdout.\n\n"
+	       "      --check      only check: write nothing\n"
+	       "      --memory N   memory for sorting (default 16M); what comes later than that keeps its place\n"
+	       "  -q, --quiet      say only what went wrong or was lost\n"
+	       "  -h, --help       show this and exit\n\n"
+	       "Exit status: 0 the archive is whole, 1 it is not, or cannot be read, 2 wrong usage,\n"
+	       "3 the reader went away.\n");
+}
+
+static int take_flag(struct join_options *options, int value, struct err *err)
+{
+	static const struct number_range memory = {NUMBER_SIZE, JOIN_MEMORY_MIN, UINT64_C(1) << 30, 0};
+
+	switch (value) {
+	case 'C':
+		options->check = true;
+		return 0;
+	case 'M':
+		return number_parse("--memory", optarg, &memory, &options->memory, err);
+	case 'q':
+		options->quiet = true;
+		return 0;
+	case 'h':
+		options->help = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int parse(struct join_options *options, int argc, char **argv, struct err *err)
+{
+	int value;
+
+	*options = (struct join_options){.memory = UINT64_C(16) << 20};
+	opterr = 0;
+	optind = 1;
+	while ((value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
+		if (value == ':')
+			return err_set(err, STATUS_USAGE, "--memory: needs an argument, N");
+		if (value == '?')
+			return err_set(err, STATUS_USAGE,
+				       "unknown, ambiguous or misused flag '%.100s' (see tarcap join --help)",
+				       argv[optind - 1]);
+		if (take_flag(options, value, err) < 0)
+			return -1;
+	}
+	if (argc - optind > 1)
+		return err_set(err, STATUS_USAGE, "join '%.100s': allowed is one FILE (see tarcap join --help)",
+			       argv[optind + 1]);
+	if (argc - optind == 1 && strcmp(argv[optind], "-") != 0)
+		options->path = argv[optind];
+	return 0;
+}
+
+static ssize_t read_source(void *context, void *data, size_t size)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	while ((n = read(*fd, data, size)) < 0 && errno == EINTR)
+		;
+	return n < 0 ? -errno : n;
+}
+
+static int write_output(void *context, const void *data, size_t size, struct err *err)
+{
+	return output_put(context, data, size, err);
+}
+
+static int open_source(const struct join_options *options, struct err *err)
+{
+	int fd = STDIN_FILENO;
+
+	if (options->path && (fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0)
+		return err_sys(err, errno, "%.200s", options->path);
+	if (!options->path && isatty(STDIN_FILENO))
+		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
+	return fd;
+}
+
+static void say_count(uint64_t count, const char *one, const char *many)
+{
+	if (count)
+		say("%" PRIu64 " %s", count, count == 1 ? one : many);
+}
+
+/* What is no fault of the archive, but good to know. */
+static void say_told(const struct join_options *options, const struct join_result *result)
+{
+	const struct verify_told *told = result->told;
+	char size[NUMBER_TEXT_SIZE];
+
+	if (result->junk && !options->quiet)
+		say("skipped %" PRIu64 " bytes before the archive begins", result->junk);
+	if (result->trailing && !options->quiet)
+		say("%" PRIu64 " bytes after the end are ignored", result->trailing);
+	if (result->late)
+		say("%" PRIu64 " packets came too late to be sorted within --memory %s", result->late,
+		    number_format(NUMBER_SIZE, options->memory, size));
+	say_count(told->dropped_by_kernel, "packet was dropped by the kernel", "packets were dropped by the kernel");
+	say_count(told->dropped_at_stop, "packet was dropped at the stop", "packets were dropped at the stop");
+	say_count(told->dropped_output_failed, "packet was dropped because the output failed",
+		  "packets were dropped because the output failed");
+}
+
+static void say_whole(const char *name, const struct join_result *result)
+{
+	const struct verify_told *told = result->told;
+	uint64_t lost = told->dropped_by_kernel + told->dropped_at_stop + told->dropped_output_failed;
+	char losses[40] = "nothing";
+
+	if (lost)
+		snprintf(losses, sizeof(losses), "%" PRIu64 " packet%s", lost, lost == 1 ? "" : "s");
+	say("%.100s: whole: %" PRIu64 " file%s, %" PRIu64 " packet%s; %s lost; ended by %s%s%s%s", name, result->files,
+	    result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s", losses, told->cause,
+	    told->detail[0] ? " (" : "", told->detail, told->detail[0] ? ")" : "");
+}
+
+static int not_whole(const char *name, const struct join_result *result, struct err *err)
+{
+	char sentence[320];
+
+	return err_set(err, STATUS_FAILED, "%.80s: not whole: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good",
+		       name, findings_sentence(result->findings, sentence, sizeof(sentence)), result->files,
+		       result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s");
+}
+
+/* Exactly one sentence at the end. */
+static int give_verdict(const struct join_options *options, const struct join_result *result, struct err *err)
+{
+	const char *name = options->path ? options->path : "stdin";
+
+	if (!result->found)
+		return err_set(err, STATUS_FAILED, "%.100s: no tarcap archive", name);
+	say_told(options, result);
+	if (findings_any(result->findings))
+		return not_whole(name, result, err);
+	if (!options->quiet)
+		say_whole(name, result);
+	return 0;
+}
+
+static int join_now(const struct join_options *options, int fd, struct output *output, struct err *err)
+{
+	struct join_setup setup = {
+		.source = read_source,
+		.source_context = &fd,
+		.output = options->check ? NULL : write_output,
+		.output_context = output,
+		.memory = options->memory,
+	};
+	struct join *join = join_open(&setup, err);
+	struct join_result result;
+
+	if (!join)
+		return -1;
+	if (join_run(join, &result, err) == 0 && (options->check || output_flush(output, err) == 0))
+		give_verdict(options, &result, err);
+	else if (!options->check)
+		output_flush(output, err);
+	join_close(join);
+	return err->status ? -1 : 0;
+}
+
+static enum status join_all(const struct join_options *options, struct err *err)
+{
+	struct output *output;
+	int fd;
+
+	if (!options->check && isatty(STDOUT_FILENO)) {
+		err_set(err, STATUS_USAGE,
+			"stdout is a terminal, and what is written is a pcap file: add '> packets.pcap', "
+			"or --check");
+		return err->status;
+	}
+	fd = open_source(options, err);
+	if (fd < 0)
+		return err->status;
+	signal(SIGPIPE, SIG_IGN);
+	output = malloc(sizeof(*output));
+	if (output) {
+		output_init(output, STDOUT_FILENO);
+		join_now(options, fd, output, err);
+	} else {
+		err_sys(err, ENOMEM, "memory for the output");
+	}
+	free(output);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return err->status;
+}
+
+enum status command_join(int argc, char **argv, struct err *err)
+{
+	struct join_options options;
+
+	if (parse(&options, argc, argv, err) < 0)
+		return err->status;
+	if (options.help) {
+		help();
+		return STATUS_OK;
+	}
+	return join_all(&options, err);
+}

@@ -1,0 +1,75 @@
+#include "expand.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#define OUTPUT_SIZE ((size_t)128 << 10)
+
+struct expand {
+	ZSTD_DStream *stream;
+	ZSTD_inBuffer input;
+	size_t pending; /* what zstd said last: 0 when a frame has ended, and all of it is out */
+	bool damaged;
+	bool flushed; /* the output was not full: nothing waits in zstd */
+	unsigned char output[OUTPUT_SIZE];
+};
+
+struct expand *expand_open(struct err *err)
+{
+	struct expand *expand = calloc(1, sizeof(*expand));
+
+	if (expand && (expand->stream = ZSTD_createDStream())) {
+		ZSTD_DCtx_setParameter(expand->stream, ZSTD_d_windowLogMax, EXPAND_WINDOW_LOG);
+		return expand;
+	}
+	err_sys(err, ENOMEM, "memory for zstd");
+	free(expand);
+	return NULL;
+}
+
+void expand_close(struct expand *expand)
+{
+	if (!expand)
+		return;
+	ZSTD_freeDStream(expand->stream);
+	free(expand);
+}
+
+void expand_begin(struct expand *expand)
+{
+	ZSTD_DCtx_reset(expand->stream, ZSTD_reset_session_only);
+	expand->input = (ZSTD_inBuffer){0};
+	expand->pending = 1;
+	expand->damaged = false;
+	expand->flushed = true;
+}
+
+void expand_feed(struct expand *expand, const unsigned char *data, size_t size)
+{
+	expand->input = (ZSTD_inBuffer){data, size, 0};
+}
+
+enum expand_event expand_next(struct expand *expand, const unsigned char **data, size_t *size)
+{
+	ZSTD_outBuffer output = {expand->output, OUTPUT_SIZE, 0};
+
+	while (!expand->damaged && output.pos == 0) {
+		if (expand->input.pos == expand->input.size && expand->flushed)
+			return EXPAND_MORE;
+		expand->pending = ZSTD_decompressStream(expand->stream, &output, &expand->input);
+		expand->damaged = ZSTD_isError(expand->pending);
+		expand->flushed = output.pos < output.size;
+	}
+	if (expand->damaged)
+		return EXPAND_DAMAGED;
+	*data = expand->output;
+	*size = output.pos;
+	return EXPAND_SOME;
+}
+
+bool expand_complete(const struct expand *expand)
+{
+	return !expand->damaged && expand->pending == 0 && expand->input.pos == expand->input.size;
+}

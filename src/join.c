@@ -1,0 +1,319 @@
+#include "join.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "expand.h"
+#include "listing.h"
+#include "naming.h"
+#include "order.h"
+#include "records.h"
+#include "roll.h"
+
+/* The member that is being read. */
+struct member {
+	enum naming_kind kind;
+	char name[ROLL_NAME_SIZE]; /* without the directory */
+	bool compressed;
+	bool left_out;	    /* its file header is not the output's */
+	uint64_t skip;	    /* packets that an earlier copy has delivered */
+	uint64_t number;    /* of a manifest */
+	uint64_t text_size; /* of a manifest, so far */
+	struct match_file file;
+};
+
+struct join {
+	struct join_setup setup;
+	struct join_result *result;
+	struct verify *verify;
+	struct expand *expand;
+	char *text; /* a manifest's, LISTING_TEXT_MAX bytes */
+	bool header_written;
+	unsigned char file_header[PACKET_FILE_HEADER];
+	struct member member;
+	struct order order;
+	struct records records;
+	struct members members;
+};
+
+struct join *join_open(const struct join_setup *setup, struct err *err)
+{
+	struct join *join = calloc(1, sizeof(*join));
+
+	if (!join || !(join->text = malloc(LISTING_TEXT_MAX))) {
+		err_sys(err, ENOMEM, "memory for joining");
+	} else {
+		join->setup = *setup;
+		if ((join->verify = verify_open(err)) && (join->expand = expand_open(err)) &&
+		    (!setup->output ||
+		     order_open(&join->order, setup->memory, setup->output, setup->output_context, err) == 0))
+			return join;
+	}
+	join_close(join);
+	return NULL;
+}
+
+void join_close(struct join *join)
+{
+	if (!join)
+		return;
+	order_close(&join->order);
+	expand_close(join->expand);
+	verify_close(join->verify);
+	free(join->text);
+	free(join);
+}
+
+/* --- a member's beginning --- */
+
+static void begin_packets(struct join *join)
+{
+	struct member *member = &join->member;
+
+	member->skip = verify_begin(join->verify, member->name);
+	member->file =
+		(struct match_file){.name = member->name, .stored_bytes = join->members.size, .first = UINT64_MAX};
+	records_begin(&join->records);
+	if (member->compressed)
+		expand_begin(join->expand);
+}
+
+static void begin_member(struct join *join)
+{
+	const char *path = join->members.name, *top = join->members.top;
+	bool inside = strncmp(path, top, strlen(top)) == 0;
+	const char *name = inside ? path + strlen(top) : path;
+	struct member *member = &join->member;
+
+	*member = (struct member){.kind = NAMING_OTHER};
+	/* Only what stands right below the top directory is ours; a name that is too long is nobody's. */
+	if (inside && strlen(name) < sizeof(member->name))
+		member->kind = naming_kind(name, &member->compressed, &member->number);
+	snprintf(member->name, sizeof(member->name), "%s", name);
+	if (member->kind == NAMING_PACKETS)
+		begin_packets(join);
+}
+
+/* --- packets --- */
+
+/* The first good file header is the output's; the others have to be the same. */
+static int take_header(struct join *join, struct err *err)
+{
+	struct member *member = &join->member;
+
+	if (!join->header_written) {
+		memcpy(join->file_header, join->records.file_header, PACKET_FILE_HEADER);
+		join->header_written = true;
+		join->order.tick = join->records.tick;
+		return join->setup.output ? join->setup.output(join->setup.output_context, join->file_header,
+							       PACKET_FILE_HEADER, err)
+					  : 0;
+	}
+	member->left_out = memcmp(join->file_header, join->records.file_header, PACKET_FILE_HEADER) != 0;
+	if (member->left_out)
+		findings_note(verify_findings(join->verify), FINDING_HEADER,
+			      "%s is left out (its link type, precision or snapshot length is another)", member->name);
+	return 0;
+}
+
+static int take_packet(struct join *join, const struct packet *packet, struct err *err)
+{
+	struct match_file *file = &join->member.file;
+	uint64_t time = packet->header.seconds * CLOCK_SECOND + (uint64_t)packet->header.fraction * join->records.tick;
+
+	file->packets++;
+	if (time < file->first)
+		file->first = time;
+	if (time > file->last)
+		file->last = time;
+	if (join->member.left_out || file->packets <= join->member.skip)
+		return 0;
+	join->result->packets++;
+	return join->setup.output ? order_add(&join->order, packet, err) : 0;
+}
+
+static int take_records(struct join *join, const unsigned char *data, size_t size, struct err *err)
+{
+	struct packet packet;
+	int result = 0;
+
+	join->member.file.bytes += size;
+	records_feed(&join->records, data, size);
+	while (result == 0) {
+		switch (records_next(&join->records, &packet)) {
+		case RECORDS_HEADER:
+			result = take_header(join, err);
+			break;
+		case RECORDS_PACKET:
+			result = take_packet(join, &packet, err);
+			break;
+		case RECORDS_MORE:
+		case RECORDS_DAMAGED:
+			return 0;
+		}
+	}
+	return result;
+}
+
+static int take_compressed(struct join *join, const unsigned char *data, size_t size, struct err *err)
+{
+	const unsigned char *expanded;
+	size_t expanded_size;
+
+	expand_feed(join->expand, data, size);
+	/* What is damaged already needs no more of it, however much it would expand to. */
+	while (!join->records.damaged && expand_next(join->expand, &expanded, &expanded_size) == EXPAND_SOME) {
+		if (take_records(join, expanded, expanded_size, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void take_text(struct join *join, const unsigned char *data, size_t size)
+{
+	struct member *member = &join->member;
+
+	if (member->text_size + size <= LISTING_TEXT_MAX)
+		memcpy(join->text + member->text_size, data, size);
+	member->text_size += size;
+}
+
+static int take_data(struct join *join, struct err *err)
+{
+	const unsigned char *data = join->members.data;
+	size_t size = join->members.length;
+
+	switch (join->member.kind) {
+	case NAMING_OTHER:
+		return 0;
+	case NAMING_MANIFEST:
+		take_text(join, data, size);
+		return 0;
+	case NAMING_PACKETS:
+		break;
+	}
+	if (join->member.skip == UINT64_MAX)
+		return 0;
+	return join->member.compressed ? take_compressed(join, data, size, err) : take_records(join, data, size, err);
+}
+
+/* --- a member's end --- */
+
+static void end_packets(struct join *join, bool cut)
+{
+	struct member *member = &join->member;
+	struct match_file *file = &member->file;
+	bool complete = records_complete(&join->records) && (!member->compressed || expand_complete(join->expand));
+
+	if (member->skip == UINT64_MAX)
+		return;
+	file->whole = complete && !cut;
+	file->delivered = member->left_out ? 0 : file->packets;
+	join->result->files += file->whole && !member->left_out;
+	if (!complete && !cut)
+		findings_note(verify_findings(join->verify), FINDING_DAMAGED, "%s is damaged after %llu packets",
+			      member->name, (unsigned long long)file->packets);
+	verify_end(join->verify, file);
+}
+
+static void end_member(struct join *join, bool cut)
+{
+	struct member *member = &join->member;
+
+	if (member->kind == NAMING_PACKETS)
+		end_packets(join, cut);
+	else if (member->kind == NAMING_MANIFEST && !cut)
+		verify_manifest(join->verify, member->number, join->text, member->text_size);
+	/* The archive does not end before its manifest: until then zeros are a hole. */
+	join->members.more_to_come = !verify_has_manifest(join->verify);
+	if (cut)
+		findings_note(verify_findings(join->verify), FINDING_CUT, "it is cut inside %s", member->name);
+}
+
+/* --- the end --- */
+
+static void note_stream(struct join *join)
+{
+	const struct members *members = &join->members;
+	struct findings *findings = verify_findings(join->verify);
+	const char *places = members->gaps == 1 ? "1 place" : "several places";
+
+	if (members->gaps && members->skipped)
+		findings_note(findings, FINDING_BYTES, "%llu bytes are damaged at %s",
+			      (unsigned long long)members->skipped, places);
+	else if (members->gaps)
+		findings_note(findings, FINDING_BYTES, "bytes are missing at %s", places);
+	if (!members->ended && !findings->of[FINDING_CUT].count) {
+		if (join->member.name[0])
+			findings_note(findings, FINDING_CUT, "it is cut after %s", join->member.name);
+		else
+			findings_note(findings, FINDING_CUT, "it is cut after its beginning");
+	}
+	verify_finish(join->verify);
+}
+
+/* No file, but a manifest that says what would have been in it: a pcap file without packets. */
+static int write_empty(struct join *join, struct err *err)
+{
+	const struct verify_told *told = verify_told(join->verify);
+	unsigned char header[PACKET_FILE_HEADER];
+
+	if (join->header_written || told->snapshot_length == 0)
+		return 0;
+	records_header(header, (uint32_t)told->snapshot_length, (uint32_t)told->link_type);
+	return join->setup.output(join->setup.output_context, header, sizeof(header), err);
+}
+
+static int finish(struct join *join, struct err *err)
+{
+	join->result->found = join->members.found;
+	join->result->junk = join->members.junk;
+	join->result->trailing = join->members.trailing;
+	join->result->findings = verify_findings(join->verify);
+	join->result->told = verify_told(join->verify);
+	if (join->members.found)
+		note_stream(join);
+	if (!join->setup.output)
+		return 0;
+	join->result->late = join->order.late;
+	return order_flush(&join->order, err) < 0 ? -1 : write_empty(join, err);
+}
+
+static int read_members(struct join *join, struct err *err)
+{
+	for (;;) {
+		switch (members_next(&join->members)) {
+		case MEMBERS_FILE:
+			begin_member(join);
+			break;
+		case MEMBERS_DATA:
+			if (take_data(join, err) < 0)
+				return -1;
+			break;
+		case MEMBERS_DONE:
+			end_member(join, false);
+			break;
+		case MEMBERS_CUT:
+			end_member(join, true);
+			break;
+		case MEMBERS_END:
+			return 0;
+		case MEMBERS_ERROR:
+			return err_sys(err, join->members.errnum, "cannot read the archive");
+		}
+	}
+}
+
+int join_run(struct join *join, struct join_result *result, struct err *err)
+{
+	*result = (struct join_result){0};
+	join->result = result;
+	members_init(&join->members, join->setup.source, join->setup.source_context);
+	join->members.more_to_come = true;
+	read_members(join, err);
+	/* When the source fails, what it gave before is still delivered; when the output does, it fails once more. */
+	finish(join, err);
+	return err->status ? -1 : 0;
+}

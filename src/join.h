@@ -1,0 +1,48 @@
+/*
+ * An archive into one pcap file: source -> members -> expand -> records -> order -> output, and what was found on the
+ * way. Prints nothing, has no globals, and takes its memory once, whatever the archive claims.
+ */
+#ifndef TARCAP_JOIN_H
+#define TARCAP_JOIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "members.h"
+#include "verify.h"
+
+#define JOIN_MEMORY_MIN ((size_t)2 << 20)
+
+struct join_setup {
+	members_source *source;
+	/* Where the pcap file goes; NULL: nowhere. -1 with *err set ends the run. */
+	int (*output)(void *context, const void *data, size_t size, struct err *err);
+	void *source_context, *output_context; /* the caller's */
+	size_t memory;			       /* bytes for sorting, at least JOIN_MEMORY_MIN */
+};
+
+struct join_result {
+	bool found;			 /* there was an archive at all */
+	uint64_t junk;			 /* bytes before it */
+	uint64_t trailing;		 /* bytes after its end that are not zero */
+	uint64_t files;			 /* that came whole */
+	uint64_t packets;		 /* given to the output */
+	uint64_t late;			 /* of these, too late to be sorted */
+	const struct findings *findings; /* what is missing or wrong; this and told are valid until join_close */
+	const struct verify_told *told;	 /* what the manifest tells */
+};
+
+struct join;
+
+/* NULL when there is no memory. */
+struct join *join_open(const struct join_setup *setup, struct err *err);
+void join_close(struct join *join);
+
+/*
+ * Read to the end of the source. 0 however bad the archive is: see *result. -1 with *err when the source or the output
+ * has failed; what came before that has been given to the output, and *result is filled.
+ */
+int join_run(struct join *join, struct join_result *result, struct err *err);
+
+#endif

@@ -1,0 +1,173 @@
+#include "listing.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define ARENA ((size_t)LISTING_MEMORY_MAX)
+#define ALIGNMENT _Alignof(max_align_t)
+
+struct listing {
+	json_t *root, *files, *interfaces;
+};
+
+/*
+ * Where jansson's memory comes from while a listing is open; it is given back all at once. When a string cannot grow,
+ * jansson (2.14, lex_scan_string) reads behind what it has: so there is never less than it can need.
+ */
+static unsigned char *arena;
+static size_t arena_used;
+
+static void *take(size_t size)
+{
+	void *piece = arena + arena_used;
+
+	if (size > ARENA || size + ALIGNMENT > ARENA - arena_used)
+		return NULL;
+	arena_used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	return piece;
+}
+
+static void give(void *memory)
+{
+	(void)memory;
+}
+
+/*
+ * Each value but the first follows one of these, and takes less than 400 bytes besides its text, which takes at most
+ * four times its length: for LISTING_TEXT_MAX and LISTING_VALUES_MAX, less than the arena.
+ */
+static bool is_small(const char *text, size_t size)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < size && values <= LISTING_VALUES_MAX; i++)
+		values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+	return values <= LISTING_VALUES_MAX;
+}
+
+static struct listing *parse(const char *text, size_t size)
+{
+	struct listing *listing = take(sizeof(*listing));
+
+	listing->root = json_loadb(text, size, 0, NULL);
+	listing->files = json_object_get(listing->root, "files");
+	listing->interfaces = json_object_get(listing->root, "interfaces");
+	return listing;
+}
+
+struct listing *listing_open(const char *text, size_t size, const char **reason)
+{
+	struct listing *listing;
+
+	*reason = "too large";
+	if (size > LISTING_TEXT_MAX || !is_small(text, size))
+		return NULL;
+	*reason = "no memory to read it";
+	/* Its pages cost nothing until they are used. */
+	arena = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED)
+		return NULL;
+	arena_used = 0;
+	json_set_alloc_funcs(take, give);
+	*reason = "no JSON";
+	listing = parse(text, size);
+	if (listing->root)
+		return listing;
+	listing_close(listing);
+	return NULL;
+}
+
+/* cppcheck-suppress constParameter ; it ends here */
+void listing_close(struct listing *listing)
+{
+	if (!listing)
+		return;
+	json_set_alloc_funcs(malloc, free);
+	munmap(arena, ARENA);
+	arena = NULL;
+}
+
+static bool number(const json_t *object, const char *key, uint64_t *value)
+{
+	const json_t *found = json_object_get(object, key);
+
+	if (!json_is_integer(found) || json_integer_value(found) < 0)
+		return false;
+	*value = (uint64_t)json_integer_value(found);
+	return true;
+}
+
+/* A number that older versions do not write. */
+static bool optional(const json_t *object, const char *key, uint64_t *value)
+{
+	*value = 0;
+	return !json_object_get(object, key) || number(object, key, value);
+}
+
+static bool string(const json_t *object, const char *key, const char **value)
+{
+	*value = json_string_value(json_object_get(object, key));
+	return *value != NULL;
+}
+
+uint64_t listing_version(const struct listing *listing)
+{
+	uint64_t version;
+
+	return number(listing->root, "tarcap_manifest", &version) ? version : 0;
+}
+
+uint64_t listing_part(const struct listing *listing)
+{
+	uint64_t part;
+
+	return optional(listing->root, "part", &part) ? part : UINT64_MAX;
+}
+
+size_t listing_files(const struct listing *listing)
+{
+	return json_array_size(listing->files);
+}
+
+size_t listing_accounts(const struct listing *listing)
+{
+	return json_array_size(listing->interfaces);
+}
+
+bool listing_file(const struct listing *listing, size_t i, struct listing_file *file)
+{
+	const json_t *object = json_array_get(listing->files, i);
+
+	return string(object, "name", &file->name) && string(object, "interface", &file->interface) &&
+	       number(object, "packets", &file->packets) && number(object, "bytes", &file->bytes) &&
+	       number(object, "stored_bytes", &file->stored_bytes) && string(object, "first", &file->first) &&
+	       string(object, "last", &file->last);
+}
+
+bool listing_account(const struct listing *listing, size_t i, struct listing_account *account)
+{
+	const json_t *object = json_array_get(listing->interfaces, i);
+
+	return string(object, "name", &account->name) && number(object, "received_by_filter", &account->received) &&
+	       number(object, "written", &account->written) &&
+	       number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
+	       number(object, "dropped_at_stop", &account->dropped_at_stop) &&
+	       optional(object, "dropped_output_failed", &account->dropped_output_failed) &&
+	       number(object, "after_limit", &account->after_limit) &&
+	       number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
+	       number(object, "link_type_number", &account->link_type) &&
+	       number(object, "snapshot_length", &account->snapshot_length);
+}
+
+bool listing_summary(const struct listing *listing, struct listing_summary *summary)
+{
+	const json_t *totals = json_object_get(listing->root, "totals");
+	const json_t *ended = json_object_get(listing->root, "ended_by");
+
+	if (!string(ended, "detail", &summary->detail))
+		summary->detail = "";
+	return string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
+	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
+	       number(listing->root, "parts", &summary->parts);
+}

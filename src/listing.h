@@ -1,0 +1,52 @@
+/* The text of a manifest, or of a part of one, as it is read back. Nothing in it is trusted. */
+#ifndef TARCAP_LISTING_H
+#define TARCAP_LISTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define LISTING_TEXT_MAX ((size_t)4 << 20)    /* bytes; manifest.c writes less */
+#define LISTING_VALUES_MAX 65536	      /* in it; a full table of files has 40,000 */
+#define LISTING_MEMORY_MAX ((size_t)64 << 20) /* bytes that parsing may take */
+
+struct listing;
+
+/* Texts are the listing's, and valid until it is closed; "" where there is none. */
+struct listing_file {
+	const char *name, *interface;
+	uint64_t packets, bytes, stored_bytes;
+	const char *first, *last; /* RFC 3339 */
+};
+
+struct listing_account {
+	const char *name;
+	uint64_t received, written, dropped_by_kernel, dropped_at_stop, dropped_output_failed, after_limit,
+		filtered_in_user_space;
+	uint64_t link_type, snapshot_length;
+};
+
+struct listing_summary {
+	uint64_t files, packets, bytes, parts;
+	const char *cause, *detail;
+};
+
+/* NULL with a short reason in *reason when it is no manifest: no JSON, or too large. */
+struct listing *listing_open(const char *text, size_t size, const char **reason);
+void listing_close(struct listing *listing);
+
+/* What its fields say. version is 0 and part is UINT64_MAX when they are no numbers; part is 0 in manifest.json. */
+uint64_t listing_version(const struct listing *listing);
+uint64_t listing_part(const struct listing *listing);
+
+size_t listing_files(const struct listing *listing);
+size_t listing_accounts(const struct listing *listing);
+
+/* False when a field is missing or of another type. */
+bool listing_file(const struct listing *listing, size_t i, struct listing_file *file);
+bool listing_account(const struct listing *listing, size_t i, struct listing_account *account);
+bool listing_summary(const struct listing *listing, struct listing_summary *summary);
+
+#endif

@@ -1,0 +1,219 @@
+#include "match.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "naming.h"
+#include "roll.h"
+
+#define SERIES 64
+
+/* The highest number that came in a series of files. */
+struct series {
+	char name[ROLL_NAME_SIZE];
+	uint64_t number;
+};
+
+struct match {
+	struct findings *findings;
+	struct roll *roll;
+	uint64_t came, listed;		     /* files */
+	uint64_t came_latest, listed_latest; /* their running numbers, where both sides have met */
+	struct series series[SERIES];
+	size_t series_count;
+};
+
+struct match *match_open(struct findings *findings, struct err *err)
+{
+	struct match *match = calloc(1, sizeof(*match));
+
+	if (!match) {
+		err_sys(err, ENOMEM, "memory for matching files");
+		return NULL;
+	}
+	match->findings = findings;
+	if ((match->roll = roll_open(err)))
+		return match;
+	free(match);
+	return NULL;
+}
+
+void match_close(struct match *match)
+{
+	if (!match)
+		return;
+	roll_close(match->roll);
+	free(match);
+}
+
+static void overflow(struct match *match)
+{
+	findings_note(match->findings, FINDING_OVERFLOW, "there are too many files to verify");
+}
+
+/* Is its number higher than those of its series before? With more series than the table has: nobody knows. */
+static bool follows_series(struct match *match, const char *name)
+{
+	uint64_t number;
+	size_t length = naming_series(name, &number), i = 0;
+	struct series *series = match->series;
+
+	if (length == 0 || length >= sizeof(series->name))
+		return true;
+	while (i < match->series_count && (strncmp(series[i].name, name, length) != 0 || series[i].name[length]))
+		i++;
+	if (i == SERIES)
+		return true;
+	if (i == match->series_count) {
+		memcpy(series[match->series_count++].name, name, length);
+	} else if (number <= series[i].number) {
+		return false;
+	}
+	series[i].number = number;
+	return true;
+}
+
+static void out_of_order(struct match *match, const char *name)
+{
+	findings_note(match->findings, FINDING_ORDER, "%s is out of order", name);
+}
+
+/* One that came and is listed. Among those, the order of coming and that of listing are the same. */
+static void check_order(struct match *match, const struct roll_file *file)
+{
+	if (file->came_as < match->came_latest || file->listed_as < match->listed_latest) {
+		if (match->findings->of[FINDING_ORDER].count == 0)
+			out_of_order(match, file->name);
+		return;
+	}
+	match->came_latest = file->came_as;
+	match->listed_latest = file->listed_as;
+}
+
+uint64_t match_begin(struct match *match, const char *name)
+{
+	struct roll_file *file = roll_find(match->roll, name);
+
+	if (file && file->came) {
+		findings_note(match->findings, FINDING_TWICE, "%s came twice", name);
+		return file->whole ? UINT64_MAX : file->delivered;
+	}
+	if (!file && !(file = roll_add(match->roll, name))) {
+		overflow(match);
+		return 0;
+	}
+	file->came = true;
+	file->came_as = ++match->came;
+	if (!follows_series(match, name))
+		out_of_order(match, name);
+	if (file->listed)
+		check_order(match, file);
+	return 0;
+}
+
+static void compare(struct match *match, const char *name, const struct roll_counts *came,
+		    const struct roll_counts *listed)
+{
+	const struct {
+		uint64_t came, listed;
+		const char *what;
+	} numbers[] = {
+		{came->packets, listed->packets, "packets"},
+		{came->bytes, listed->bytes, "bytes"},
+		{came->stored_bytes, listed->stored_bytes, "stored bytes"},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (numbers[i].came != numbers[i].listed) {
+			findings_note(match->findings, FINDING_DIFFERENT,
+				      "%s has %" PRIu64 " %s where %" PRIu64 " are listed", name, numbers[i].came,
+				      numbers[i].what, numbers[i].listed);
+			return;
+		}
+	}
+	if (strcmp(came->first, listed->first) != 0 || strcmp(came->last, listed->last) != 0)
+		findings_note(match->findings, FINDING_DIFFERENT, "%s %s at another time than listed", name,
+			      strcmp(came->first, listed->first) != 0 ? "begins" : "ends");
+}
+
+void match_end(struct match *match, const struct match_file *came)
+{
+	struct roll_file *file = roll_find(match->roll, came->name);
+	struct roll_counts counts = {came->packets, came->bytes, came->stored_bytes};
+
+	if (!file)
+		return;
+	if (came->delivered > file->delivered)
+		file->delivered = came->delivered;
+	if (!came->whole || file->whole)
+		return;
+	file->whole = true;
+	clock_rfc3339(came->first, counts.first);
+	clock_rfc3339(came->last, counts.last);
+	if (file->listed)
+		compare(match, file->name, &counts, &file->counts);
+	else
+		file->counts = counts;
+}
+
+void match_listed(struct match *match, const struct listing_file *listed)
+{
+	struct roll_file *file = roll_find(match->roll, listed->name);
+	struct roll_counts counts = {listed->packets, listed->bytes, listed->stored_bytes};
+
+	match->listed++;
+	if (!file && !(file = roll_add(match->roll, listed->name))) {
+		overflow(match);
+		return;
+	}
+	if (file->listed) {
+		findings_note(match->findings, FINDING_DIFFERENT, "%s is listed twice", file->name);
+		return;
+	}
+	snprintf(counts.first, sizeof(counts.first), "%s", listed->first);
+	snprintf(counts.last, sizeof(counts.last), "%s", listed->last);
+	file->listed = true;
+	file->listed_as = match->listed;
+	if (file->whole)
+		compare(match, file->name, &file->counts, &counts);
+	file->counts = counts;
+	if (file->came)
+		check_order(match, file);
+}
+
+/* The first of the list is the one to name; the table has lost the order when places were given to others. */
+static const struct roll_file *first_missing(const struct match *match)
+{
+	const struct roll_file *first = NULL, *file;
+
+	for (size_t i = 0; (file = roll_at(match->roll, i)); i++) {
+		if (file->listed && !file->came && (!first || file->listed_as < first->listed_as))
+			first = file;
+	}
+	return first;
+}
+
+static void note_missing(struct match *match, const struct roll_file *file)
+{
+	findings_note(match->findings, FINDING_MISSING, "%s is missing", file->name);
+}
+
+void match_finish(struct match *match, bool all_read)
+{
+	const struct roll_file *first = first_missing(match), *file;
+
+	if (match->findings->of[FINDING_OVERFLOW].count)
+		return;
+	if (first)
+		note_missing(match, first);
+	for (size_t i = 0; (file = roll_at(match->roll, i)); i++) {
+		if (file->listed && !file->came && file != first)
+			note_missing(match, file);
+		else if (!file->listed && all_read)
+			findings_note(match->findings, FINDING_UNLISTED, "%s is not in the manifest", file->name);
+	}
+}

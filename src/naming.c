@@ -1,0 +1,63 @@
+#include "naming.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool strip_end(const char *name, size_t *length, const char *end)
+{
+	size_t size = strlen(end);
+
+	if (*length < size || memcmp(name + *length - size, end, size) != 0)
+		return false;
+	*length -= size;
+	return true;
+}
+
+/* Step back over digits and the '_' in front of them: how many digits; 0: not so. */
+static size_t strip_number(const char *name, size_t *length)
+{
+	size_t at = *length, digits;
+
+	while (at > 0 && isdigit((unsigned char)name[at - 1]))
+		at--;
+	digits = *length - at;
+	if (digits == 0 || at == 0 || name[at - 1] != '_')
+		return 0;
+	*length = at - 1;
+	return digits;
+}
+
+size_t naming_series(const char *name, uint64_t *number)
+{
+	size_t length = strlen(name);
+
+	strip_end(name, &length, ".zst");
+	if (strchr(name, '/') || !strip_end(name, &length, ".pcap") || strip_number(name, &length) != 14 ||
+	    strip_number(name, &length) < 5)
+		return 0;
+	*number = strtoull(name + length + 1, NULL, 10);
+	return length;
+}
+
+static bool is_part(const char *name, uint64_t *number)
+{
+	size_t length = strlen(name);
+
+	if (!strip_end(name, &length, ".json") || strip_number(name, &length) < 5 || length != strlen("manifest") ||
+	    memcmp(name, "manifest", length) != 0)
+		return false;
+	*number = strtoull(name + length + 1, NULL, 10);
+	return *number > 0;
+}
+
+enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *number)
+{
+	size_t length = strlen(name);
+
+	*compressed = strip_end(name, &length, ".zst");
+	if (naming_series(name, number) > 0)
+		return NAMING_PACKETS;
+	*number = 0;
+	return strcmp(name, "manifest.json") == 0 || is_part(name, number) ? NAMING_MANIFEST : NAMING_OTHER;
+}

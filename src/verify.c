@@ -1,0 +1,271 @@
+#include "verify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "listing.h"
+#include "manifest.h"
+
+/* What the manifest says of an interface, and the packets of the files that are listed for it. */
+struct interface {
+	char name[64];
+	uint64_t written, listed;
+};
+
+struct verify {
+	struct findings findings;
+	struct verify_told told;
+	struct match *match;
+	uint64_t listed, listed_packets, listed_bytes;
+	struct listing_summary summary;	       /* its texts are in told */
+	bool summary_read, unread;	       /* unread: some text could not be */
+	unsigned char parts[VERIFY_PARTS + 1]; /* 0: manifest.json */
+	struct interface interfaces[VERIFY_INTERFACES];
+	size_t interface_count;
+};
+
+struct verify *verify_open(struct err *err)
+{
+	struct verify *verify = calloc(1, sizeof(*verify));
+
+	if (!verify)
+		err_sys(err, ENOMEM, "memory for verifying");
+	else if ((verify->match = match_open(&verify->findings, err)))
+		return verify;
+	free(verify);
+	return NULL;
+}
+
+void verify_close(struct verify *verify)
+{
+	if (!verify)
+		return;
+	match_close(verify->match);
+	free(verify);
+}
+
+struct findings *verify_findings(struct verify *verify)
+{
+	return &verify->findings;
+}
+
+const struct verify_told *verify_told(const struct verify *verify)
+{
+	return &verify->told;
+}
+
+bool verify_has_manifest(const struct verify *verify)
+{
+	return verify->parts[0];
+}
+
+static void overflow(struct verify *verify, const char *what)
+{
+	findings_note(&verify->findings, FINDING_OVERFLOW, "there are too many %s to verify", what);
+}
+
+uint64_t verify_begin(struct verify *verify, const char *name)
+{
+	return match_begin(verify->match, name);
+}
+
+void verify_end(struct verify *verify, const struct match_file *file)
+{
+	match_end(verify->match, file);
+}
+
+/* --- the manifest --- */
+
+static void name_text(uint64_t number, char name[40])
+{
+	if (number == 0)
+		snprintf(name, 40, "manifest.json");
+	else
+		snprintf(name, 40, "manifest_%05" PRIu64 ".json", number);
+}
+
+static void bad_manifest(struct verify *verify, uint64_t number, const char *why)
+{
+	char name[40];
+
+	name_text(number, name);
+	verify->unread = true;
+	findings_note(&verify->findings, FINDING_BAD_MANIFEST, "%s is damaged (%s)", name, why);
+}
+
+static struct interface *find_interface(struct verify *verify, const char *name)
+{
+	struct interface *interface = verify->interfaces;
+
+	for (size_t i = 0; i < verify->interface_count; i++, interface++) {
+		if (strncmp(interface->name, name, sizeof(interface->name) - 1) == 0)
+			return interface;
+	}
+	if (verify->interface_count == VERIFY_INTERFACES) {
+		overflow(verify, "interfaces");
+		return NULL;
+	}
+	verify->interface_count++;
+	snprintf(interface->name, sizeof(interface->name), "%s", name);
+	return interface;
+}
+
+static void count_listed(struct verify *verify, const struct listing_file *listed)
+{
+	struct interface *interface = find_interface(verify, listed->interface);
+
+	verify->listed++;
+	verify->listed_packets += listed->packets;
+	verify->listed_bytes += listed->bytes;
+	if (interface)
+		interface->listed += listed->packets;
+}
+
+static bool take_files(struct verify *verify, const struct listing *listing)
+{
+	struct listing_file file;
+
+	for (size_t i = 0; i < listing_files(listing); i++) {
+		if (!listing_file(listing, i, &file))
+			return false;
+		count_listed(verify, &file);
+		match_listed(verify->match, &file);
+	}
+	return true;
+}
+
+static void take_account(struct verify *verify, const struct listing_account *account)
+{
+	struct interface *interface = find_interface(verify, account->name);
+
+	if (account->received != account->written + account->dropped_by_kernel + account->dropped_at_stop +
+					 account->dropped_output_failed + account->after_limit +
+					 account->filtered_in_user_space)
+		findings_note(&verify->findings, FINDING_ACCOUNT, "the account of %.40s does not add up",
+			      account->name);
+	if (interface)
+		interface->written += account->written;
+	if (verify->told.snapshot_length == 0) {
+		verify->told.snapshot_length = account->snapshot_length;
+		verify->told.link_type = account->link_type;
+	}
+	verify->told.dropped_by_kernel += account->dropped_by_kernel;
+	verify->told.dropped_at_stop += account->dropped_at_stop;
+	verify->told.dropped_output_failed += account->dropped_output_failed;
+}
+
+static bool take_summary(struct verify *verify, const struct listing *listing)
+{
+	struct listing_account account;
+
+	if (!listing_summary(listing, &verify->summary))
+		return false;
+	for (size_t i = 0; i < listing_accounts(listing); i++) {
+		if (!listing_account(listing, i, &account))
+			return false;
+		take_account(verify, &account);
+	}
+	snprintf(verify->told.cause, sizeof(verify->told.cause), "%s", verify->summary.cause);
+	snprintf(verify->told.detail, sizeof(verify->told.detail), "%s", verify->summary.detail);
+	verify->summary_read = true;
+	return true;
+}
+
+static void take_listing(struct verify *verify, uint64_t number, const struct listing *listing)
+{
+	uint64_t version = listing_version(listing);
+
+	if (version == 0) {
+		bad_manifest(verify, number, "no version");
+	} else if (version != MANIFEST_VERSION) {
+		verify->unread = true;
+		findings_note(&verify->findings, FINDING_VERSION,
+			      "it was written by another version of tarcap (manifest version %" PRIu64
+			      ", here %d) and is not verified",
+			      version, MANIFEST_VERSION);
+	} else if (listing_part(listing) != number) {
+		bad_manifest(verify, number, "another part");
+	} else if (!take_files(verify, listing) || (number == 0 && !take_summary(verify, listing))) {
+		bad_manifest(verify, number, "a field is missing");
+	}
+}
+
+void verify_manifest(struct verify *verify, uint64_t number, const char *text, size_t size)
+{
+	struct listing *listing;
+	const char *reason;
+	char name[40];
+
+	if (number > VERIFY_PARTS) {
+		overflow(verify, "parts");
+		return;
+	}
+	if (verify->parts[number]) {
+		name_text(number, name);
+		findings_note(&verify->findings, FINDING_TWICE, "%s came twice", name);
+		return;
+	}
+	verify->parts[number] = true;
+	listing = listing_open(text, size, &reason);
+	if (listing)
+		take_listing(verify, number, listing);
+	else
+		bad_manifest(verify, number, reason);
+	listing_close(listing);
+}
+
+/* --- the end --- */
+
+/* Returns whether every text of the manifest has been read. */
+static bool check_parts(struct verify *verify)
+{
+	bool all = verify->summary_read && !verify->unread;
+	char name[40];
+
+	if (!verify->parts[0])
+		findings_note(&verify->findings, FINDING_NO_MANIFEST, "manifest.json is missing");
+	for (uint64_t part = 1; part <= VERIFY_PARTS && verify->summary_read; part++) {
+		name_text(part, name);
+		if (part <= verify->summary.parts && !verify->parts[part]) {
+			findings_note(&verify->findings, FINDING_NO_PART, "%s is missing", name);
+			all = false;
+		} else if (part > verify->summary.parts && verify->parts[part]) {
+			findings_note(&verify->findings, FINDING_UNLISTED, "%s is not in the manifest", name);
+		}
+	}
+	if (verify->summary_read && verify->summary.parts > VERIFY_PARTS)
+		overflow(verify, "parts");
+	return all;
+}
+
+static void check_totals(struct verify *verify)
+{
+	const struct listing_summary *summary = &verify->summary;
+
+	if (summary->files != verify->listed || summary->packets != verify->listed_packets ||
+	    summary->bytes != verify->listed_bytes)
+		findings_note(&verify->findings, FINDING_TOTALS,
+			      "the manifest lists %" PRIu64 " files with %" PRIu64
+			      " packets where its totals say %" PRIu64 " with %" PRIu64,
+			      verify->listed, verify->listed_packets, summary->files, summary->packets);
+	for (size_t i = 0; i < verify->interface_count; i++) {
+		const struct interface *interface = &verify->interfaces[i];
+
+		if (interface->written != interface->listed)
+			findings_note(&verify->findings, FINDING_ACCOUNT,
+				      "the account of %.40s has %" PRIu64 " packets where %" PRIu64 " are listed",
+				      interface->name, interface->written, interface->listed);
+	}
+}
+
+void verify_finish(struct verify *verify)
+{
+	bool all_read = check_parts(verify);
+
+	match_finish(verify->match, all_read);
+	if (all_read)
+		check_totals(verify);
+}
