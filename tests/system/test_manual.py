@@ -1,0 +1,288 @@
+"""The manual page and README: nothing in them that the program does not have, and nothing it has that they lack."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from tarcap import frame, pcap_file, run
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PAGE = TOP / "src/tarcap.1"
+MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
+
+
+def call(*command, **more):
+    return subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=300, **more)
+
+
+@pytest.fixture(scope="module")
+def mandoc():
+    needed = call("image/need", "mandoc")
+    assert needed.returncode == 0, needed.stderr
+
+    def render(path, *arguments):
+        done = call("mandoc", *arguments, str(path))
+        # Which other manuals are installed says nothing about the page.
+        said = [line for line in (done.stdout + done.stderr).splitlines()
+                if MESSAGE.match(line) and "referenced manual not found" not in line]
+        return done.stdout, said
+    return render
+
+
+def section(name):
+    """The lines of a section of the page's source."""
+    [text] = re.findall(rf'^\.Sh {name}\n(.*?)(?=^\.Sh |\Z)', PAGE.read_text(), re.M | re.S)
+    return text.splitlines()
+
+
+def flags_of(lines):
+    """{("-i", "--interface"): ...} from the .It Fl of a section, in its order; a line of several flags gives each."""
+    found = []
+    for line in lines:
+        if line.startswith(".It Fl "):
+            words = re.sub(r" (Ar|Cm) .*", "", line[len(".It "):]).replace(" Fl ", " ").replace("Fl ", "").split(" , ")
+            names = ["-" + word for word in words]
+            found += [(name,) for name in names] if all(len(name) == 2 for name in names) else [tuple(names)]
+    return found
+
+
+def flags_of_help(*command):
+    result = run(*command, "--help")
+    assert result.status == 0
+    found = []
+    for line in result.out.decode().splitlines():
+        if match := re.match(r"\s+(-[A-Za-z-]\S*(?:\s+-\S+)*)", line):
+            names = tuple(name.rstrip(",") for name in match[1].split() if name.startswith("-"))
+            found += [(name,) for name in names] if all(len(name) == 2 for name in names) else [names]
+    return found
+
+
+def entry(flag, name="OPTIONS"):
+    """The text of a flag's entry."""
+    lines, text = section(name), []
+    for at, line in enumerate(lines):
+        if line.startswith(".It Fl ") and any(flag in names for names in flags_of([line])):
+            for more in lines[at + 1:]:
+                if more.startswith((".It ", ".El")):
+                    break
+                text.append(re.sub(r"^\.\w+ ", "", more))
+            return " ".join(text)
+    raise AssertionError(f"{flag} has no entry")
+
+
+# --- the page ---------------------------------------------------------------------------------------------------
+
+def test_page_lints_clean(mandoc):
+    assert mandoc(PAGE, "-Tlint", "-Wstyle")[1] == []
+
+
+@pytest.mark.parametrize("form", ["ascii", "utf8"])
+def test_page_renders(mandoc, form):
+    text, said = mandoc(PAGE, f"-T{form}", "-Wwarning")
+    assert said == []
+    text = re.sub(".\b", "", text)  # bold and underlined are overstruck
+    for words in ("WHAT CAN GO WRONG", "received_by_filter", "--wait-reader"):
+        assert words in text, words
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_flag_has_an_entry():
+    """Those of --help, with their long names, and none besides but the refused."""
+    ours = flags_of(section("OPTIONS"))
+    assert len(ours) == len(set(ours))
+    assert {name for names in ours for name in names if name.startswith("--")} <= set(long_names())
+    refused = {("-z",)} | {(f"-{letter}",) for letter in "AxXetS"}
+    helped = set()
+    for names in flags_of_help():
+        # --help has one line for the flags that change nothing, without their long names.
+        helped.add(next((entry for entry in ours if names[0] == entry[0]), names))
+    missing = helped - set(ours)
+    assert missing == set()
+    assert {names for names in set(ours) - helped if names != ("--immediate-mode",)} == refused
+
+
+def long_names():
+    """From the table of flags itself: what is accepted and does nothing stands only there."""
+    text = (TOP / "src/options.c").read_text()
+    return {f"--{name}" for name in re.findall(r'^\t\{(?:0|\'.\'), "([a-z-]+)", KIND_', text, re.M)}
+
+
+def test_every_row_of_the_table_has_an_entry():
+    text = (TOP / "src/options.c").read_text()
+    rows = re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), KIND_", text, re.M)
+    assert len(rows) > 35
+    ours = set(flags_of(section("OPTIONS")))
+    for letter, name in rows:
+        names = ([f"-{letter[1]}"] if letter != "0" else []) + ([f"--{name[1:-1]}"] if name != "NULL" else [])
+        assert tuple(names) in ours, names
+    assert len(rows) == len(ours)
+
+
+def test_flags_of_join():
+    assert set(flags_of(section("JOIN"))) == set(flags_of_help("join"))
+
+
+def test_synopsis_has_every_flag_that_works():
+    text = "\n".join(section("SYNOPSIS"))
+    named = {f"-{letter}" for letters in re.findall(r"Fl ([A-Za-z]+)\b", text) for letter in letters}
+    named |= {f"-{name}" for name in re.findall(r"Fl (-[a-z-]+)", text)}
+    for names in flags_of_help():
+        if names[0] not in ("-n", "-U", "-l", "-K", "-Z"):
+            assert named & set(names), names
+
+
+def test_refused_flags_are_refused_and_the_others_are_known():
+    for letter in "zAxXetS":
+        result = run(f"-{letter}", *(["x"] if letter == "z" else []))
+        assert result.status == 2 and "unknown" not in result.err[0], result.err
+
+
+def test_defaults_are_those_of_help():
+    defaults = {}
+    for line in run("--help").out.decode().splitlines() + run("join", "--help").out.decode().splitlines():
+        if match := re.match(r"\s+(?:-\w)?,?\s*(-\S+).*\(.*?default:? (\d\w*)", line):
+            defaults[match[1]] = match[2]
+        elif match := re.match(r"\s+(-\w).*\(.*?default:? (\d\w*)", line):
+            defaults[match[1]] = match[2]
+    assert {"--duration", "--max-bytes", "--segment-size", "--segment-time", "--buffer-size", "--memory",
+            "--stall"} <= set(defaults)
+    for flag, value in defaults.items():
+        text = entry(flag)
+        assert re.search(rf"\b[Dd]efault\b[^.]*\b{value}\b", text), (flag, value, text)
+    assert re.search(r"default is 16M", entry("--memory", "JOIN"))
+
+
+@pytest.mark.parametrize("flag, largest, too_large", [
+    ("-s", "262144", "262145"), ("--duration", "8784 h", "8785h"), ("-C", "256M", "257M"), ("-G", "168 h", "169h"),
+    ("-B", "1048576", "1048577"), ("--memory", "1G", "1025M"), ("--stall", "8784 h", "8785h")])
+def test_ranges_are_those_of_the_program(flag, largest, too_large):
+    assert largest in entry(flag)
+    [line] = run(flag, too_large, "--help").err
+    assert f"to {largest.replace(' ', '')} " in line
+
+
+def test_exit_statuses():
+    named = [line.split()[1] for line in section("EXIT STATUS") if line.startswith(".It ")]
+    assert named == ["0", "1", "2", "3", "4", ">128"]
+    enum = re.search(r"enum status \{(.*?)\}", (TOP / "src/err.h").read_text(), re.S)[1]
+    assert re.findall(r"STATUS_\w+", enum) and len(re.findall(r"STATUS_\w+", enum)) == 5
+    told = run("--help").out.decode().partition("Exit status:")[2]
+    assert set(re.findall(r"\b(\d) ", told)) == {"0", "1", "2", "3", "4"}
+
+
+def test_fields_of_the_manifest(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    archive = run("-r", path).whole()
+    text = "\n".join(section("THE ARCHIVE"))
+    named = set(re.findall(r"[a-z_]{4,}", text))
+
+    def names(value):
+        if isinstance(value, dict):
+            return set(value).union(*(names(item) for item in value.values()))
+        return set().union(*(names(item) for item in value)) if isinstance(value, list) else set()
+    assert names(archive.manifest) | names(archive.capture) <= named | {"uid", "gid"}
+    listed = {field for line in text.splitlines() if line.startswith(".It Va ")
+              for name in line[len(".It Va "):].split(" , ") for field in name.split(".")}
+    assert listed <= names(archive.manifest)
+
+
+def test_causes_are_those_of_the_program():
+    table = re.search(r"causes\[\] = \{(.*?)\};", (TOP / "src/manifest.c").read_text(), re.S)[1]
+    causes = set(re.findall(r'"(.*?)"', table)) - {"none"}
+    text = "\n".join(section("THE ARCHIVE"))
+    for cause in causes:
+        assert f".Dq {cause}" in text, cause
+
+
+def test_each_fault_says_what_is_done_lost_and_seen():
+    lines = [line for line in section("WHAT CAN GO WRONG") if line.startswith(".It ")]
+    assert len(lines) % 4 == 0 and len(lines) >= 4 * 25
+    for at in range(0, len(lines), 4):
+        assert lines[at].startswith(".It Sy "), lines[at]
+        assert lines[at + 1:at + 4] == [".It Does:", ".It Lost:", ".It Seen:"], lines[at]
+
+
+def test_quoted_lines_are_what_the_program_says():
+    """In the table, "the reader has stalled" is text that the program has."""
+    code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").glob("*.c"))))
+    code = re.sub(r'%\S*"\s*PRIu64\s*"', "%llu", code)
+    for line in section("WHAT CAN GO WRONG"):
+        if line.startswith(".Dq "):
+            words = re.sub(r" ,$| ;$| \.$", "", line[len(".Dq "):])
+            words = re.sub(r"^--memory: cannot have \d+ bytes$", "--memory: cannot have %zu bytes", words)
+            words = re.sub(r"^not whole: (\.\.\. )?", "", words)
+            words = re.sub(r"^after$", "it is cut after", words)
+            assert words in code, words
+
+
+def test_environment():
+    named = {line.split()[2] for line in section("ENVIRONMENT") if line.startswith(".It Ev ")}
+    read = set(re.findall(r'getenv\("(\w+)"\)', "".join(path.read_text() for path in (TOP / "src").glob("*.c"))))
+    read |= set(re.findall(r'"(TARCAP_MAX_\w+)"', (TOP / "src/ceilings.c").read_text()))
+    assert named == read
+
+
+# --- README -----------------------------------------------------------------------------------------------------
+
+def test_flags_in_readme_exist():
+    """In what is typed: after the word tarcap, or in a code span that begins with a flag."""
+    known = {name for names in flags_of(section("OPTIONS")) + flags_of(section("JOIN")) for name in names}
+    text = (TOP / "README.md").read_text()
+    spans = re.findall(r"`([^`\n]+)`", text) + [line for line in text.splitlines() if line.startswith("    ")]
+    used = set()
+    for span in spans:
+        if match := re.search(r"(?:^|[ /])tarcap (?!tarcap)([^|>&#]*)", span):
+            used |= set(re.findall(r"(?<=\s)-{1,2}[A-Za-z][a-z-]*", " " + match[1]))
+        elif span.startswith("-") and not re.match(r"-rw|-[it]$", span):
+            used |= set(re.findall(r"(?<!\S)-{1,2}[A-Za-z][a-z-]*", span))
+    assert len(used) >= 15 and used - {"--log-driver"} <= known, used - known
+
+
+def test_targets_in_readme_exist():
+    text = (TOP / "README.md").read_text()
+    makefile = (TOP / "Makefile").read_text()
+    for target in set(re.findall(r"`?\bmake ([a-z]+)`", text)) | set(re.findall(r"^    make ([a-z]+)", text, re.M)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_table_of_faults_in_readme_is_short():
+    text = (TOP / "README.md").read_text().partition("## When something goes wrong")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert 15 <= len(rows) <= 20
+    for row in rows:
+        assert row.count("|") == 4, row
+
+
+def test_texts_are_plain():
+    for path in (PAGE, TOP / "README.md"):
+        text = path.read_text()
+        assert "\u2014" not in text and "\u2013" not in text, path
+        assert not re.search(r"\w!(\s|$)", text), path
+
+
+# --- make install -----------------------------------------------------------------------------------------------
+
+def installed(root):
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+@pytest.mark.parametrize("prefix", [None, "/usr"])
+def test_install(tmp_path, mandoc, prefix):
+    more = [f"PREFIX={prefix}"] if prefix else []
+    done = call("make", "-s", "install", f"DESTDIR={tmp_path}", *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    below = tmp_path / (prefix or "/usr/local").lstrip("/")
+    assert installed(tmp_path) == [str((below / path).relative_to(tmp_path))
+                                   for path in ("bin/tarcap", "share/man/man1/tarcap.1")]
+    binary, page = below / "bin/tarcap", below / "share/man/man1/tarcap.1"
+    assert os.stat(binary).st_mode & 0o7777 == 0o755 and os.stat(page).st_mode & 0o7777 == 0o644
+    assert not binary.is_symlink()
+    assert call(str(binary), "--version").stdout == call("build/tarcap", "--version").stdout
+    assert page.read_bytes() == PAGE.read_bytes()
+    text, said = mandoc(page, "-Tutf8", "-Wwarning")
+    assert said == [] and "tarcap" in text
