@@ -21,18 +21,27 @@ static int fill_standard_descriptors(struct err *err)
 	return 0;
 }
 
-/* clang-format off: a row each */
+/* clang-format off */
 static const struct command {
 	const char *name;
 	enum status (*call)(int argc, char **argv, struct err *err);
 } commands[] = {
+	{"check", command_check},
+	{"hold", command_hold},
 	{"join", command_join},
+	{"stop", command_stop},
+	{"tar", command_tar},
 };
 /* clang-format on */
 
 /* No filter can begin with a command's name: what is no command is a capture. */
 static enum status call_command(int argc, char **argv, struct err *err)
 {
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+	/* The image has us under this name, too, because kubectl cp calls it. */
+	if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "tar") == 0)
+		return command_tar(argc, argv, err);
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].call(argc - 1, argv + 1, err);

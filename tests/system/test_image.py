@@ -27,6 +27,7 @@ FILES = [
     ("etc/services", 0o644, "file"),
     ("usr", 0o755, "directory"),
     ("usr/bin", 0o755, "directory"),
+    ("usr/bin/tar", 0o777, "link to tarcap"),
     ("usr/bin/tarcap", 0o755, "file"),
 ]
 
@@ -297,6 +298,70 @@ def test_net_raw_is_all_it_takes(containers, tmp_path):
     capture.wait()
 
 
+# --- attaching later --------------------------------------------------------------------------------------------
+
+class Attached:
+    """A container with --wait-reader, started in the background, and a docker attach that comes later."""
+
+    def __init__(self, containers, tmp_path, *arguments, network="none"):
+        self.name, self.tmp_path, self.process = containers.name(), tmp_path, None
+        containers.captures.append(self)
+        docker("run", "-i", "-d", "--name", self.name, "--network", network, "tarcap", "--wait-reader", *arguments)
+        wait_until(lambda: "press Enter" in docker("logs", self.name).stderr, 10, "the prompt")
+
+    def attach(self):
+        self.out, self.err = (self.tmp_path / f"{self.name}.{end}" for end in ("tar", "err"))
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            self.process = subprocess.Popen(["docker", "attach", "--sig-proxy=false", self.name],
+                                            stdin=subprocess.PIPE, stdout=out, stderr=err)
+        time.sleep(0.3)
+        self.enter()
+        return self
+
+    def enter(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def wait(self, timeout=15):
+        """The whole archive; docker attach's status is the container's."""
+        assert self.process.wait(timeout) == 0, self.err.read_text()
+        return Archive(self.out.read_bytes()).check()
+
+    def close(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait(10)
+            self.process.stdin.close()
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_reader_attaches_late(containers, tmp_path, attempt):
+    """
+    What was captured before somebody attached arrives, and so does the end: 5 of 5 times. The engine passes no end of
+    stdin on to a container that was started without a client, so it takes a signal.
+    """
+    web, address = containers.web()
+    capture = Attached(containers, tmp_path, network=f"container:{web}")
+    containers.get(address, 20)
+    assert docker("logs", capture.name).stdout == "", "something was written before the reader came"
+    capture.attach()
+    containers.get(address, 5)
+    docker("kill", "-s", "INT", capture.name)
+    archive = capture.wait()
+    assert pages(tmp_path, archive) == [*range(1, 21), *range(1, 6)]
+    assert archive.cause == "signal" and archive.account["dropped_by_kernel"] == 0
+
+
+def test_reader_attaches_after_the_end(containers, tmp_path):
+    """The limit is reached first: the archive waits, and comes whole."""
+    web, address = containers.web()
+    capture = Attached(containers, tmp_path, "-c", "50", "tcp", network=f"container:{web}")
+    containers.get(address, 20)
+    time.sleep(1)
+    archive = capture.attach().wait()
+    assert len(archive.records) == 50 and archive.cause == "packet count"
+
+
 # --- the image --------------------------------------------------------------------------------------------------
 
 def save(path, *command):
@@ -311,6 +376,7 @@ def save(path, *command):
                 for member in inner:
                     name = member.name.strip("./")
                     kind = "file" if member.isreg() else "directory" if member.isdir() else "other"
+                    kind = f"link to {member.linkname}" if member.issym() else kind
                     assert (member.uid, member.gid) == (0, 0)
                     if name:
                         files[name] = (name, member.mode & 0o7777, kind)

@@ -1,0 +1,165 @@
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "command.h"
+#include "container.h"
+#include "number.h"
+#include "options.h"
+#include "say.h"
+#include "signals.h"
+
+#define TTL_MAX (366 * 86400 * CLOCK_SECOND)
+#define END_TIME (6 * CLOCK_SECOND) /* for captures to end in: they take 5 s at most */
+#define LOOK_EVERY (CLOCK_SECOND / 10)
+#define FAREWELL (CLOCK_SECOND / 4) /* for 'tarcap stop', which ends with us, to see that the captures have ended */
+
+struct hold {
+	uint64_t ttl; /* ns; 0: none */
+	bool quiet, help;
+};
+
+static void help(void)
+{
+	printf("usage: tarcap hold [OPTION]... [-- CAPTURE]\n"
+	       "Stays idle as a container's main process, so that captures can be started in it:\n"
+	       "with 'kubectl exec' or 'docker exec', or with 'kubectl cp POD:/capture'.\n"
+	       "CAPTURE is what captures by 'kubectl cp' begin with: options and a filter, as for tarcap.\n\n"
+	       "      --ttl D   end after D, once the captures have ended (default 1h; 0: never)\n"
+	       "  -q, --quiet   say nothing\n"
+	       "  -h, --help    show this and exit\n\n"
+	       "It also ends by SIGTERM, or by 'tarcap stop' in the same container: then it ends the captures "
+	       "first.\n");
+}
+
+static int parse(struct hold *hold, int argc, char **argv, struct err *err)
+{
+	static const struct option longs[] = {
+		{"ttl", required_argument, NULL, 'T'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	static const struct number_range ttl = {NUMBER_DURATION, CLOCK_SECOND / 1000, TTL_MAX, 1};
+	int value;
+
+	*hold = (struct hold){.ttl = 3600 * CLOCK_SECOND};
+	opterr = 0;
+	optind = 1;
+	while ((value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
+		if (value == ':')
+			return err_set(err, STATUS_USAGE, "--ttl: needs an argument, D");
+		if (value == '?')
+			return err_set(err, STATUS_USAGE, "unknown or misused flag '%.100s' (see tarcap hold --help)",
+				       argv[optind - 1]);
+		if (value == 'T' && number_parse("--ttl", optarg, &ttl, &hold->ttl, err) < 0)
+			return -1;
+		hold->quiet |= value == 'q';
+		hold->help |= value == 'h';
+	}
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		return err_set(err, STATUS_USAGE, "hold '%.100s': a capture's options and filter come behind --",
+			       argv[optind]);
+	return optind;
+}
+
+/* What is behind "--" is used much later, by somebody else: say now if it is wrong. */
+static int check_capture(int argc, char **argv, struct err *err)
+{
+	struct options options;
+	int result = options_parse(&options, argc, argv, err);
+
+	if (result == 0 && options.action != ACTION_CAPTURE)
+		result = err_set(err, STATUS_USAGE, "hold: what is behind -- is no capture");
+	options_free(&options);
+	return result;
+}
+
+static void say_what_to_type(const struct hold *hold)
+{
+	char host[256] = "", ttl[NUMBER_TEXT_SIZE];
+
+	gethostname(host, sizeof(host) - 1);
+	say("holding%s%s; now type: kubectl exec -i %.64s -c CONTAINER -- tarcap > capture.tar, or: kubectl cp "
+	    "%.64s:/capture ./capture -c CONTAINER",
+	    hold->ttl ? " for " : "", hold->ttl ? number_format(NUMBER_DURATION, hold->ttl, ttl) : "", host, host);
+}
+
+static int milliseconds_until(uint64_t at)
+{
+	uint64_t now = clock_boot(), left = at > now ? at - now : 0;
+
+	if (at == UINT64_MAX)
+		return -1;
+	left = left / 1000000 + 1;
+	return left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+/* The next signal that ends us, or 0 when the time has come. */
+static int wait_until(const struct signals *signals, uint64_t at)
+{
+	struct pollfd polled = {.fd = signals->fd, .events = POLLIN};
+	int signo = 0;
+
+	do {
+		poll(&polled, 1, milliseconds_until(at));
+		while ((signo = signals_next(signals)) == SIGUSR1 || signo == SIGUSR2)
+			;
+	} while (!signo && clock_boot() < at);
+	return signo;
+}
+
+/* Our end is the container's, and every process's in it: captures have to end first. */
+static void end_captures(const struct signals *signals)
+{
+	uint64_t give_up_at = clock_boot() + END_TIME;
+	pid_t told[CONTAINER_PROCESSES];
+	size_t count = 0;
+
+	do {
+		container_end_captures(told, &count);
+		if (wait_until(signals, clock_boot() + (count ? LOOK_EVERY : 0)))
+			return; /* told a second time */
+	} while (container_captures() > 0 && clock_boot() < give_up_at);
+	wait_until(signals, clock_boot() + FAREWELL);
+}
+
+static void stay(const struct hold *hold, const struct signals *signals)
+{
+	int signo = wait_until(signals, hold->ttl ? clock_boot() + hold->ttl : UINT64_MAX);
+	size_t captures = container_captures();
+
+	if (!signo && captures && !hold->quiet)
+		say("the time is over: waiting for %zu capture%s to end", captures, captures == 1 ? "" : "s");
+	while (!signo && container_captures() > 0)
+		signo = wait_until(signals, clock_boot() + CLOCK_SECOND);
+	if (signo)
+		end_captures(signals);
+	if (!hold->quiet)
+		say(signo ? "ended by a signal" : "ended: its time is over");
+}
+
+enum status command_hold(int argc, char **argv, struct err *err)
+{
+	struct signals signals = {-1, -1};
+	struct hold hold;
+	int words = parse(&hold, argc, argv, err);
+
+	if (words >= 0 && hold.help)
+		help();
+	else if (words >= 0 && check_capture(argc - words + 1, argv + words - 1, err) == 0 &&
+		 signals_open(&signals, err) == 0) {
+		/* Orphans that come to us are gone at once: wait(2), on SIGCHLD being ignored. */
+		signal(SIGCHLD, SIG_IGN);
+		if (!hold.quiet)
+			say_what_to_type(&hold);
+		stay(&hold, &signals);
+	}
+	signals_close(&signals);
+	return err->status;
+}

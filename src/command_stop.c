@@ -1,0 +1,62 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "command.h"
+#include "container.h"
+#include "say.h"
+
+#define END_TIME (7 * CLOCK_SECOND) /* for a hold that waits 6 s for its captures */
+
+static void help(void)
+{
+	printf("usage: tarcap stop\n"
+	       "Ends the hold and every capture in this container; the archives are closed with their manifests.\n");
+}
+
+/* A hold ends its captures itself; a capture that is told twice would end at once, with its archive cut. */
+static size_t end_all(void)
+{
+	struct container_process found[CONTAINER_PROCESSES];
+	size_t count = container_find(found), holds = 0;
+
+	for (size_t i = 0; i < count; i++)
+		holds += found[i].role == CONTAINER_HOLD;
+	for (size_t i = 0; i < count; i++) {
+		if (!holds || found[i].role == CONTAINER_HOLD)
+			kill(found[i].pid, SIGTERM);
+	}
+	return count;
+}
+
+/*
+ * While there is a hold, only the captures are waited for: with the hold this process ends, too, and whoever called it
+ * would not learn that all went well.
+ */
+static int await_end(struct err *err)
+{
+	const struct timespec moment = {.tv_nsec = 50000000};
+	uint64_t give_up_at = clock_boot() + END_TIME;
+
+	while (container_captures() > 0) {
+		if (clock_boot() >= give_up_at)
+			return err_set(err, STATUS_FAILED, "stop: not every capture has ended");
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
+enum status command_stop(int argc, char **argv, struct err *err)
+{
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		help();
+	else if (argc > 1)
+		err_set(err, STATUS_USAGE, "stop '%.100s': takes no arguments", argv[1]);
+	else if (end_all() == 0)
+		say("nothing to stop: there is neither a hold nor a capture in this container");
+	else
+		await_end(err);
+	return err->status;
+}

@@ -1,0 +1,119 @@
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "container.h"
+#include "copy.h"
+#include "options.h"
+#include "say.h"
+
+#define CAPTURE "capture" /* the path that is none, but a capture that begins now */
+#define TAR_ERROR 2	  /* what tar(1) exits with when something was missing: kubectl looks at it */
+
+/* Is it /capture, or /capture/DURATION? Then *duration is that, or NULL. */
+static bool is_capture(const char *path, const char **duration)
+{
+	const char *rest;
+
+	path += strspn(path, "/");
+	if (strncmp(path, CAPTURE, strlen(CAPTURE)) != 0)
+		return false;
+	rest = path + strlen(CAPTURE);
+	if (*rest && *rest != '/')
+		return false;
+	rest += strspn(rest, "/");
+	*duration = *rest ? rest : NULL;
+	return true;
+}
+
+static int too_many(struct err *err)
+{
+	return err_set(err, STATUS_USAGE, "the hold's capture has too many words");
+}
+
+/* The hold's words, with what the path asks for behind the options, where it counts more, and before the filter. */
+static int parse_as_hold(struct options *options, const char *duration, struct err *err)
+{
+	static char *words[4200];
+	char *asked[] = {"-w", "-", duration ? "--duration" : NULL, (char *)duration, NULL};
+	char **hold = container_hold_words();
+	int count = 0, at;
+
+	words[count++] = "tarcap";
+	for (; *hold; hold++) {
+		if (count == 4096)
+			return too_many(err);
+		words[count++] = *hold;
+	}
+	words[count] = NULL;
+	if (options_parse(options, count, words, err) < 0)
+		return -1;
+	at = options->words;
+	options_free(options);
+	for (char **word = asked; *word; word++) {
+		memmove(&words[at + 1], &words[at], (size_t)(count - at + 1) * sizeof(words[0]));
+		words[at++] = *word;
+		count++;
+	}
+	return options_parse(options, count, words, err);
+}
+
+static enum status capture_path(const char *path, const char *duration, struct err *err)
+{
+	struct options options = {0};
+	enum status status = STATUS_USAGE;
+
+	if (parse_as_hold(&options, duration, err) == 0) {
+		/* kubectl cp takes no member from outside the path that it asked for. */
+		path += strspn(path, "/");
+		if (strlen(path) >= sizeof(options.name)) {
+			err_set(err, STATUS_USAGE, "%.100s: too long", path);
+		} else {
+			strcpy(options.name, path);
+			for (size_t end = strlen(path); end > 0 && options.name[end - 1] == '/'; end--)
+				options.name[end - 1] = '\0';
+			status = capture_as_asked(&options, err);
+		}
+	}
+	options_free(&options);
+	return err->status ? err->status : status;
+}
+
+static void tell(const char *path, const char *what)
+{
+	say("tar: %.400s: %.100s", path, what);
+}
+
+static enum status copy_paths(char *const *paths, struct err *err)
+{
+	int missing;
+
+	signal(SIGPIPE, SIG_IGN);
+	missing = copy_trees(paths, STDOUT_FILENO, tell, err);
+	if (missing < 0)
+		return err->status;
+	if (missing > 0)
+		say("tar: exiting with failure status due to previous errors");
+	return missing > 0 ? (enum status)TAR_ERROR : STATUS_OK;
+}
+
+enum status command_tar(int argc, char **argv, struct err *err)
+{
+	const char *mode = argc > 1 ? argv[1] + strspn(argv[1], "-") : "", *duration;
+	char **paths = argv + 3;
+
+	if (argc < 4 || strcmp(mode, "cf") != 0 || strcmp(argv[2], "-") != 0) {
+		err_set(err, STATUS_USAGE,
+			"tar: only 'tar cf - PATH' is offered, as kubectl cp calls it to copy from a container; "
+			"PATH /" CAPTURE " captures (nothing can be copied into this container)");
+		return err->status;
+	}
+	/* A file of that name is what is meant when there is one. */
+	if (argc == 4 && is_capture(paths[0], &duration) && access(paths[0], F_OK) < 0)
+		return capture_path(paths[0], duration, err);
+	return copy_paths(paths, err);
+}

@@ -1,0 +1,36 @@
+/*
+ * The tarcap processes of this container. With a shared process namespace other containers' are visible, too: a
+ * process is one of ours only if it is in our own cgroup. All that is read of it stays readable to its own uid, also
+ * where its binary has file capabilities (proc(5)).
+ */
+#ifndef TARCAP_CONTAINER_H
+#define TARCAP_CONTAINER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define CONTAINER_PROCESSES 256 /* found at most */
+
+enum container_role { CONTAINER_HOLD, CONTAINER_CAPTURE };
+
+struct container_process {
+	pid_t pid;
+	enum container_role role;
+};
+
+/* The hold and the captures there are, but for the calling process. Returns how many. */
+size_t container_find(struct container_process found[CONTAINER_PROCESSES]);
+
+/*
+ * The words of the hold's command line behind its "--", which captures by kubectl cp begin with: argv-like, and valid
+ * until the next call. Empty when there is no hold, or nothing behind its "--".
+ */
+char **container_hold_words(void);
+
+/* SIGTERM to every capture; one that was told already (told, of *count) is not told again: that would cut it. */
+void container_end_captures(pid_t told[CONTAINER_PROCESSES], size_t *count);
+
+/* How many captures there are. */
+size_t container_captures(void);
+
+#endif
