@@ -69,6 +69,10 @@ static int refuse_terminal(const struct options *options, struct err *err)
 {
 	if (options->write_file || !isatty(STDOUT_FILENO))
 		return 0;
+	if (options->raw)
+		return err_set(err, STATUS_USAGE,
+			       "stdout is a terminal, and what is written is a pcap file: add '| wireshark -k -i -', "
+			       "or '> x.pcap'");
 	return err_set(err, STATUS_USAGE,
 		       "stdout is a terminal, and what is written is a tar: add '> capture.tar' (with docker run or "
 		       "kubectl exec: -i, but no -t)");
@@ -157,6 +161,7 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 	if (!(c->manifest = manifest_open(&setup, err)) ||
 	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))
 		return -1;
+	c->delivery.raw = options->raw;
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
 }
 

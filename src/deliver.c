@@ -21,6 +21,8 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 	delivery->tar = tar;
 	delivery->manifest = manifest;
 	delivery->progress_at = now;
+	if (delivery->raw)
+		return outbox_put(&delivery->outbox, segments->file_header, PACKET_FILE_HEADER);
 	if (manifest_capture_text(manifest, &text, &size, err) < 0)
 		return -1;
 	return put_text(delivery, "capture.json", text, size, err);
@@ -31,6 +33,11 @@ static int put_segment(struct delivery *delivery, struct segment *segment, struc
 	char name[MANIFEST_NAME_SIZE];
 
 	delivery->sending = segment;
+	if (delivery->raw) {
+		outbox_set_body(&delivery->outbox, segment->data, segment->used);
+		return outbox_put(&delivery->outbox, segment->data + PACKET_FILE_HEADER,
+				  segment->used - PACKET_FILE_HEADER);
+	}
 	manifest_add(delivery->manifest, segment);
 	return tar_member(delivery->tar, manifest_file_name(delivery->manifest, segment, name),
 			  segment->last / CLOCK_SECOND, segment->data, segment->used, err);
@@ -63,7 +70,7 @@ static int put_manifest(struct delivery *delivery, struct err *err)
 static int put_end(struct delivery *delivery, struct err *err)
 {
 	delivery->ended = true;
-	return tar_end(delivery->tar, err);
+	return delivery->raw ? 0 : tar_end(delivery->tar, err);
 }
 
 /* Put the next thing into the empty outbox: 1 if there was one, 0 if not, -1 on error. */
@@ -76,7 +83,7 @@ static int put_next(struct delivery *delivery, struct err *err)
 		result = put_part(delivery, err);
 	else if ((segment = segments_pop(delivery->segments)))
 		result = put_segment(delivery, segment, err);
-	else if (delivery->account && !delivery->manifest_sent)
+	else if (delivery->account && !delivery->manifest_sent && !delivery->raw)
 		result = put_manifest(delivery, err);
 	else if (delivery->account && !delivery->ended)
 		result = put_end(delivery, err);
@@ -149,7 +156,8 @@ uint64_t deliver_drop(struct delivery *delivery)
 
 	if (delivery->sending && !delivery->outbox.started) {
 		outbox_discard(&delivery->outbox);
-		manifest_take_back(delivery->manifest, delivery->sending);
+		if (!delivery->raw)
+			manifest_take_back(delivery->manifest, delivery->sending);
 		packets += delivery->sending->packets;
 		pool_give(delivery->segments->pool, delivery->sending);
 		delivery->sending = NULL;
@@ -185,7 +193,7 @@ bool deliver_cut_back(struct delivery *delivery, uint64_t *packets)
 	if (delivery->part_sent)
 		manifest_take_back_part(delivery->manifest);
 	delivery->part_sent = false;
-	possible = delivery->whole > 0 && /* what was asked for is there */
+	possible = delivery->whole > 0 && !delivery->raw && /* what was asked for is there */
 		   (!delivery->manifest_sent || give_up_files(delivery, delivery->outbox.pending, packets));
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
 		return false;

@@ -19,6 +19,7 @@ struct delivery {
 	struct tar *tar;
 	struct manifest *manifest;
 	struct outbox outbox;
+	bool raw; /* to be set before deliver_start: the segments' packets behind one file header, and nothing else */
 	struct segment *sending;       /* the segment in the outbox, or NULL when it is something else */
 	const struct account *account; /* set by deliver_finish */
 	enum cause cause;
@@ -40,7 +41,7 @@ enum deliver_result {
 	DELIVER_FAILED,	 /* see err */
 };
 
-/* Begins with capture.json in the outbox. All parts stay the caller's. */
+/* Begins with capture.json in the outbox, or the file header. All parts stay the caller's. */
 int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
 		  struct manifest *manifest, uint64_t now, struct err *err);
 

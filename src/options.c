@@ -89,6 +89,8 @@ static const struct flag flags[] = {
 	 .help = "write the tar to FILE (default -: stdout)"},
 	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
 	 .help = "read packets from a pcap FILE (-: stdin) instead of an interface"},
+	{0, "raw", KIND_SET, NULL, AT(raw),
+	 .help = "no tar: one pcap, as packets come: tarcap --raw | wireshark -k -i -"},
 	{0, "name", KIND_NAME, "NAME",
 	 .help = "directory in the archive (default: the host's name)"},
 	{0, "reason", KIND_TEXT, "TEXT", AT(reason),
@@ -346,11 +348,15 @@ static int check(struct options *options, struct err *err)
 		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interface);
 	if (options->interface && (strcmp(options->interface, "any") == 0 || strcmp(options->interface, "all") == 0))
 		return err_set(err, STATUS_USAGE, "-i %s: name one interface (see -D)", options->interface);
-	if (options->write_file &&
+	if (options->raw && (options->segments || options->segment_size || options->segment_time))
+		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
+	if (options->write_file && !options->raw &&
 	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
-		return err_set(err, STATUS_USAGE,
-			       "-w %.200s: what is written is a tar of pcap files: give it a name that ends in .tar",
-			       options->write_file);
+		return err_set(
+			err, STATUS_USAGE,
+			"-w %.200s: what is written is a tar of pcap files: give it a name that ends in .tar, or "
+			"use --raw",
+			options->write_file);
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
 	if (options->wait_reader && (options->write_file || (options->read_file && !strcmp(options->read_file, "-"))))

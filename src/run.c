@@ -16,12 +16,13 @@
 #include "report.h"
 #include "say.h"
 
-#define READ_PACKETS 4096	       /* per turn of the loop, so that signals and the reader get theirs */
-#define TICK (10 * CLOCK_SECOND)       /* look at the counters at least this often: they are 32 bits wide */
-#define DOWN_CHECK (CLOCK_SECOND / 2)  /* while an interface is down, to see whether it is gone */
-#define DROP_AFTER (3 * CLOCK_SECOND)  /* a signal, until what has not begun to leave is dropped */
-#define EXIT_AFTER (5 * CLOCK_SECOND)  /* a signal, until the end whatever has left */
-#define STDIN_STALL (5 * CLOCK_SECOND) /* of a reader after stdin closed: it may have gone with it */
+#define READ_PACKETS 4096		 /* per turn of the loop, so that signals and the reader get theirs */
+#define TICK (10 * CLOCK_SECOND)	 /* look at the counters at least this often: they are 32 bits wide */
+#define DOWN_CHECK (CLOCK_SECOND / 2)	 /* while an interface is down, to see whether it is gone */
+#define DROP_AFTER (3 * CLOCK_SECOND)	 /* a signal, until what has not begun to leave is dropped */
+#define EXIT_AFTER (5 * CLOCK_SECOND)	 /* a signal, until the end whatever has left */
+#define STDIN_STALL (5 * CLOCK_SECOND)	 /* of a reader after stdin closed: it may have gone with it */
+#define RAW_INTERVAL (CLOCK_SECOND / 20) /* with --raw, until a packet leaves */
 #define LINGER CLOCK_SECOND	 /* after the last byte: an attached stream is cut when its process ends at once */
 #define TIMER_EXPIRED UINT64_MAX /* as timer_at: set it anew, whatever comes */
 #define DRAIN_QUIET (CAPTURE_BLOCK_TIMEOUT * 5 / 2 * (CLOCK_SECOND / 1000))
@@ -591,7 +592,8 @@ static void start_clocks(struct run *run)
 	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
 		    run->now);
 	feedback_init(&run->feedback, run->capture->ring / 4, run->now);
-	segments_start_clock(run->segments, run->now, run->options->segment_time, is_file(run));
+	segments_start_clock(run->segments, run->now, run->options->raw ? RAW_INTERVAL : run->options->segment_time,
+			     is_file(run));
 }
 
 enum status run(const struct run_parts *parts, struct account *account, struct err *err)
