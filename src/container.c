@@ -1,12 +1,14 @@
 #include "container.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CGROUP_SIZE 4096	       /* of /proc/PID/cgroup, compared */
@@ -66,13 +68,22 @@ static bool role_of(const char *words, const char *end, enum container_role *rol
 	return true;
 }
 
-/* comm is the name of the file that was executed: no other program's, whatever it calls itself. */
+/*
+ * comm is the name of the file that was executed; it may also be the real tar, outside of our image. Whose binary has
+ * file capabilities does not let us see the file: then it can only be tarcap.
+ */
 static bool is_tarcap(const char *pid)
 {
-	char name[32];
+	struct stat own, other;
+	char name[32], path[64];
 
-	return read_proc(pid, "comm", name, sizeof(name)) > 0 &&
-	       (strcmp(name, "tarcap\n") == 0 || strcmp(name, "tar\n") == 0);
+	if (read_proc(pid, "comm", name, sizeof(name)) <= 0 ||
+	    (strcmp(name, "tarcap\n") != 0 && strcmp(name, "tar\n") != 0))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	if (stat(path, &other) < 0)
+		return errno == EACCES || errno == EPERM;
+	return stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 static bool is_ours(const char *pid, const char *own_cgroup)
