@@ -92,6 +92,8 @@ enum status command_check(int argc, char **argv, struct err *err)
 		printf("usage: tarcap check [OPTION]... [FILTER]\n"
 		       "Says whether a capture with these options would work here, and if not, why. Captures "
 		       "nothing.\n");
+	} else if (!err->status && (options.action != ACTION_CAPTURE || options.read_file)) {
+		err_set(err, STATUS_USAGE, "check: takes the options of a capture from an interface");
 	} else if (!err->status) {
 		print_self();
 		print_limits(&options);

@@ -74,8 +74,8 @@ static int check_capture(int argc, char **argv, struct err *err)
 	struct options options;
 	int result = options_parse(&options, argc, argv, err);
 
-	if (result == 0 && options.action != ACTION_CAPTURE)
-		result = err_set(err, STATUS_USAGE, "hold: what is behind -- is no capture");
+	if (result == 0 && (options.action != ACTION_CAPTURE || options.raw))
+		result = err_set(err, STATUS_USAGE, "hold: what is behind -- is no capture that kubectl cp can have");
 	options_free(&options);
 	return result;
 }
@@ -86,8 +86,9 @@ static void say_what_to_type(const struct hold *hold)
 
 	gethostname(host, sizeof(host) - 1);
 	say("holding%s%s; now type: kubectl exec -i %.64s -c CONTAINER -- tarcap > capture.tar, or: kubectl cp "
-	    "%.64s:/capture ./capture -c CONTAINER",
-	    hold->ttl ? " for " : "", hold->ttl ? number_format(NUMBER_DURATION, hold->ttl, ttl) : "", host, host);
+	    "%.64s:/capture ./capture -c CONTAINER, or with docker: docker exec -i %.64s tarcap > capture.tar",
+	    hold->ttl ? " for " : "", hold->ttl ? number_format(NUMBER_DURATION, hold->ttl, ttl) : "", host, host,
+	    host);
 }
 
 static int milliseconds_until(uint64_t at)

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static void help(void)
 }
 
 /* A hold ends its captures itself; a capture that is told twice would end at once, with its archive cut. */
-static size_t end_all(void)
+static size_t end_all(struct err *err)
 {
 	struct container_process found[CONTAINER_PROCESSES];
 	size_t count = container_find(found), holds = 0;
@@ -25,8 +26,8 @@ static size_t end_all(void)
 	for (size_t i = 0; i < count; i++)
 		holds += found[i].role == CONTAINER_HOLD;
 	for (size_t i = 0; i < count; i++) {
-		if (!holds || found[i].role == CONTAINER_HOLD)
-			kill(found[i].pid, SIGTERM);
+		if ((!holds || found[i].role == CONTAINER_HOLD) && kill(found[i].pid, SIGTERM) < 0 && errno != ESRCH)
+			err_sys(err, errno, "stop: process %d (run it as the same user)", (int)found[i].pid);
 	}
 	return count;
 }
@@ -54,9 +55,9 @@ enum status command_stop(int argc, char **argv, struct err *err)
 		help();
 	else if (argc > 1)
 		err_set(err, STATUS_USAGE, "stop '%.100s': takes no arguments", argv[1]);
-	else if (end_all() == 0)
+	else if (end_all(err) == 0)
 		say("nothing to stop: there is neither a hold nor a capture in this container");
-	else
+	else if (!err->status)
 		await_end(err);
 	return err->status;
 }

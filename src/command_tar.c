@@ -53,6 +53,8 @@ static int parse_as_hold(struct options *options, const char *duration, struct e
 	if (options_parse(options, count, words, err) < 0)
 		return -1;
 	at = options->words;
+	if (strcmp(words[at - 1], "--") == 0)
+		at--;
 	options_free(options);
 	for (char **word = asked; *word; word++) {
 		memmove(&words[at + 1], &words[at], (size_t)(count - at + 1) * sizeof(words[0]));

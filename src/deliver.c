@@ -107,8 +107,11 @@ static enum deliver_result refused(struct delivery *delivery, int errnum, struct
 	if (errnum == EPIPE || errnum == ECONNRESET)
 		return DELIVER_GONE;
 	delivery->errnum = errnum;
-	err_sys(err, errnum, "cannot write the archive, which now ends after %llu complete files",
-		(unsigned long long)delivery->files);
+	if (delivery->raw)
+		err_sys(err, errnum, "cannot write after %llu packets", (unsigned long long)delivery->packets);
+	else
+		err_sys(err, errnum, "cannot write the archive, which now ends after %llu complete files",
+			(unsigned long long)delivery->files);
 	return DELIVER_FAILED;
 }
 

@@ -56,7 +56,7 @@ struct options {
 	struct lowered lowered;
 	bool promiscuous;
 	bool wait_reader;
-	bool raw; /* one pcap file instead of an archive */
+	bool raw;	    /* one pcap file instead of an archive */
 	bool segment_grown; /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
 	int words; /* of argv: where the filter begins */

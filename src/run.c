@@ -132,8 +132,11 @@ static void abandon(struct run *run, enum status status, const char *why)
 	run->over = true;
 	if (status == STATUS_FAILED)
 		return; /* the error says it */
-	say("%s: the archive is cut; %" PRIu64 " packets in %" PRIu64 " complete files were delivered", why,
-	    run->delivery->packets, run->delivery->files);
+	if (run->options->raw)
+		say("%s: %" PRIu64 " packets were delivered", why, run->delivery->packets);
+	else
+		say("%s: the archive is cut; %" PRIu64 " packets in %" PRIu64 " complete files were delivered", why,
+		    run->delivery->packets, run->delivery->files);
 }
 
 /* 3 s after a signal: what has not begun to leave would keep the manifest from arriving. */

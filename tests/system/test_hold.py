@@ -177,7 +177,7 @@ def test_it_costs_nothing(hold):
 @pytest.mark.parametrize("arguments, words", [
     (["--ttl", "x"], ["--ttl", "'x'", "allowed"]), (["--ttl"], ["--ttl"]), (["--nosuch"], ["--nosuch"]),
     (["tcp"], ["'tcp'", "--"]), (["--", "--nosuch"], ["--nosuch"]), (["--", "-c", "x"], ["-c", "'x'"]),
-    (["--", "-D"], ["no capture"])])
+    (["--", "-D"], ["no capture"]), (["--", "--raw"], ["no capture"])])
 def test_wrong_usage(arguments, words):
     result = run("hold", *arguments)
     assert result.status == 2 and len(result.err) == 1
@@ -217,6 +217,12 @@ def test_stop_lets_the_real_tar_alone(hold):
     assert hold.wait(5) == 0
     assert time.monotonic() - start < 2
     assert backup.wait(5) == -signal.SIGKILL
+
+
+def test_stop_as_another_user_says_so(hold):
+    result = hold.call("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
+                       "--inh-caps=-all", TARCAP, "stop")
+    assert result.status == 1 and result.said("same user"), result.err
 
 
 def test_stop_with_nothing_to_stop(wire):
@@ -286,6 +292,27 @@ def test_cp_uses_the_holds_options(wire):
     archive = process.result().whole()
     assert [len(record.data) for record in archive.records] == [64] * 5
     assert archive.capture["filter"] == "ether proto 0x88b5" and archive.names[0] == "capture/capture.json"
+
+
+def test_cp_with_a_filter_behind_dashes(wire):
+    hold = Hold(wire, "--", "-s", "64", "--", "udp")
+    result = hold.call(TARCAP, "cf", "-", "/capture/1s", name="tar")
+    assert result.status == 0, result.err
+    with tarfile.open(fileobj=io.BytesIO(result.out)) as tar:
+        assert json.load(tar.extractfile("capture/1s/capture.json"))["filter"] == "udp"
+
+
+def test_join_takes_what_cp_gives(hold, wire):
+    for path in ("/capture", "/capture/1s"):
+        process = hold.start(TARCAP, "cf", "-", path, name="tar")
+        wait_until(lambda: hold.captures() == 1)
+        wire.send([frame(n) for n in range(20)])
+        if path == "/capture":
+            time.sleep(0.3)
+            assert hold.call("pkill", "-TERM", "-x", "tarcap|tar").status == 0
+        data = process.result().out
+        joined = run("join", "--check", stdin=data)
+        assert joined.status == 0 and joined.said("whole: 1 file, 20 packets"), joined.err
 
 
 def test_cp_duration_counts_more_than_the_holds(wire):
@@ -412,6 +439,12 @@ def test_check(wire):
     text = result.out.decode()
     assert result.status == 0 and text.endswith("a capture would work\n")
     assert "tc0, link-type EN10MB" in text and "ring 32M of 32M" in text
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["-D"], ["-d"], ["-r", "x.pcap"]])
+def test_check_is_of_a_live_capture(arguments):
+    result = run("check", *arguments)
+    assert result.status == 2 and not result.out and len(result.err) == 1
 
 
 def test_check_says_what_is_wrong(wire):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from tarcap import frame, pcap_file, run
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
+COMMANDS = ("check", "hold", "join", "stop", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
 
@@ -122,8 +124,57 @@ def test_every_row_of_the_table_has_an_entry():
     assert len(rows) == len(ours)
 
 
-def test_flags_of_join():
-    assert set(flags_of(section("JOIN"))) == set(flags_of_help("join"))
+def test_every_command_has_a_section():
+    table = re.search(r"commands\[\] = \{(.*?)\n\};", (TOP / "src/main.c").read_text(), re.S)[1]
+    assert tuple(re.findall(r'\{"(\w+)",', table)) == COMMANDS
+    synopsis = {line.split()[1] for line in section("SYNOPSIS") if line.startswith(".Cm ")}
+    assert synopsis == set(COMMANDS)
+    headings = {line[len(".Sh "):].lower() for line in PAGE.read_text().splitlines() if line.startswith(".Sh ")}
+    assert set(COMMANDS) <= headings
+
+
+@pytest.mark.parametrize("command", ["hold", "join"])
+def test_flags_of_a_command(command):
+    ours = flags_of(section(command.upper()))
+    assert ours and len(ours) == len(set(ours))
+    assert set(ours) == set(flags_of_help(command))
+    text = "\n".join(section("SYNOPSIS")).partition(f".Cm {command}\n")[2].partition(".Nm")[0]
+    for names in set(ours) - {("-h", "--help")}:
+        assert any(f".Op Fl {name[1:]}" in text for name in names), names
+
+
+@pytest.mark.parametrize("command", ["check", "stop"])
+def test_a_command_without_flags_of_its_own(command):
+    assert flags_of(section(command.upper())) == [] == flags_of_help(command)
+    assert run(command, "-h").status == 0
+    assert run(command, "--nosuch").status == 2
+
+
+def test_check_takes_the_flags_of_a_capture():
+    for names in flags_of_help():
+        if names[0] not in ("-n", "-U", "-l", "-K", "-Z"):
+            result = run("check", names[-1], "--help")  # --help as its value, or by itself
+            assert not any("unknown" in line for line in result.err), names
+
+
+def test_rows_of_check():
+    code = (TOP / "src/command_check.c").read_text()
+    text = r'"(?:[^"\\]|\\.)*"'
+    rows = re.findall(rf'printf\(ROW {text}(?:\s*PRIu64\s*{text})*,\s*"([a-z_ ]+)"', code)
+    assert len(rows) == code.count("printf(ROW")
+    assert [line[len(".It Sy "):] for line in section("CHECK") if line.startswith(".It Sy ")] == rows
+    assert ".Dq a capture would work ." in section("CHECK") and '"a capture would work\\n"' in code
+
+
+def test_raw_refuses_what_the_page_says(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    refused = re.findall(r"\b([A-Z])\b", entry("--raw").partition(" Not with ")[2])
+    assert refused == ["C", "G", "W"]
+    for letter in refused:
+        assert run("--raw", f"-{letter}", "1", "-r", path).status == 2
+    result = run("--raw", "--name", "x", "--reason", "x", "-r", path)
+    assert (result.status, result.out) == (0, path.read_bytes())
 
 
 def test_synopsis_has_every_flag_that_works():
@@ -143,15 +194,16 @@ def test_refused_flags_are_refused_and_the_others_are_known():
 
 def test_defaults_are_those_of_help():
     defaults = {}
-    for line in run("--help").out.decode().splitlines() + run("join", "--help").out.decode().splitlines():
+    for line in [line for command in ([], ["join"], ["hold"])
+                 for line in run(*command, "--help").out.decode().splitlines()]:
         if match := re.match(r"\s+(?:-\w)?,?\s*(-\S+).*\(.*?default:? (\d\w*)", line):
             defaults[match[1]] = match[2]
         elif match := re.match(r"\s+(-\w).*\(.*?default:? (\d\w*)", line):
             defaults[match[1]] = match[2]
     assert {"--duration", "--max-bytes", "--segment-size", "--segment-time", "--buffer-size", "--memory",
-            "--stall"} <= set(defaults)
+            "--stall", "--ttl"} <= set(defaults)
     for flag, value in defaults.items():
-        text = entry(flag)
+        text = entry(flag, "HOLD" if flag == "--ttl" else "OPTIONS")
         assert re.search(rf"\b[Dd]efault\b[^.]*\b{value}\b", text), (flag, value, text)
     assert re.search(r"default is 16M", entry("--memory", "JOIN"))
 
@@ -165,6 +217,12 @@ def test_ranges_are_those_of_the_program(flag, largest, too_large):
     assert f"to {largest.replace(' ', '')} " in line
 
 
+def test_range_of_ttl():
+    assert "1 ms to 8784 h" in entry("--ttl", "HOLD")
+    [line] = run("hold", "--ttl", "8785h").err
+    assert "1ms to 8784h " in line
+
+
 def test_exit_statuses():
     named = [line.split()[1] for line in section("EXIT STATUS") if line.startswith(".It ")]
     assert named == ["0", "1", "2", "3", "4", ">128"]
@@ -172,6 +230,12 @@ def test_exit_statuses():
     assert re.findall(r"STATUS_\w+", enum) and len(re.findall(r"STATUS_\w+", enum)) == 5
     told = run("--help").out.decode().partition("Exit status:")[2]
     assert set(re.findall(r"\b(\d) ", told)) == {"0", "1", "2", "3", "4"}
+    entries = ("\n" + "\n".join(section("EXIT STATUS"))).split("\n.It ")[1:]
+    of = {text[0]: re.findall(r"^For\n\.Cm (\w+) :$", text, re.M) for text in entries}
+    others = ["join", "check", "stop"]
+    assert of == {"0": others, "1": others, "2": ["tar"], "3": [], "4": [], ">": []}
+    tar_error = re.search(r"#define TAR_ERROR (\d)", (TOP / "src/command_tar.c").read_text())[1]
+    assert of[tar_error] == ["tar"]
 
 
 def test_fields_of_the_manifest(tmp_path):
@@ -229,18 +293,65 @@ def test_environment():
 
 # --- README -----------------------------------------------------------------------------------------------------
 
-def test_flags_in_readme_exist():
-    """In what is typed: after the word tarcap, or in a code span that begins with a flag."""
-    known = {name for names in flags_of(section("OPTIONS")) + flags_of(section("JOIN")) for name in names}
+def spans_of_readme():
+    """What is typed: code spans, and the lines of examples without their comments."""
     text = (TOP / "README.md").read_text()
-    spans = re.findall(r"`([^`\n]+)`", text) + [line for line in text.splitlines() if line.startswith("    ")]
-    used = set()
-    for span in spans:
+    lines = [re.sub(r"\s+# .*", "", line.strip()) for line in text.splitlines() if line.startswith("    ")]
+    return [span.replace("\\|", "|") for span in re.findall(r"`([^`\n]+)`", text)] + lines
+
+
+def flags_in(words):
+    return set(re.findall(r"(?<!\S)-{1,2}[A-Za-z][a-z-]*", words))
+
+
+def test_flags_in_readme_exist():
+    """After the word tarcap, or in a code span that begins with a flag; kubectl's own are kubectl's affair."""
+    known = {name for part in ("OPTIONS", "JOIN", "HOLD") for names in flags_of(section(part)) for name in names}
+    plugins = flags_in(call("k8s/kubectl-tarcap", "--help").stdout.replace(",", " ").replace("|", " "))
+    used, used_of_plugin = set(), set()
+    for span in spans_of_readme():
+        if span.startswith("kubectl tarcap "):
+            used_of_plugin |= flags_in(span.partition(" -- ")[0])
+            continue
+        if span.startswith("kubectl "):
+            span = span.partition(" -- ")[2]
         if match := re.search(r"(?:^|[ /])tarcap (?!tarcap)([^|>&#]*)", span):
-            used |= set(re.findall(r"(?<=\s)-{1,2}[A-Za-z][a-z-]*", " " + match[1]))
+            used |= flags_in(match[1])
         elif span.startswith("-") and not re.match(r"-rw|-[it]$", span):
-            used |= set(re.findall(r"(?<!\S)-{1,2}[A-Za-z][a-z-]*", span))
-    assert len(used) >= 15 and used - {"--log-driver"} <= known, used - known
+            used |= flags_in(span) - plugins
+    assert len(used) >= 15 and used - {"--log-driver", "--retries"} <= known, used - known
+    assert len(used_of_plugin) >= 6 and used_of_plugin <= plugins, used_of_plugin - plugins
+
+
+def test_commands_of_the_plugin_in_readme():
+    lines = [span for span in spans_of_readme() if span.startswith("kubectl tarcap ") and span != "kubectl tarcap POD"]
+    assert len(lines) >= 6
+    for line in lines:
+        words = shlex.split(line.replace("POD", "web").replace("NODE", "node-1"))[2:]
+        done = call("k8s/kubectl-tarcap", "--dry-run", *words)
+        assert done.returncode == 0 and "kubectl exec -i" in re.sub(r" -n \S+", "", done.stdout), (line, done.stderr)
+
+
+def test_paths_and_versions_in_readme_are_right():
+    text = (TOP / "README.md").read_text()
+    paths = set(re.findall(r"\b(?:k8s|src|tests)/[A-Za-z][\w.-]*\w", text))
+    assert len(paths) >= 9
+    for path in paths:
+        assert (TOP / path).exists(), path
+    version = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text())[1]
+    assert set(re.findall(r"\btarcap:(\d[\d.]*\d)", text)) == {version}
+    headings = {re.sub(r"[^a-z ]", "", line[3:].lower()).replace(" ", "-")
+                for line in text.splitlines() if line.startswith("## ")}
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", text)) <= headings
+
+
+def test_table_of_clusters_says_what_was_measured():
+    text = (TOP / "README.md").read_text().partition("## Which command for which cluster")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) >= 12
+    for row in rows:
+        assert row.count("|") == 5, row
+        assert re.match(r"measured\b|untried\b", row.split("|")[4].strip()), row
 
 
 def test_targets_in_readme_exist():
