@@ -32,6 +32,8 @@ struct join {
 	char *text; /* a manifest's, LISTING_TEXT_MAX bytes */
 	bool header_written;
 	unsigned char file_header[PACKET_FILE_HEADER];
+	bool directory_known;
+	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
 	struct member member;
 	struct order order;
 	struct records records;
@@ -80,16 +82,40 @@ static void begin_packets(struct join *join)
 		expand_begin(join->expand);
 }
 
+static bool is_ours(const char *name)
+{
+	uint64_t number;
+	bool compressed;
+
+	return strcmp(name, "capture.json") == 0 || naming_kind(name, &compressed, &number) != NAMING_OTHER;
+}
+
+/* The directory is that of the first file that looks like one of ours: NAME, or capture/30s. */
+static const char *below_directory(struct join *join, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t length = (size_t)(name - path);
+
+	if (!join->directory_known && strncmp(path, join->members.top, strlen(join->members.top)) == 0 &&
+	    is_ours(name)) {
+		memcpy(join->directory, path, length);
+		join->directory[length] = '\0';
+		join->directory_known = true;
+	}
+	if (!join->directory_known || strncmp(path, join->directory, strlen(join->directory)) != 0)
+		return NULL;
+	return path + strlen(join->directory);
+}
+
 static void begin_member(struct join *join)
 {
-	const char *path = join->members.name, *top = join->members.top;
-	bool inside = strncmp(path, top, strlen(top)) == 0;
-	const char *name = inside ? path + strlen(top) : path;
+	const char *path = join->members.name;
+	const char *below = below_directory(join, path), *name = below ? below : path;
 	struct member *member = &join->member;
 
 	*member = (struct member){.kind = NAMING_OTHER};
-	/* Only what stands right below the top directory is ours; a name that is too long is nobody's. */
-	if (inside && strlen(name) < sizeof(member->name))
+	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
+	if (below && strlen(name) < sizeof(member->name))
 		member->kind = naming_kind(name, &member->compressed, &member->number);
 	snprintf(member->name, sizeof(member->name), "%s", name);
 	if (member->kind == NAMING_PACKETS)

@@ -111,7 +111,7 @@ static bool same_top(const struct members *members, const unsigned char *block)
 
 static void note_top(struct members *members)
 {
-	const char *slash = strrchr(members->name, '/');
+	const char *slash = strchr(members->name, '/');
 
 	if (members->top[0] || !slash)
 		return;

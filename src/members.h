@@ -58,7 +58,7 @@ struct members {
 	members_source *source;
 	void *context;
 	enum members_state state;
-	char top[MEMBERS_NAME_SIZE]; /* the first file's directory, with a slash behind */
+	char top[MEMBERS_NAME_SIZE]; /* the first file's top directory with its slash */
 	bool regular;		     /* what is being passed is a regular file */
 	bool source_ended;
 	uint64_t left;	  /* bytes of data still to come */

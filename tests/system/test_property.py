@@ -271,7 +271,8 @@ def test_random_files_joined(tmp_path):
     source, whole, cut = (tmp_path / name for name in ("in.pcap", "whole.tar", "cut.tar"))
     for seed in rounds(0.15):
         chance = random.Random(seed)
-        records = random_file(chance)
+        # A record of nothing but zeros is what join takes for a tar's padding.
+        records = [record for record in random_file(chance) if any(record[:2]) or any(record[2:])]
         arguments, snaplen, count, max_bytes = file_arguments(chance)
         print(f"SEED={seed}", *arguments)
         source.write_bytes(pcap_file(records))
