@@ -1,0 +1,812 @@
+"""The Kubernetes suite that tests/k8s/run starts: what tarcap promises, through kubectl, in pods of its own.
+
+Needs kubectl, an image that the cluster has, and Python's standard library. Every check is a function with the mark
+@check; it raises Skip for what the cluster (or the stand-in) lacks.
+
+Where the traffic comes from: the kubelet's readiness probes, a connection a second to a closed port of each pod. So
+no other image is needed. The checks that need many packets take the web server of tests/demo (--web).
+"""
+
+import argparse
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+PLUGIN = TOP / "k8s/kubectl-tarcap"
+VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text()).group(1)
+SHELL = os.environ.get("PLUGIN_SHELL", "sh").split()
+GRACE = 1.3  # a stdin that closes within a second of the readiness line does not count
+FLOOD = 21000  # requests: more than 20 MB on the wire
+
+
+class Skip(Exception):
+    pass
+
+
+checks = []
+
+
+def check(function):
+    checks.append(function)
+    return function
+
+
+def alone(function):
+    """For what is measured or heavy: no other check runs meanwhile."""
+    function.alone = True
+    return function
+
+
+# --- running things ---------------------------------------------------------------------------------------------
+
+def run(*words, timeout=90, expect=0, **more):
+    """A command to its end. expect=None: any status."""
+    more = {"stdin": subprocess.DEVNULL, **more} if "input" not in more else more
+    done = subprocess.run(list(map(str, words)), capture_output=True, timeout=timeout, **more)
+    done.out, done.err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
+    assert expect is None or done.returncode == expect, \
+        f"{' '.join(map(str, words))}\n  status {done.returncode}\n  {done.out[-1500:]}\n  {done.err[-3000:]}"
+    return done
+
+
+def wait_until(condition, timeout, what):
+    end = time.monotonic() + timeout
+    while not (result := condition()):
+        assert time.monotonic() < end, f"{what}: not within {timeout} s"
+        time.sleep(0.1)
+    return result
+
+
+class Running:
+    """A command at work, its stdout in a file, its stderr kept; stdin is a pipe unless said otherwise."""
+
+    def __init__(self, *words, out, stdin=subprocess.PIPE, **more):
+        self.path = Path(out)
+        with self.path.open("wb") as file:
+            self.process = subprocess.Popen(list(map(str, words)), stdin=stdin, stdout=file, stderr=subprocess.PIPE,
+                                            **more)
+        self.lines = []
+        self.reader = threading.Thread(target=self._listen, daemon=True)
+        self.reader.start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.lines.append(line.decode("utf-8", "replace").rstrip())
+
+    def said(self, text):
+        return sum(text in line for line in self.lines)
+
+    def heard(self, text, timeout=30, times=1):
+        def look():
+            assert self.said(text) >= times or self.process.poll() is None, f"it ended, and said: {self.lines}"
+            return self.said(text) >= times
+        wait_until(look, timeout, f"'{text}' on stderr ({self.lines})")
+        return self
+
+    def send(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+        return self
+
+    def close(self):
+        """Ctrl-D."""
+        self.process.stdin.close()
+        return self
+
+    def wait(self, timeout=60, expect=0):
+        status = self.process.wait(timeout)
+        self.reader.join(5)
+        assert expect is None or status == expect, f"status {status}: {self.lines}"
+        return self
+
+    def end(self, timeout=60):
+        """Past the second in which it would not count, Ctrl-D; the whole archive."""
+        self.heard("listening on")
+        time.sleep(GRACE)
+        return self.close().wait(timeout).archive()
+
+    def archive(self):
+        return Archive(self.path.read_bytes())
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
+class Archive:
+    """A whole archive: read to its end, and against its manifest."""
+
+    def __init__(self, data=None, files=None):
+        if files is None:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                files = [(member.name, tar.extractfile(member).read()) for member in tar]
+        names = [name for name, _ in files]
+        assert names and names[-1].rpartition("/")[2] == "manifest.json", f"no manifest at the end: {names[-3:]}"
+        assert names[0].rpartition("/")[2] == "capture.json", names[0]
+        self.names, self.files = names, files
+        self.capture, self.manifest = json.loads(files[0][1]), json.loads(files[-1][1])
+        self.cause = self.manifest["ended_by"]["cause"]
+        self.packets = [packet for name, text in files if name.endswith(".pcap") for packet in packets(text, name)]
+        assert len(self.packets) == self.manifest["totals"]["packets"], "not as many packets as the manifest says"
+
+    def pages(self):
+        """The pages asked for, in order, each counted once however often it was sent."""
+        found = {}
+        for packet in self.packets:
+            for page in re.findall(rb"GET /page/(\d+) HTTP", packet):
+                found[int(page)] = True
+        return list(found)
+
+    def lost(self):
+        return sum(one["dropped_by_kernel"] for one in self.manifest["interfaces"])
+
+
+def packets(text, name):
+    assert text[:4] == b"\xd4\xc3\xb2\xa1", f"{name} is no pcap"
+    at, found = 24, []
+    while at < len(text):
+        caplen = struct.unpack_from("<I", text, at + 8)[0]
+        assert at + 16 + caplen <= len(text), f"{name} is torn"
+        found.append(text[at + 16:at + 16 + caplen])
+        at += 16 + caplen
+    return found
+
+
+# --- the cluster ------------------------------------------------------------------------------------------------
+
+class Suite:
+    """What the checks stand on: a namespace with pods."""
+
+    def __init__(self, image, web, directory):
+        self.image, self.web, self.directory = image, web, directory
+        self.namespace = f"tarcap-test-{os.getpid()}"
+        self.namespaces, self.lock, self.count = [], threading.Lock(), 0
+        answer = json.loads(run("kubectl", "version", "-o", "json").out)
+        self.stand_in = "stand-in" in answer["serverVersion"]["gitVersion"]
+        self.server = answer["serverVersion"]["gitVersion"]
+
+    def needs_cluster(self, what):
+        if self.stand_in:
+            raise Skip(f"the stand-in has no {what}")
+
+    def needs_web(self):
+        if not self.web:
+            raise Skip("needs many packets: give the web server's image with --web")
+
+    def number(self):
+        with self.lock:
+            self.count += 1
+            return self.count
+
+    def path(self, ending=""):
+        return self.directory / f"{self.number()}{ending}"
+
+    def kubectl(self, *words, namespace=None, **more):
+        return run("kubectl", "-n", namespace or self.namespace, *words, **more)
+
+    def apply(self, *items, namespace=None, expect=0):
+        text = "\n---\n".join(item if isinstance(item, str) else json.dumps(item) for item in items)
+        return self.kubectl("apply", "-f", "-", namespace=namespace, input=text.encode(), expect=expect)
+
+    def make_namespace(self, suffix="", labels=None):
+        name = self.namespace + suffix
+        self.namespaces.append(name)
+        metadata = {"name": name}
+        if not self.stand_in:
+            metadata["labels"] = {"pod-security.kubernetes.io/enforce": "privileged", **(labels or {})}
+        run("kubectl", "apply", "-f", "-", input=json.dumps(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode())
+        return name
+
+    def pod(self, name, labels=None, security=None, image=None, **more):
+        """A pod that does nothing: 'tarcap join' waits for bytes that never come; or the web server, if there is one."""
+        app = {"name": "app", "image": image or self.web or self.image,
+               "readinessProbe": {"tcpSocket": {"port": 9}, "periodSeconds": 1}}
+        if not self.web or image:
+            app.update(command=["tarcap", "join", "--check"], stdin=True)
+        if security is not None:
+            app["securityContext"] = security
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels or {}},
+                "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [app], **more}}
+
+    def await_state(self, pod, container, state, timeout=60, kind="ephemeralContainer", namespace=None):
+        """Until the container is running, or terminated."""
+        self.kubectl("wait", f"--timeout={timeout}s", f"pod/{pod}", namespace=namespace, timeout=timeout + 20,
+                     *[f'--for=jsonpath={{.status.{kind}Statuses[?(@.name=="{container}")].state.{state}}}'])
+
+    def debug(self, pod, *command, custom="debug-profile.yaml", name=None):
+        """Add an ephemeral container and wait for it; its name."""
+        name = name or f"tarcap-{self.number()}"
+        self.kubectl("debug", "-q", pod, "-c", name, f"--image={self.image}", "--profile=baseline",
+                     f"--custom={TOP / 'k8s' / custom}", "--", *(command or ("tarcap", "hold")))
+        self.await_state(pod, name, "running")
+        return name
+
+    def exec(self, pod, container, *words, interactive=True, **more):
+        return Running("kubectl", "-n", self.namespace, "exec", *(["-i"] if interactive else []), pod, "-c", container,
+                       "--", *words, out=self.path(".tar"), **more)
+
+    def copy(self, source, container, target):
+        return self.kubectl("cp", f"{self.namespace}/{source}", target, "-c", container)
+
+    def plugin(self, *words, namespace=None, **more):
+        return run(*SHELL, PLUGIN, "-n", namespace or self.namespace, "--image", self.image, *words, **more)
+
+    def start_plugin(self, *words, out="/dev/null"):
+        return Running(*SHELL, PLUGIN, "-n", self.namespace, "--image", self.image, *words, out=out,
+                       stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def address(self, pod):
+        return self.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}").out
+
+    def request(self, address, count):
+        """Requests to the web server, from a pod of their own; until they are answered."""
+        name = f"get-{self.number()}"
+        pod = self.pod(name)
+        app = pod["spec"]["containers"][0]
+        del app["readinessProbe"]
+        app["args"] = ["get", address, str(count)]
+        self.apply(pod)
+        self.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", timeout=150)
+
+    def set_up(self):
+        self.make_namespace()
+        web = {"app": "web"}
+        self.apply(self.pod("web-1", {**web, "mixed": "yes"}), self.pod("web-2", {**web, "mixed": "yes"}),
+                   self.pod("web-3", web), self.pod("broken", {"mixed": "yes"}, image="tarcap-no-such-image:1"))
+        for pod in ("web-1", "web-2", "web-3"):
+            self.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Running", f"pod/{pod}", timeout=150)
+        self.hold = self.debug("web-1", name="tarcap-shared")
+
+    def tear_down(self):
+        for name in self.namespaces:
+            wait = f"--wait={'true' if self.stand_in else 'false'}"  # a cluster takes its time
+            run("kubectl", "delete", "namespace", name, wait, expect=None, timeout=180)
+        if not self.stand_in:
+            for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+                for name in ("tarcap-ephemeral-container", "tarcap-exec"):
+                    run("kubectl", "delete", kind, f"{name}-{os.getpid()}", "--ignore-not-found", expect=None)
+
+
+# --- exec -------------------------------------------------------------------------------------------------------
+
+@check
+def exec_ends_with_stdin(suite):
+    archive = suite.exec("web-1", suite.hold, "tarcap").end()
+    assert archive.cause == "stdin closed"
+    assert archive.packets
+
+
+@check
+def exec_sees_every_request(suite):
+    suite.needs_web()
+    capture = suite.exec("web-2", suite.debug("web-2"), "tarcap", "tcp", "port", "80").heard("listening on")
+    suite.request(suite.address("web-2"), 50)
+    archive = capture.end()
+    assert archive.pages() == list(range(1, 51))
+    assert archive.lost() == 0
+
+
+@check
+def exec_without_i_ends_by_the_clock(suite):
+    capture = suite.exec("web-1", suite.hold, "tarcap", "--duration", "2s", interactive=False)
+    assert capture.wait().archive().cause == "duration"
+
+
+@check
+def exec_with_stdin_at_its_end_captures_all_the_same(suite):
+    """As in a cron job, or in a 'while read' loop."""
+    capture = suite.exec("web-1", suite.hold, "tarcap", "--duration", "3s", stdin=subprocess.DEVNULL)
+    assert capture.wait().archive().cause == "duration"
+    assert capture.said("stdin is closed")
+
+
+@check
+def exec_passes_a_wrong_filter_on(suite):
+    capture = suite.exec("web-1", suite.hold, "tarcap", "no such filter").wait(expect=2)
+    assert capture.path.stat().st_size == 0
+    assert capture.said("filter")
+
+
+@check
+def exec_of_20_mb_as_fast_as_it_goes(suite):
+    """In through stdin and out through stdout, to the last packet."""
+    many, size = 14500, 1450
+    head = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+    data = head + b"".join(struct.pack("<IIII", 1, 0, size, size) + struct.pack("!I", n) + bytes(size - 4)
+                           for n in range(many))
+    assert len(data) > 20 << 20
+    source = suite.path(".pcap")
+    source.write_bytes(data)
+    with source.open("rb") as stdin:
+        capture = suite.exec("web-1", suite.hold, "tarcap", "-r", "-", stdin=stdin).wait()
+    archive = capture.archive()
+    assert [struct.unpack("!I", packet[:4])[0] for packet in archive.packets] == list(range(many))
+
+
+@check
+def exec_client_killed(suite):
+    """With -i the capture is gone at once: the hold, whose time is over, waits for nothing else."""
+    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "4s")
+    capture = suite.exec("web-3", name, "tarcap").heard("listening on")
+    time.sleep(GRACE)
+    capture.kill()
+    suite.await_state("web-3", name, "terminated", timeout=4 + 6)
+
+
+@check
+def exec_client_killed_without_i(suite):
+    """It shows only when the pipe is full: then --stall ends it."""
+    suite.needs_web()
+    suite.needs_cluster("pipe that fills when a client without -i has gone: docker swallows the output")
+    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "4s")
+    capture = suite.exec("web-3", name, "tarcap", "--stall", "3s", "--segment-time", "500ms", interactive=False)
+    capture.heard("listening on").kill()
+    suite.request(suite.address("web-3"), 1000)
+    suite.await_state("web-3", name, "terminated", timeout=20)
+
+
+@check
+def hold_that_is_stopped_lets_captures_end(suite):
+    name = suite.debug("web-3")
+    captures = [suite.exec("web-3", name, "tarcap").heard("listening on") for _ in range(2)]
+    time.sleep(2)
+    suite.kubectl("exec", "web-3", "-c", name, "--", "tarcap", "stop")
+    for capture in captures:
+        archive = capture.wait().archive()
+        assert archive.cause == "signal", archive.cause
+    suite.await_state("web-3", name, "terminated", timeout=10)
+
+
+@check
+def hold_ends_by_itself(suite):
+    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "2s")
+    suite.await_state("web-3", name, "terminated", timeout=10)
+
+
+@check
+def hold_beside_other_processes(suite):
+    """With --target it isn't process 1, and sees another container's processes: 'stop' must let those live."""
+    name = f"tarcap-{suite.number()}"
+    suite.kubectl("debug", "-q", "web-2", "-c", name, f"--image={suite.image}", "--profile=baseline", "--target=app",
+                  f"--custom={TOP}/k8s/debug-profile.yaml", "--", "tarcap", "hold")
+    suite.await_state("web-2", name, "running")
+    capture = suite.exec("web-2", name, "tarcap").heard("listening on")
+    time.sleep(1)
+    suite.kubectl("exec", "web-2", "-c", name, "--", "tarcap", "stop")
+    assert capture.wait().archive().cause == "signal"
+    suite.await_state("web-2", name, "terminated", timeout=10)
+    suite.await_state("web-2", "app", "running", kind="container", timeout=5)
+
+
+@check
+def check_says_that_it_works(suite):
+    suite.kubectl("exec", "web-1", "-c", suite.hold, "--", "tarcap", "check")
+
+
+# --- cp ---------------------------------------------------------------------------------------------------------
+
+def directory_archive(directory):
+    """What 'kubectl cp' made of an archive: its files in the order in which they were written."""
+    def order(path):
+        return {"capture.json": 0, "manifest.json": 2}.get(path.name, 1), str(path)
+    paths = sorted((path for path in Path(directory).rglob("*") if path.is_file()), key=order)
+    return Archive(files=[(str(path), path.read_bytes()) for path in paths])
+
+
+@check
+def cp_captures_live(suite):
+    target = suite.path()
+    suite.copy("web-1:/capture/3s", suite.hold, target)
+    archive = directory_archive(target)
+    assert archive.cause == "duration"
+    assert archive.packets
+
+
+@check
+def cp_takes_the_options_of_the_hold(suite):
+    name = suite.debug("web-2", "tarcap", "hold", "--", "--duration", "2s", "--reason", "as agreed", "tcp port 9")
+    target = suite.path()
+    suite.copy("web-2:/capture", name, target)
+    archive = directory_archive(target)
+    assert archive.cause == "duration"
+    assert "tcp port 9" in json.dumps(archive.capture)
+    assert "as agreed" in json.dumps(archive.capture)
+
+
+@check
+def cp_of_a_file(suite):
+    target = suite.path()
+    suite.copy("web-1:/usr/bin/tarcap", suite.hold, target)
+    assert target.read_bytes()[:4] == b"\x7fELF"
+
+
+@check
+def cp_of_what_is_not_there(suite):
+    """kubectl itself returns 0 for that; but a line says it, and nothing appears."""
+    target = suite.path()
+    done = suite.kubectl("cp", f"{suite.namespace}/web-1:/no/such/file", target, "-c", suite.hold, expect=None)
+    assert "/no/such/file" in done.out + done.err
+    assert not target.exists()
+
+
+@check
+def cp_with_retries_is_impossible(suite):
+    """It takes a shell, which the image has not: documented, and it must not look like a capture."""
+    target = suite.path()
+    suite.kubectl("cp", f"{suite.namespace}/web-1:/capture/2s", target, "-c", suite.hold, "--retries=2", expect=None)
+    assert not target.exists()
+
+
+# --- attach -----------------------------------------------------------------------------------------------------
+
+def attach_by_debug(suite, pod, *words, **more):
+    name = f"tarcap-{suite.number()}"
+    running = Running("kubectl", "-n", suite.namespace, "debug", "-qi", pod, "-c", name, f"--image={suite.image}",
+                      "--profile=baseline", f"--custom={TOP}/k8s/debug-profile.yaml", "--", "tarcap", "--wait-reader",
+                      *words, out=suite.path(".tar"), **more)
+    return name, running
+
+
+@check
+def attach_waits_for_the_reader(suite):
+    _, running = attach_by_debug(suite, "web-1")
+    running.heard("press Enter", 60)
+    time.sleep(1.5)
+    archive = running.send(b"\n").end()
+    assert archive.packets
+    assert archive.cause == "stdin closed"
+
+
+@check
+def attach_late(suite):
+    """Seconds after the container has started: what was captured meanwhile is there."""
+    name = suite.debug("web-2", "tarcap", "--wait-reader")
+    time.sleep(4)
+    running = Running("kubectl", "-n", suite.namespace, "attach", "-i", "web-2", "-c", name, out=suite.path(".tar"))
+    running.heard("press Enter").send(b"\n")
+    archive = running.end()
+    first, last = (struct.unpack_from("<I", text, 24)[0] for text in
+                   [[text for part, text in archive.files if part.endswith(".pcap")][which] for which in (0, -1)])
+    assert last - first >= 3, (first, last)
+
+
+@check
+def attach_with_stdin_at_its_end(suite):
+    """With stdinOnce, as in our profile, the output comes all the same."""
+    _, running = attach_by_debug(suite, "web-3", "--duration", "4s", stdin=subprocess.DEVNULL)
+    assert running.wait().archive().cause == "duration"
+
+
+@check
+def attach_client_killed(suite):
+    name, running = attach_by_debug(suite, "web-3")
+    running.heard("press Enter", 60).send(b"\n").heard("listening on", times=1)
+    time.sleep(GRACE)
+    running.kill()
+    suite.await_state("web-3", name, "terminated", timeout=8)
+
+
+# --- many packets -----------------------------------------------------------------------------------------------
+
+@check
+@alone
+def flood_of_20_mb_through_each_way_at_once(suite):
+    """One flood, captured through exec, cp and attach together: each has every request."""
+    suite.needs_web()
+    wanted = "tcp port 80"
+    through_exec = suite.exec("web-1", suite.hold, "tarcap", wanted).heard("listening on")
+    _, through_attach = attach_by_debug(suite, "web-1", wanted)
+    through_attach.heard("press Enter", 60)
+    time.sleep(0.5)
+    through_attach.send(b"\n")
+    target = suite.path()
+    holder = suite.debug("web-1", "tarcap", "hold", "--", wanted)
+    through_cp = Running("kubectl", "-n", suite.namespace, "cp", f"{suite.namespace}/web-1:/capture/60s", target, "-c",
+                         holder, out=suite.path(".log"), stdin=subprocess.DEVNULL)
+    time.sleep(1.5)
+    suite.request(suite.address("web-1"), FLOOD)
+    archives = {"exec": through_exec.end(), "attach": through_attach.end()}
+    # cp cannot be told to end: the capture is. That ends its container's hold, too, which is its own.
+    suite.kubectl("exec", "web-1", "-c", holder, "--", "tarcap", "stop")
+    through_cp.wait(90)
+    archives["cp"] = directory_archive(target)
+    for way, archive in archives.items():
+        size = sum(len(packet) for packet in archive.packets)
+        assert archive.lost() == 0, f"{way}: {archive.lost()} dropped by the kernel"
+        assert archive.pages() == list(range(1, FLOOD + 1)), way
+        assert size > 12 << 20, (way, size)
+
+
+# --- the plugin -------------------------------------------------------------------------------------------------
+
+@check
+def plugin_on_one_pod(suite):
+    path = suite.path(".tar")
+    done = suite.plugin("web-1", "--duration", "3s", "-o", path)
+    assert Archive(path.read_bytes()).cause == "duration"
+    assert f"using the hold that runs in container {suite.hold}" in done.err
+    assert f"{path} is whole" in done.err
+
+
+@check
+def plugin_adds_its_own_container(suite):
+    path = suite.path(".tar")
+    name = f"tarcap-{suite.number()}"
+    suite.plugin("web-2", "-c", name, "--duration", "2s", "-o", path, "--", "tcp port 9")
+    archive = Archive(path.read_bytes())
+    assert "tcp port 9" in json.dumps(archive.capture)
+    added = json.loads(suite.kubectl("get", "pod", "web-2", "-o", "json").out)["spec"]["ephemeralContainers"]
+    [mine] = [one for one in added if one["name"] == name]
+    assert mine["command"][:2] == ["tarcap", "hold"]
+    assert mine["securityContext"]["capabilities"] == {"add": ["NET_RAW"], "drop": ["ALL"]}
+
+
+@check
+def plugin_ends_cleanly_by_ctrl_c(suite):
+    path = suite.path(".tar")
+    running = suite.start_plugin("web-1", "-o", path).heard("listening on")
+    os.killpg(running.process.pid, signal.SIGINT)
+    running.wait(30)
+    assert Archive(path.read_bytes()).cause == "stdin closed"
+
+
+@check
+def plugin_on_three_pods(suite):
+    directory = suite.path()
+    done = suite.plugin("-l", "app=web", "--duration", "3s", "-o", directory)
+    for pod in ("web-1", "web-2", "web-3"):
+        assert Archive((directory / f"{pod}.tar").read_bytes()).packets
+        assert re.search(rf"^{pod} +whole", done.err, re.M), done.err
+
+
+@check
+def plugin_lets_one_pod_fail(suite):
+    directory = suite.path()
+    done = suite.plugin("-l", "mixed=yes", "--duration", "3s", "-o", directory, expect=1)
+    assert sorted(path.name for path in directory.iterdir()) == ["web-1.tar", "web-2.tar"]
+    assert re.search(r"^broken +failed .*Pending", done.err, re.M), done.err
+    assert len(re.findall(r"^web-\d +whole", done.err, re.M)) == 2
+
+
+@check
+def plugin_says_why_the_container_does_not_run(suite):
+    done = run(*SHELL, PLUGIN, "web-3", "-n", suite.namespace, "--image", "tarcap-no-such-image:1", "-o",
+               suite.path(".tar"), expect=1, timeout=120)
+    assert "tarcap-no-such-image:1" in done.err and "--image" in done.err, done.err
+
+
+@check
+@alone
+def plugin_on_a_node(suite):
+    node = suite.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}", expect=None).out
+    if not node:
+        raise Skip("nodes may not be listed")
+    path = suite.path(".tar")
+    done = suite.plugin("--node", node, "-i", "lo", "--duration", "3s", "-o", path)
+    archive = Archive(path.read_bytes())
+    assert archive.cause == "duration"
+    assert "is whole" in done.err
+    left = suite.kubectl("get", "pods", "-o", "name").out
+    wait_until(lambda: "tarcap-node-" not in suite.kubectl("get", "pods", "-o", "name").out, 40, f"its end: {left}")
+
+
+# --- who may ----------------------------------------------------------------------------------------------------
+
+def in_namespace_with_role(suite, suffix, labels=None):
+    namespace = suite.make_namespace(suffix, labels)
+    suite.kubectl("apply", "-f", TOP / "k8s/rbac.yaml", namespace=namespace)
+    suite.apply(suite.pod("web"), namespace=namespace)
+    suite.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Running", "pod/web", namespace=namespace,
+                  timeout=150)
+    return namespace
+
+
+@check
+def rbac_is_enough_and_no_more(suite):
+    suite.needs_cluster("RBAC")
+    namespace = in_namespace_with_role(suite, "-rbac")
+    person = ["--as", "tarcap-test", "--as-group", "tarcap-capture", "--as-group", "system:authenticated"]
+    path = suite.path(".tar")
+    suite.plugin("web", *person, "--duration", "2s", "-o", path, namespace=namespace)
+    Archive(path.read_bytes())
+    for verb, what in [("create", "pods"), ("delete", "pods"), ("get", "secrets"), ("create", "pods/attach")]:
+        done = suite.kubectl("auth", "can-i", verb, what, *person, namespace=namespace, expect=None)
+        assert done.out.strip() == "no", (verb, what)
+    done = suite.plugin("web", "--as", "nobody", "--duration", "2s", "-o", path, "--force", namespace=namespace, expect=1)
+    assert "you may not" in done.err and "rbac.yaml" in done.err
+
+
+@check
+def admission_policy_lets_only_this_pass(suite):
+    suite.needs_cluster("admission")
+    if not run("kubectl", "api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name",
+               expect=None).out.count("validatingadmissionpolicies"):
+        raise Skip("the cluster has no ValidatingAdmissionPolicy")
+    marker = f"limited-{os.getpid()}"
+    text = (TOP / "k8s/admission-policy.yaml").read_text().replace(f"tarcap:{VERSION}", suite.image)
+    text = re.sub(r"\b(tarcap-ephemeral-container|tarcap-exec)\b", rf"\1-{os.getpid()}", text)
+    text = text.replace("tarcap-captures: limited", f"tarcap-captures: {marker}")
+    namespace = in_namespace_with_role(suite, "-policy", {"tarcap-captures": marker})
+    suite.apply(text)
+    person = ["--as", "tarcap-test", "--as-group", "tarcap-capture", "--as-group", "system:authenticated"]
+    ceilings = TOP / "k8s/debug-profile-ceilings.yaml"
+
+    def refused(*words):
+        done = suite.kubectl("debug", "-q", "web", *person, *words, namespace=namespace, expect=None)
+        return done.returncode != 0 and "tarcap-ephemeral-container" in done.err
+    hold = ["--", "tarcap", "hold"]
+    bad = ["-c", "tarcap-bad", f"--image={suite.image}", "--profile=baseline"]
+    wait_until(lambda: refused(*bad, *hold), 30, "the policy at work")  # it takes a moment to apply
+    assert refused("-c", "tarcap-bad", "--image=busybox:1", "--profile=baseline", f"--custom={ceilings}", *hold)
+    assert refused(*bad, f"--custom={TOP}/k8s/debug-profile.yaml", *hold)  # no ceilings
+    assert refused(*bad, f"--custom={ceilings}", "--target=app", *hold)
+    assert refused("-c", "other", f"--image={suite.image}", "--profile=baseline", f"--custom={ceilings}", *hold)
+    path = suite.path(".tar")
+    suite.plugin("web", *person, "--custom", ceilings, "--duration", "2s", "-o", path, namespace=namespace)
+    Archive(path.read_bytes())
+    done = suite.kubectl("exec", "web", "-c", "app", *person, "--", "tarcap", "--version", namespace=namespace,
+                         expect=None)
+    assert done.returncode != 0 and "tarcap-exec" in done.err
+
+
+@check
+def pod_security_baseline(suite):
+    """It refuses to add NET_RAW: the plugin goes on with what the runtime gives."""
+    suite.needs_cluster("Pod Security admission")
+    namespace = suite.make_namespace("-baseline", {"pod-security.kubernetes.io/enforce": "baseline"})
+    suite.apply(suite.pod("web"), namespace=namespace)
+    suite.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Running", "pod/web", namespace=namespace,
+                  timeout=150)
+    path = suite.path(".tar")
+    done = suite.plugin("web", "--duration", "2s", "-o", path, namespace=namespace, expect=None)
+    assert "Pod Security refuses to add NET_RAW" in done.err
+    if done.returncode and "NET_RAW" in done.err.partition("trying with")[2]:
+        raise Skip("this runtime does not give NET_RAW by default")
+    Archive(path.read_bytes())
+
+
+@check
+def pod_security_restricted(suite):
+    """Nothing can capture there; it must be said in words."""
+    suite.needs_cluster("Pod Security admission")
+    namespace = suite.make_namespace("-restricted", {"pod-security.kubernetes.io/enforce": "restricted"})
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
+                "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    suite.apply(suite.pod("web", security=security, image=suite.image), namespace=namespace)
+    suite.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Running", "pod/web", namespace=namespace,
+                  timeout=150)
+    done = suite.plugin("web", "--duration", "2s", "-o", suite.path(".tar"), namespace=namespace, expect=1)
+    assert "violates PodSecurity" in done.err, done.err
+
+
+# --- the examples -----------------------------------------------------------------------------------------------
+
+def example(suite, file, name):
+    """An example's text for this cluster: our image, our names, and an application that is there."""
+    text = (TOP / "k8s" / file).read_text().replace(f"image: tarcap:{VERSION}", f"image: {suite.image}")
+    app = f"image: {suite.web}" if suite.web else \
+        f"image: {suite.image}\n      command: [tarcap, join, --check]\n      stdin: true"
+    text = text.replace("image: your-app:1.0", app + "\n      readinessProbe: {tcpSocket: {port: 9}, periodSeconds: 1}")
+    return re.sub(r"^  name: app$", f"  name: {name}", text, flags=re.M)
+
+
+def make_example(suite, file, name):
+    suite.apply(example(suite, file, name))
+    suite.kubectl("wait", "--timeout=120s", "--for=jsonpath={.status.phase}=Running", f"pod/{name}", timeout=150)
+    return name
+
+
+@check
+def sidecar_native(suite):
+    pod = make_example(suite, "sidecar.yaml", "native")
+    path = suite.path(".tar")
+    done = suite.plugin(pod, "--duration", "2s", "-o", path)
+    assert "using the hold that runs in container tarcap" in done.err
+    assert Archive(path.read_bytes()).packets
+    suite.kubectl("exec", pod, "-c", "tarcap", "--", "tarcap", "--duration", "2s", "-w", "/captures/app.tar")
+    suite.copy(f"{pod}:/captures/app.tar", "tarcap", path)
+    assert Archive(path.read_bytes()).cause == "duration"
+
+
+@check
+def sidecar_plain(suite):
+    pod = make_example(suite, "sidecar-plain.yaml", "plain")
+    path = suite.path(".tar")
+    suite.plugin(pod, "--duration", "2s", "-o", path)
+    Archive(path.read_bytes())
+
+
+@check
+def sidecar_writes_to_its_volume(suite):
+    pod = make_example(suite, "sidecar-volume.yaml", "volume")
+    time.sleep(2)
+    suite.kubectl("exec", pod, "-c", "capture", "--", "tarcap", "stop", expect=None)
+    suite.await_state(pod, "capture", "terminated", kind="container", timeout=15)
+    path = suite.path(".tar")
+    suite.copy(f"{pod}:/captures/app.tar", "tarcap", path)
+    archive = Archive(path.read_bytes())
+    assert archive.cause == "signal"
+    assert archive.packets
+
+
+@check
+def examples_are_accepted_by_the_server(suite):
+    suite.needs_cluster("API server")
+    for path in sorted((TOP / "k8s").glob("*.yaml")):
+        if path.name.startswith("debug-profile") or path.name == "krew.yaml":
+            continue  # parts of a container, and a manifest of krew's
+        suite.kubectl("apply", "--dry-run=server", "-f", path)
+
+
+# --- the run ----------------------------------------------------------------------------------------------------
+
+def judge(suite, function):
+    """(passed, failed or skipped; what to say about it)"""
+    started = time.monotonic()
+    try:
+        function(suite)
+        result, why = "passed", ""
+    except Skip as error:
+        result, why = "skipped", str(error)
+    except Exception:  # whatever it is, the other checks go on
+        result, why = "failed", traceback.format_exc()
+    return result, f"{result.upper() if result == 'failed' else result}: {function.__name__} " \
+        f"({time.monotonic() - started:.1f} s)" + (f": {why}" if why else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/k8s/run")
+    parser.add_argument("image")
+    parser.add_argument("--web", default="")
+    parser.add_argument("--keep", action="store_true", help="leave the namespaces there")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_intermixed_args()
+    known = {function.__name__ for function in checks}
+    for name in given.names:
+        if name not in known:
+            parser.error(f"there is no check {name}; there are: {' '.join(sorted(known))}")
+    chosen = [function for function in checks if not given.names or function.__name__ in given.names]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not shutil.which("kubectl"):
+        sys.exit("tests/k8s/run: needs kubectl")
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    with tempfile.TemporaryDirectory() as directory:
+        suite = Suite(given.image, given.web, Path(directory))
+        print(f"cluster {suite.server}, namespace {suite.namespace}, image {suite.image}", flush=True)
+        try:
+            suite.set_up()
+            together = [function for function in chosen if not hasattr(function, "alone")]
+            with ThreadPoolExecutor(int(os.environ.get("K8S_PARALLEL", "4"))) as pool:
+                outcomes = pool.map(lambda function: judge(suite, function), together)
+                for result, text in outcomes:
+                    counts[result] += 1
+                    print(text, flush=True)
+            for function in chosen:
+                if hasattr(function, "alone"):
+                    result, text = judge(suite, function)
+                    counts[result] += 1
+                    print(text, flush=True)
+        finally:
+            if not given.keep:
+                suite.tear_down()
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
