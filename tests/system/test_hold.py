@@ -309,7 +309,7 @@ def test_join_takes_what_cp_gives(hold, wire):
         wire.send([frame(n) for n in range(20)])
         if path == "/capture":
             time.sleep(0.3)
-            assert hold.call("pkill", "-TERM", "-x", "tarcap|tar").status == 0
+            assert hold.call("pkill", "-TERM", "-f", "cf - /capture").status == 0
         data = process.result().out
         joined = run("join", "--check", stdin=data)
         assert joined.status == 0 and joined.said("whole: 1 file, 20 packets"), joined.err
