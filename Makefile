@@ -131,7 +131,7 @@ $(BUILD)/$(ARCH)/tarcap: $(BUILD)/static/tarcap
 	$(call say,CHECK,$@)
 	$(Q)image/check-static $< $(SIZE_LIMIT)
 	$(Q)mkdir -p $(@D)
-	$(Q)cp $< $@
+	$(Q)cp $< $@.new && mv $@.new $@ # the old one may be running
 	$(Q)ln -sfn $(ARCH)/tarcap $(BUILD)/tarcap
 
 $(BUILD)/$(ARCH)/layer.tar: $(BUILD)/$(ARCH)/tarcap image/layer $(wildcard image/root/etc/*)

@@ -10,6 +10,7 @@
 #include "capture.h"
 #include "command.h"
 #include "deliver.h"
+#include "expand.h"
 #include "filter.h"
 #include "interfaces.h"
 #include "manifest.h"
@@ -43,8 +44,8 @@ struct capturing {
 
 static enum status show_version(void)
 {
-	printf("tarcap %s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
-	       tar_library(), manifest_library(), TARCAP_SOURCES);
+	printf("tarcap %s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
+	       tar_library(), expand_library(), manifest_library(), TARCAP_SOURCES);
 	return STATUS_OK;
 }
 

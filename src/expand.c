@@ -73,3 +73,8 @@ bool expand_complete(const struct expand *expand)
 {
 	return !expand->damaged && expand->pending == 0 && expand->input.pos == expand->input.size;
 }
+
+const char *expand_library(void)
+{
+	return "zstd " ZSTD_VERSION_STRING;
+}

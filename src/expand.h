@@ -32,4 +32,7 @@ enum expand_event expand_next(struct expand *expand, const unsigned char **data,
 /* Does the member end well if it ends here? */
 bool expand_complete(const struct expand *expand);
 
+/* The decompression library's name and version. */
+const char *expand_library(void);
+
 #endif
