@@ -51,7 +51,7 @@ static const char *next_word(const char *word, const char *end)
 /* By the words it was started with; false for what neither holds nor captures. */
 static bool role_of(const char *words, const char *end, enum container_role *role)
 {
-	static const char *const others[] = {"stop", "check", "join", "summary", "tar"};
+	static const char *const others[] = {"stop", "check", "join", "summary"};
 	const char *name = last_part(words), *first = next_word(words, end);
 
 	*role = CONTAINER_CAPTURE;
@@ -61,7 +61,7 @@ static bool role_of(const char *words, const char *end, enum container_role *rol
 		return false;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (strcmp(first, others[i]) == 0)
-			return strcmp(first, "tar") == 0;
+			return false;
 	}
 	if (strcmp(first, "hold") == 0)
 		*role = CONTAINER_HOLD;

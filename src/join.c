@@ -147,7 +147,7 @@ static int take_header(struct join *join, struct err *err)
 static int take_packet(struct join *join, const struct packet *packet, struct err *err)
 {
 	struct match_file *file = &join->member.file;
-	uint64_t time = packet->header.seconds * CLOCK_SECOND + (uint64_t)packet->header.fraction * join->records.tick;
+	uint64_t time = packet_time(&packet->header, join->records.tick);
 
 	file->packets++;
 	if (time < file->first)

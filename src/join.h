@@ -10,9 +10,10 @@
 
 #include "err.h"
 #include "members.h"
+#include "order.h"
 #include "verify.h"
 
-#define JOIN_MEMORY_MIN ((size_t)2 << 20)
+#define JOIN_MEMORY_MIN ORDER_MEMORY_MIN
 
 struct join_setup {
 	members_source *source;

@@ -34,11 +34,6 @@ void order_close(struct order *order)
 	order->slots = NULL;
 }
 
-static uint64_t time_of(const struct order *order, const struct packet_header *header)
-{
-	return header->seconds * CLOCK_SECOND + (uint64_t)header->fraction * order->tick;
-}
-
 static int compare(const void *left, const void *right)
 {
 	const struct order_slot *a = left, *b = right;
@@ -59,7 +54,7 @@ static size_t index_records(struct order *order)
 		uint64_t time;
 
 		memcpy(&header, order->buffer + at, sizeof(header));
-		time = time_of(order, &header);
+		time = packet_time(&header, order->tick);
 		/* What is late goes out first, as it came. */
 		if (order->started && time < order->written)
 			time = order->written;
@@ -134,7 +129,7 @@ int order_add(struct order *order, const struct packet *packet, struct err *err)
 	memcpy(to + sizeof(packet->header), packet->data, packet->header.caplen);
 	order->used += size;
 	order->packets++;
-	if (order->started && time_of(order, &packet->header) < order->written)
+	if (order->started && packet_time(&packet->header, order->tick) < order->written)
 		order->late++;
 	return 0;
 }

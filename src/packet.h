@@ -21,10 +21,12 @@ struct packet {
 	const unsigned char *data;
 };
 
+#define PACKET_TICK 1000 /* ns that a fraction counts in, as tarcap writes it; 1 in files with nanoseconds */
+
 /* A packet's time in ns since the epoch. */
-static inline uint64_t packet_time(const struct packet_header *header)
+static inline uint64_t packet_time(const struct packet_header *header, uint32_t tick)
 {
-	return header->seconds * CLOCK_SECOND + header->fraction * UINT64_C(1000);
+	return header->seconds * CLOCK_SECOND + (uint64_t)header->fraction * tick;
 }
 
 #endif

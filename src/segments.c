@@ -95,7 +95,7 @@ static bool follow_packet_clock(struct segments *segments, uint64_t time)
 /* The one copy of a packet in user space. */
 static void append(struct segment *segment, const struct packet *packet)
 {
-	uint64_t time = packet_time(&packet->header);
+	uint64_t time = packet_time(&packet->header, PACKET_TICK);
 	unsigned char *to = segment->data + segment->used;
 
 	memcpy(to, &packet->header, sizeof(packet->header));
@@ -115,7 +115,7 @@ enum verdict segments_add(struct segments *segments, const struct packet *packet
 
 	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
 		return VERDICT_BYTES;
-	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header)))
+	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header, PACKET_TICK)))
 		return VERDICT_DURATION;
 	if (segments->open && segments->pool->segment_size - segments->open->used < size)
 		segments_seal(segments);

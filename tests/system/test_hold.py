@@ -126,34 +126,30 @@ def test_a_signal_lets_two_captures_end(hold, wire):
     assert time.monotonic() - start < 3
 
 
-def test_a_stuck_capture_is_not_waited_for_for_ever(hold, wire):
-    process = start_process(hold.command(TARCAP, "-i", "tc0"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL)
+def stuck_capture(hold, wire):
+    """One whose output nobody reads, and that has more than a pipe holds."""
+    start_process(hold.command(TARCAP, "-i", "tc0"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                  stderr=subprocess.DEVNULL)
     wait_until(lambda: hold.captures() == 1)
     for n in range(4000):
         wire.socket.send(frame(n, 1500))
     time.sleep(1.5)
+
+
+def test_a_stuck_capture_is_not_waited_for_for_ever(hold, wire):
+    stuck_capture(hold, wire)
     start = time.monotonic()
     os.kill(hold.pid, signal.SIGTERM)
     assert hold.wait(10) == 0
     assert 4.5 < time.monotonic() - start < 7.5
-    process.stdout.close()
-    process.stdout = None
 
 
 def test_a_second_signal_ends_it_at_once(hold, wire):
-    process = start_process(hold.command(TARCAP, "-i", "tc0"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL)
-    wait_until(lambda: hold.captures() == 1)
-    for n in range(4000):
-        wire.socket.send(frame(n, 1500))
-    time.sleep(1.5)
+    stuck_capture(hold, wire)
     os.kill(hold.pid, signal.SIGTERM)
     time.sleep(0.5)
     os.kill(hold.pid, signal.SIGTERM)
     assert hold.wait(1.5) == 0
-    process.stdout.close()
-    process.stdout = None
 
 
 def test_orphans_leave_no_zombies(hold):
