@@ -123,6 +123,10 @@ def frame(number, size=60):
     return head + bytes([number * 7 & 255]) * (size - len(head))
 
 
+def numbered(count, size=60, first=0):
+    return (frame(number, size) for number in range(first, first + count))
+
+
 def number_of(data):
     assert data[12:14] == b"\x88\xb5"
     return struct.unpack("!I", data[14:18])[0]

@@ -7,14 +7,10 @@ import time
 
 import pytest
 
-from tarcap import Archive, Capture, frame, pcap_file, run
+from tarcap import Archive, Capture, frame, numbered, pcap_file, run
 
 MIB = 1 << 20
 VARIABLES = ["TARCAP_MAX_DURATION", "TARCAP_MAX_BYTES", "TARCAP_MAX_SNAPLEN", "TARCAP_MAX_MEMORY"]
-
-
-def numbered(count, size=60):
-    return (frame(number, size) for number in range(count))
 
 
 def with_ceiling(**ceilings):

@@ -9,14 +9,11 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, frame, number_of, packets_in, pcap_file, run, sh, tar_members)
+from tarcap import (TARCAP, Archive, Capture, Flood, frame, number_of, numbered, packets_in, pcap_file, run, sh,
+                    tar_members)
 
 MIB = 1 << 20
 FULL, LARGE = "No space left on device", "File too large"
-
-
-def numbered(count, size=60, first=0):
-    return (frame(number, size) for number in range(first, first + count))
 
 
 @pytest.fixture

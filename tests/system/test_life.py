@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, Pcap, frame, run, sh, start_process, tar_members, wait_until)
+from tarcap import (TARCAP, Archive, Capture, Flood, Pcap, frame, numbered, run, sh, start_process, tar_members,
+                    wait_until)
 
 MIB = 1 << 20
-
-
-def numbered(count, size=60):
-    return (frame(number, size) for number in range(count))
 
 
 # --- signals ----------------------------------------------------------------------------------------------------

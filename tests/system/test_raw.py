@@ -7,11 +7,7 @@ import time
 
 import pytest
 
-from tarcap import Capture, Flood, Pcap, frame, number_of, pcap_file, run, wait_until
-
-
-def numbered(count, size=60, first=0):
-    return (frame(number, size) for number in range(first, first + count))
+from tarcap import Capture, Flood, Pcap, frame, number_of, numbered, pcap_file, run, wait_until
 
 
 def numbers(data):

@@ -13,15 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, Wire, check_flood, frame, kill_all_started, number_of, packets_in,
-                    pcap_file, read_paced, run, start_process, tar_members, wait_until)
+from tarcap import (TARCAP, Archive, Capture, Flood, Wire, check_flood, frame, kill_all_started, number_of, numbered,
+                    packets_in, pcap_file, read_paced, run, start_process, tar_members, wait_until)
 
 MIB = 1 << 20
 PROMPT = "press Enter to start the download, Ctrl-D to end"
-
-
-def numbered(count, size=60, first=0):
-    return (frame(number, size) for number in range(first, first + count))
 
 
 def seed():
