@@ -73,6 +73,14 @@ $(BUILD)/fault/tarcap: tests/fault/fault.c $(BUILD)/asan/tarcap
 	$(Q)gcc $(ASAN_FLAGS) -o $@ $(@D)/fault.o $(asan_OBJ) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lgcov \
 		$$(nm $(@D)/fault.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
+# The shipped program's objects, with attempts to do from inside the sandbox what it refuses.
+$(BUILD)/probe/tarcap: tests/sandbox/probe.c $(BUILD)/static/tarcap
+	$(call say,PROBE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(STANDARD) $(WARNINGS) -O2 $(KERNEL_HEADERS) -Isrc -c -o $(@D)/probe.o $<
+	$(Q)$(MUSL_CC) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static_OBJ) -L$(LIBS)/lib $(LDLIBS) \
+		$$(nm $(@D)/probe.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
+
 # Fuzz targets: each tests/fuzz/NAME.c with every part but main, by clang. What they find is kept below $(BUILD)/fuzz.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz-%,$(wildcard tests/fuzz/*.c))
 FUZZ_TIME ?= 60
@@ -115,7 +123,7 @@ $(BUILD)/$(1)/tarcap: $$($(1)_OBJ)
 	$(Q)$(3) $(4) $(5) -o $$@ $$^ -L$(BUILD)/libs/$(2)/lib $(LDLIBS)
 endef
 
-ASAN_FLAGS := -O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_FLAGS := -O1 -g -DSANDBOX_OPEN -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_FLAGS := $(ASAN_FLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=0 -ffunction-sections -fdata-sections
 KERNEL_HEADERS = -isystem $(LIBS)/kernel
@@ -149,7 +157,7 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 clean:
-	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/fuzz $(BUILD)/coverage \
+	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/probe $(BUILD)/fuzz $(BUILD)/coverage \
 		$(BUILD)/$(ARCH) $(BUILD)/tarcap $(BUILD)/tests
 
 distclean:

@@ -14,6 +14,7 @@
 
 #include "filter.h"
 #include "interfaces.h"
+#include "privileges.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
@@ -45,6 +46,17 @@ static int no_such_interface(const char *name, struct err *err)
 		       interfaces_names(names, sizeof(names)));
 }
 
+static int refused(const struct capture *capture, struct err *err)
+{
+	struct privileges privileges;
+	const struct refusal *refusal;
+
+	privileges_read(&privileges);
+	refusal = privileges_refusal(&privileges);
+	return err_set(err, STATUS_FAILED, "%.60s: no permission to capture: %s; docker run: %s; Kubernetes: %s",
+		       capture->interface, refusal->why, refusal->docker, refusal->kubernetes);
+}
+
 static int activation_failed(struct capture *capture, int result, struct err *err)
 {
 	const char *name = capture->interface;
@@ -54,10 +66,7 @@ static int activation_failed(struct capture *capture, int result, struct err *er
 		return no_such_interface(name, err);
 	case PCAP_ERROR_PERM_DENIED:
 	case PCAP_ERROR_PROMISC_PERM_DENIED:
-		return err_set(err, STATUS_FAILED,
-			       "%s: no permission to capture: it takes the capability NET_RAW (docker run --cap-add "
-			       "NET_RAW, or run as root)",
-			       name);
+		return refused(capture, err);
 	case PCAP_ERROR_IFACE_NOT_UP:
 		return err_set(err, STATUS_FAILED, "%s: the interface is down", name);
 	default:
@@ -80,6 +89,7 @@ static int activate(struct capture *capture, const struct options *options, stru
 	pcap_set_timeout(capture->pcap, CAPTURE_BLOCK_TIMEOUT);
 	pcap_set_buffer_size(capture->pcap, (int)(options->buffer_kib * 1024));
 	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_UNUSED);
+	privileges_raise();
 	result = pcap_activate(capture->pcap);
 	if (result < 0)
 		return activation_failed(capture, result, err);
@@ -203,6 +213,16 @@ static int set_filter(struct capture *capture, const char *direction, const char
 	return filter_set(capture->pcap, NULL, "", FILTER_KERNEL_MAX, err);
 }
 
+/* From here on nobody who may get hold of the socket can make it see more: socket(7), SO_LOCK_FILTER. */
+static int lock_filter(const struct capture *capture, struct err *err)
+{
+	int on = 1;
+
+	if (setsockopt(capture->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0)
+		return err_sys(err, errno, "%s: the filter cannot be locked", capture->interface);
+	return 0;
+}
+
 int capture_open_live(struct capture *capture, const struct options *options, struct err *err)
 {
 	*capture = (struct capture){.fd = -1, .file = -1, .interface = options->interface};
@@ -220,7 +240,9 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
 	if (choose_excluded(capture, options, err) < 0)
 		return -1;
-	return set_filter(capture, direction_term(capture, options), options->filter, err);
+	if (set_filter(capture, direction_term(capture, options), options->filter, err) < 0)
+		return -1;
+	return lock_filter(capture, err);
 }
 
 void capture_close(struct capture *capture)

@@ -1,34 +1,101 @@
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture.h"
 #include "command.h"
-#include "interfaces.h"
 #include "number.h"
 #include "options.h"
+#include "privileges.h"
+#include "sandbox.h"
 
 #define ROW "%-14s "
+#define INTERFACES_MAX 100	       /* rows */
+#define LIMIT_NONE (UINT64_C(1) << 60) /* a cgroup's limit from here on is none (v1 has no word for it) */
 
-/* The line of /proc/self/status that begins with name, without name and white space; "?" where there is none. */
-static char *own_status(const char *name, char *text, size_t size)
+static const char *yes_no(bool yes)
 {
-	FILE *status = fopen("/proc/self/status", "re");
-	size_t length = strlen(name);
-	char line[256];
+	return yes ? "yes" : "no";
+}
 
-	snprintf(text, size, "?");
-	while (status && fgets(line, sizeof(line), status)) {
-		if (strncmp(line, name, length) != 0 || line[length] != ':')
+static void print_privileges(void)
+{
+	struct privileges privileges;
+
+	privileges_read(&privileges);
+	printf(ROW "%d:%d%s\n", "user", privileges.uid, privileges.gid,
+	       privileges.whole_range ? "" : ", in a user namespace");
+	printf(ROW "effective %s, permitted %s, in the container's bounding set %s\n", "NET_RAW",
+	       yes_no(privileges.effective & PRIVILEGES_NET_RAW), yes_no(privileges.permitted & PRIVILEGES_NET_RAW),
+	       yes_no(privileges.bounding & PRIVILEGES_NET_RAW));
+	printf(ROW "effective %016" PRIx64 ", permitted %016" PRIx64 ", bounding %016" PRIx64 "\n", "capabilities",
+	       privileges.effective, privileges.permitted, privileges.bounding);
+	printf(ROW "%s\n", "no_new_privs", yes_no(privileges.no_new_privs));
+	printf(ROW "%s\n", "seccomp",
+	       privileges.seccomp < 0	 ? "unknown"
+	       : privileges.seccomp == 0 ? "none"
+					 : "the container's filter");
+}
+
+static const char *state_of(const char *name, int fd)
+{
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return "gone";
+	return request.ifr_flags & IFF_UP ? "up" : "down";
+}
+
+/* /proc/net/dev: a name, ':', 8 numbers of what came in, 8 of what went out, each beginning with bytes and packets. */
+static void print_interfaces(void)
+{
+	FILE *devices = fopen("/proc/net/dev", "re");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), rows = 0;
+	char line[512], name[IFNAMSIZ];
+	uint64_t in[2], out[2];
+
+	while (devices && rows < INTERFACES_MAX && fgets(line, sizeof(line), devices)) {
+		if (sscanf(line, " %15[^:]: %" SCNu64 " %" SCNu64 " %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, name,
+			   &in[0], &in[1], &out[0], &out[1]) != 5)
 			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(text, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
+		rows++;
+		printf(ROW "%s: %s; in %" PRIu64 " packets, %" PRIu64 " bytes; out %" PRIu64 " packets, %" PRIu64
+			   " bytes\n",
+		       "interface", name, state_of(name, fd), in[1], in[0], out[1], out[0]);
 	}
-	if (status)
-		fclose(status);
-	return text;
+	if (!rows)
+		printf(ROW "none, or /proc is not there\n", "interface");
+	if (devices)
+		fclose(devices);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Of the container's cgroup, as it sees itself: version 2, then 1. */
+static void print_memory_limit(void)
+{
+	static const char *const paths[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+	char text[NUMBER_TEXT_SIZE];
+	uint64_t limit = 0;
+
+	for (size_t i = 0; i < 2 && !limit; i++) {
+		FILE *file = fopen(paths[i], "re");
+
+		if (file && fscanf(file, "%" SCNu64, &limit) != 1)
+			limit = LIMIT_NONE; /* "max" */
+		if (file)
+			fclose(file);
+	}
+	printf(ROW "%s\n", "memory limit",
+	       !limit		     ? "unknown"
+	       : limit >= LIMIT_NONE ? "none"
+				     : number_format(NUMBER_SIZE, limit, text));
 }
 
 static const char *kind_of_stdout(void)
@@ -43,19 +110,6 @@ static const char *kind_of_stdout(void)
 	       : S_ISSOCK(status.st_mode) ? "a socket"
 	       : S_ISREG(status.st_mode)  ? "a file"
 					  : "a device";
-}
-
-static void print_self(void)
-{
-	char text[3][64], names[400];
-
-	printf(ROW "%d:%d\n", "user", (int)getuid(), (int)getgid());
-	printf(ROW "effective %s, permitted %s, bounding %s (NET_RAW is 0000000000002000)\n", "capabilities",
-	       own_status("CapEff", text[0], sizeof(text[0])), own_status("CapPrm", text[1], sizeof(text[1])),
-	       own_status("CapBnd", text[2], sizeof(text[2])));
-	printf(ROW "%s\n", "no_new_privs", own_status("NoNewPrivs", text[0], sizeof(text[0])));
-	printf(ROW "%s\n", "interfaces", interfaces_names(names, sizeof(names)));
-	printf(ROW "%s\n", "stdout", kind_of_stdout());
 }
 
 static void print_limits(const struct options *options)
@@ -83,9 +137,25 @@ static void print_capture(const struct capture *capture, const struct options *o
 		printf(ROW "%s\n", "left out", capture->excluded);
 }
 
-enum status command_check(int argc, char **argv, struct err *err)
+/* As a capture does it, up to its first packet. */
+static void try(const struct options *options, struct err *err)
 {
 	struct capture capture = {.fd = -1, .file = -1};
+	char text[SANDBOX_TEXT_SIZE];
+	struct sandbox sandbox;
+
+	if (capture_open_live(&capture, options, err) == 0) {
+		print_capture(&capture, options);
+		if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) == 0) {
+			printf(ROW "%s\n", "sandbox", sandbox_text(&sandbox, text));
+			printf("a capture would work\n");
+		}
+	}
+	capture_close(&capture);
+}
+
+enum status command_check(int argc, char **argv, struct err *err)
+{
 	struct options options;
 
 	if (options_parse(&options, argc, argv, err) == 0 && options.action == ACTION_HELP) {
@@ -95,14 +165,13 @@ enum status command_check(int argc, char **argv, struct err *err)
 	} else if (!err->status && (options.action != ACTION_CAPTURE || options.read_file)) {
 		err_set(err, STATUS_USAGE, "check: takes the options of a capture from an interface");
 	} else if (!err->status) {
-		print_self();
+		print_privileges();
+		print_interfaces();
+		print_memory_limit();
+		printf(ROW "%s\n", "stdout", kind_of_stdout());
 		print_limits(&options);
-		if (capture_open_live(&capture, &options, err) == 0) {
-			print_capture(&capture, &options);
-			printf("a capture would work\n");
-		}
+		try(&options, err);
 	}
-	capture_close(&capture);
 	options_free(&options);
 	return err->status;
 }

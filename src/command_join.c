@@ -12,6 +12,7 @@
 #include "join.h"
 #include "number.h"
 #include "output.h"
+#include "sandbox.h"
 #include "say.h"
 
 struct join_options {
@@ -200,6 +201,7 @@ static int join_now(const struct join_options *options, int fd, struct output *o
 static enum status join_all(const struct join_options *options, struct err *err)
 {
 	struct output *output;
+	struct sandbox sandbox;
 	int fd;
 
 	if (!options->check && isatty(STDOUT_FILENO)) {
@@ -213,10 +215,10 @@ static enum status join_all(const struct join_options *options, struct err *err)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);
 	output = malloc(sizeof(*output));
-	if (output) {
+	if (output && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0) {
 		output_init(output, STDOUT_FILENO);
 		join_now(options, fd, output, err);
-	} else {
+	} else if (!output) {
 		err_sys(err, ENOMEM, "memory for the output");
 	}
 	free(output);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "command.h"
 #include "container.h"
+#include "privileges.h"
 #include "say.h"
 
 #define END_TIME (7 * CLOCK_SECOND) /* for a hold that waits 6 s for its captures */
@@ -55,7 +56,7 @@ enum status command_stop(int argc, char **argv, struct err *err)
 		help();
 	else if (argc > 1)
 		err_set(err, STATUS_USAGE, "stop '%.100s': takes no arguments", argv[1]);
-	else if (end_all(err) == 0)
+	else if (privileges_drop(PRIVILEGES_KILL, err) == 0 && end_all(err) == 0)
 		say("nothing to stop: there is neither a hold nor a capture in this container");
 	else if (!err->status)
 		await_end(err);

@@ -9,6 +9,7 @@
 #include "container.h"
 #include "copy.h"
 #include "options.h"
+#include "privileges.h"
 #include "say.h"
 
 #define CAPTURE "capture" /* the path that is none, but a capture that begins now */
@@ -95,6 +96,8 @@ static enum status copy_paths(char *const *paths, struct err *err)
 	int missing;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (privileges_drop(PRIVILEGES_READ_ALL, err) < 0)
+		return err->status;
 	missing = copy_trees(paths, STDOUT_FILENO, tell, err);
 	if (missing < 0)
 		return err->status;

@@ -68,22 +68,31 @@ static bool role_of(const char *words, const char *end, enum container_role *rol
 	return true;
 }
 
+static bool is_own_file(const char *path)
+{
+	struct stat own, other;
+
+	return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
+	       own.st_ino == other.st_ino;
+}
+
 /*
- * comm is the name of the file that was executed; it may also be the real tar, outside of our image. Whose binary has
- * file capabilities does not let us see the file: then it can only be tarcap.
+ * comm is the name of the file that was executed; it may also be the real tar, outside of our image. A process that has
+ * file capabilities, or more than we have left, does not let us see the file: then the name has to do.
  */
 static bool is_tarcap(const char *pid)
 {
-	struct stat own, other;
+	struct stat status;
 	char name[32], path[64];
 
 	if (read_proc(pid, "comm", name, sizeof(name)) <= 0 ||
 	    (strcmp(name, "tarcap\n") != 0 && strcmp(name, "tar\n") != 0))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
-	if (stat(path, &other) < 0)
-		return errno == EACCES || errno == EPERM;
-	return stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+	if (stat(path, &status) < 0)
+		return (errno == EACCES || errno == EPERM) &&
+		       (strcmp(name, "tarcap\n") == 0 || is_own_file("/usr/bin/tar"));
+	return is_own_file(path);
 }
 
 static bool is_ours(const char *pid, const char *own_cgroup)
