@@ -9,6 +9,7 @@
 #include "account.h"
 #include "capture.h"
 #include "command.h"
+#include "container.h"
 #include "deliver.h"
 #include "expand.h"
 #include "filter.h"
@@ -18,6 +19,7 @@
 #include "pool.h"
 #include "report.h"
 #include "run.h"
+#include "sandbox.h"
 #include "segments.h"
 #include "signals.h"
 #include "sink.h"
@@ -192,9 +194,19 @@ static int watched_stdin(const struct options *options)
 	return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? STDIN_FILENO : -1;
 }
 
+/* Before the sandbox, in which nobody else can be told. */
+static void say_asked(const struct options *options)
+{
+	if (options->read_file)
+		return;
+	report_asked(options);
+	container_tell_hold();
+}
+
 static enum status capture_now(struct capturing *c, const struct options *options, struct err *err)
 {
 	struct account account = {0};
+	struct sandbox sandbox;
 	enum status status;
 	struct run_parts parts = {
 		.options = options,
@@ -209,6 +221,10 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
 		return err->status;
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
+	say_asked(options);
+	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
+		return err->status;
+	report_sandbox(&sandbox, options);
 	report_warnings(&c->capture, options);
 	status = run(&parts, &account, err);
 	report_account(&account, options);

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "command.h"
 #include "container.h"
 #include "number.h"
 #include "options.h"
+#include "privileges.h"
 #include "say.h"
 #include "signals.h"
 
@@ -22,6 +24,12 @@
 struct hold {
 	uint64_t ttl; /* ns; 0: none */
 	bool quiet, help;
+};
+
+struct holding {
+	const struct hold *asked;
+	struct signals signals;
+	struct audit audit;
 };
 
 static void help(void)
@@ -101,22 +109,52 @@ static int milliseconds_until(uint64_t at)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-/* The next signal that ends us, or 0 when the time has come. */
-static int wait_until(const struct signals *signals, uint64_t at)
+/* A capture in this container has begun. */
+static void note_capture(struct holding *holding, pid_t pid)
 {
-	struct pollfd polled = {.fd = signals->fd, .events = POLLIN};
+	char text[AUDIT_TEXT_SIZE];
+
+	if (!pid || !container_describe(pid, text))
+		return;
+	audit_begin(&holding->audit, pid, clock_boot());
+	if (!holding->asked->quiet)
+		say("process %d captures, for %s", (int)pid, text);
+}
+
+static void note_ends(struct holding *holding)
+{
+	uint64_t since;
+	pid_t pid;
+
+	while ((pid = audit_ended(&holding->audit, &since))) {
+		if (!holding->asked->quiet)
+			say("process %d has ended, after %" PRIu64 " s", (int)pid,
+			    (clock_boot() - since) / CLOCK_SECOND);
+	}
+}
+
+/* The next signal that ends us, or 0 when the time has come. */
+static int wait_until(struct holding *holding, uint64_t at)
+{
 	int signo = 0;
 
 	do {
-		poll(&polled, 1, milliseconds_until(at));
-		while ((signo = signals_next(signals)) == SIGUSR1 || signo == SIGUSR2)
-			;
+		struct pollfd polled[1 + AUDIT_MAX] = {{.fd = holding->signals.fd, .events = POLLIN}};
+		pid_t sender;
+
+		audit_poll(&holding->audit, polled + 1);
+		poll(polled, 1 + holding->audit.count, milliseconds_until(at));
+		note_ends(holding);
+		while ((signo = signals_next_from(&holding->signals, &sender)) == SIGUSR1 || signo == SIGUSR2) {
+			if (signo == SIGUSR1)
+				note_capture(holding, sender);
+		}
 	} while (!signo && clock_boot() < at);
 	return signo;
 }
 
 /* Our end is the container's, and every process's in it: captures have to end first. */
-static void end_captures(const struct signals *signals)
+static void end_captures(struct holding *holding)
 {
 	uint64_t give_up_at = clock_boot() + END_TIME;
 	pid_t told[CONTAINER_PROCESSES];
@@ -124,43 +162,44 @@ static void end_captures(const struct signals *signals)
 
 	do {
 		container_end_captures(told, &count);
-		if (wait_until(signals, clock_boot() + (count ? LOOK_EVERY : 0)))
+		if (wait_until(holding, clock_boot() + (count ? LOOK_EVERY : 0)))
 			return; /* told a second time */
 	} while (container_captures() > 0 && clock_boot() < give_up_at);
-	wait_until(signals, clock_boot() + FAREWELL);
+	wait_until(holding, clock_boot() + FAREWELL);
 }
 
-static void stay(const struct hold *hold, const struct signals *signals)
+static void stay(struct holding *holding)
 {
-	int signo = wait_until(signals, hold->ttl ? clock_boot() + hold->ttl : UINT64_MAX);
+	const struct hold *asked = holding->asked;
+	int signo = wait_until(holding, asked->ttl ? clock_boot() + asked->ttl : UINT64_MAX);
 	size_t captures = container_captures();
 
-	if (!signo && captures && !hold->quiet)
+	if (!signo && captures && !asked->quiet)
 		say("the time is over: waiting for %zu capture%s to end", captures, captures == 1 ? "" : "s");
 	while (!signo && container_captures() > 0)
-		signo = wait_until(signals, clock_boot() + CLOCK_SECOND);
+		signo = wait_until(holding, clock_boot() + CLOCK_SECOND);
 	if (signo)
-		end_captures(signals);
-	if (!hold->quiet)
+		end_captures(holding);
+	if (!asked->quiet)
 		say(signo ? "ended by a signal" : "ended: its time is over");
 }
 
 enum status command_hold(int argc, char **argv, struct err *err)
 {
-	struct signals signals = {-1, -1};
 	struct hold hold;
+	struct holding holding = {.asked = &hold, .signals = {-1, -1}};
 	int words = parse(&hold, argc, argv, err);
 
 	if (words >= 0 && hold.help)
 		help();
 	else if (words >= 0 && check_capture(argc - words + 1, argv + words - 1, err) == 0 &&
-		 signals_open(&signals, err) == 0) {
+		 privileges_drop(PRIVILEGES_KILL, err) == 0 && signals_open(&holding.signals, err) == 0) {
 		/* Orphans that come to us are gone at once: wait(2), on SIGCHLD being ignored. */
 		signal(SIGCHLD, SIG_IGN);
 		if (!hold.quiet)
 			say_what_to_type(&hold);
-		stay(&hold, &signals);
+		stay(&holding);
 	}
-	signals_close(&signals);
+	signals_close(&holding.signals);
 	return err->status;
 }

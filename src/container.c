@@ -187,6 +187,38 @@ void container_end_captures(pid_t told[CONTAINER_PROCESSES], size_t *count)
 	}
 }
 
+void container_tell_hold(void)
+{
+	struct container_process found[CONTAINER_PROCESSES];
+	size_t all = getppid() == 0 && getpid() != 1 ? container_find(found) : 0;
+
+	for (size_t i = 0; i < all; i++) {
+		if (found[i].role == CONTAINER_HOLD)
+			kill(found[i].pid, SIGUSR1);
+	}
+}
+
+bool container_describe(pid_t pid, char text[AUDIT_TEXT_SIZE])
+{
+	static char own_cgroup[CGROUP_SIZE], command[COMMAND_SIZE], *list[WORDS_MAX + 1];
+	struct container_process process;
+	char directory[24], path[32];
+	struct stat status;
+	ssize_t size;
+
+	snprintf(directory, sizeof(directory), "%d", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (read_proc("self", "cgroup", own_cgroup, sizeof(own_cgroup)) < 0 ||
+	    !look_at(directory, own_cgroup, command, &process) || process.role != CONTAINER_CAPTURE)
+		return false;
+	size = read_proc(directory, "cmdline", command, COMMAND_SIZE);
+	if (size <= 0 || stat(path, &status) < 0)
+		return false;
+	split(command, (size_t)size, list);
+	audit_text((int)status.st_uid, list, text);
+	return true;
+}
+
 size_t container_captures(void)
 {
 	struct container_process found[CONTAINER_PROCESSES];

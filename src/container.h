@@ -6,8 +6,11 @@
 #ifndef TARCAP_CONTAINER_H
 #define TARCAP_CONTAINER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#include "audit.h"
 
 #define CONTAINER_PROCESSES 256 /* found at most */
 
@@ -29,6 +32,15 @@ char **container_hold_words(void);
 
 /* SIGTERM to every capture; one that was told already (told, of *count) is not told again: that would cut it. */
 void container_end_captures(pid_t told[CONTAINER_PROCESSES], size_t *count);
+
+/*
+ * Called by a capture: SIGUSR1 to the hold of the container that it was started in from outside, by docker exec or
+ * kubectl exec. (Such a process has no parent here.)
+ */
+void container_tell_hold(void);
+
+/* Who asked for the capture that process pid is, as audit_text() has it; false if it is none of this container's. */
+bool container_describe(pid_t pid, char text[AUDIT_TEXT_SIZE]);
 
 /* How many captures there are. */
 size_t container_captures(void);

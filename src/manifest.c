@@ -15,6 +15,7 @@
 /* A file's line is below 400 bytes; the rest is below 64 KiB but for the filter, which may be escaped. */
 #define LINE_SIZE 400
 #define TEXT_SIZE ((size_t)MANIFEST_FILES * LINE_SIZE + 65536 + 6 * (size_t)FILTER_MAX_LENGTH)
+#define COMMAND_MAX 4096 /* bytes of words before the filter that are recorded; the rest is "..." */
 
 struct file {
 	uint32_t number;
@@ -270,18 +271,40 @@ static json_t *json_machine(void)
 			 "machine", json_text(system.machine));
 }
 
+/* The words before the filter, which has a place of its own. */
+static json_t *json_command(const struct options *options)
+{
+	json_t *words = json_array();
+	size_t left = COMMAND_MAX;
+
+	for (int i = 0; words && i < options->words; i++) {
+		size_t length = strlen(options->argv[i]);
+		bool fits = length < left;
+
+		if (json_array_append_new(words, json_text(fits ? options->argv[i] : "...")) < 0) {
+			json_decref(words);
+			return NULL;
+		}
+		if (!fits)
+			break;
+		left -= length + 1;
+	}
+	return words;
+}
+
 int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err)
 {
 	const struct options *options = manifest->setup.options;
 	json_t *root;
 
 	root = json_pack(
-		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:o, "
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
+		"s:o, "
 		"s:o}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
-		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "reason",
-		json_text(options->reason), "source", options->read_file ? "file" : "interface", "file",
+		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
+		"reason", json_text(options->reason), "source", options->read_file ? "file" : "interface", "file",
 		json_text(options->read_file), "interface", json_interface(&manifest->setup), "filter",
 		json_text(options->filter), "excluded", json_excluded(manifest->setup.capture), "direction",
 		options->direction == DIRECTION_IN    ? "in"

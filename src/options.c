@@ -401,6 +401,7 @@ static int scan_flags(struct options *options, int argc, char **argv, struct err
 int options_parse(struct options *options, int argc, char **argv, struct err *err)
 {
 	defaults(options);
+	options->argv = argv;
 	options->filter = calloc(1, FILTER_MAX_LENGTH + 2);
 	if (!options->filter)
 		return err_sys(err, errno, "memory for the filter");

@@ -59,7 +59,8 @@ struct options {
 	bool raw;	    /* one pcap file instead of an archive */
 	bool segment_grown; /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
-	int words; /* of argv: where the filter begins */
+	char *const *argv; /* as it was given to options_parse */
+	int words;	   /* of argv: where the filter begins */
 };
 
 /*

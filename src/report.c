@@ -2,10 +2,28 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "number.h"
 #include "say.h"
+
+void report_asked(const struct options *options)
+{
+	char text[AUDIT_TEXT_SIZE];
+
+	if (!options->quiet)
+		say("asked for by %s", audit_text((int)getuid(), options->argv, text));
+}
+
+void report_sandbox(const struct sandbox *sandbox, const struct options *options)
+{
+	char text[SANDBOX_TEXT_SIZE];
+
+	if (options->verbose)
+		say("sandbox: %s", sandbox_text(sandbox, text));
+}
 
 void report_warnings(const struct capture *capture, const struct options *options)
 {

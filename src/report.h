@@ -9,6 +9,13 @@
 #include "capture.h"
 #include "options.h"
 #include "pool.h"
+#include "sandbox.h"
+
+/* Who asked for which capture, for whoever reads the log: as audit.h has it. */
+void report_asked(const struct options *options);
+
+/* What the kernel granted of the sandbox, with -v. */
+void report_sandbox(const struct sandbox *sandbox, const struct options *options);
 
 /* What was opened differs from what was asked for. */
 void report_warnings(const struct capture *capture, const struct options *options);

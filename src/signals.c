@@ -61,11 +61,19 @@ void signals_close(struct signals *signals)
 	*signals = (struct signals){-1, -1};
 }
 
-int signals_next(const struct signals *signals)
+int signals_next_from(const struct signals *signals, pid_t *sender)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals->fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
+	*sender = (pid_t)info.ssi_pid;
 	return (int)info.ssi_signo;
+}
+
+int signals_next(const struct signals *signals)
+{
+	pid_t sender;
+
+	return signals_next_from(signals, &sender);
 }

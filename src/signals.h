@@ -2,6 +2,8 @@
 #ifndef TARCAP_SIGNALS_H
 #define TARCAP_SIGNALS_H
 
+#include <sys/types.h>
+
 #include "err.h"
 
 struct signals {
@@ -27,5 +29,8 @@ void signals_close(struct signals *signals);
 
 /* The next signal that has come, or 0. */
 int signals_next(const struct signals *signals);
+
+/* The same, and the process that sent it; 0 if it is in another PID namespace. */
+int signals_next_from(const struct signals *signals, pid_t *sender);
 
 #endif

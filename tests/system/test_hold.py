@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import tarcap
-from tarcap import TARCAP, Archive, Wire, frame, lines, run, start_process, wait_until
+from tarcap import TARCAP, Archive, Wire, frame, lines, numbered, run, start_process, wait_until
 
 
 class Hold:
@@ -94,6 +94,30 @@ def test_says_what_to_type(hold):
 def test_a_signal_ends_it_as_process_1(hold, name):
     os.kill(hold.pid, getattr(signal, name))
     assert hold.wait(3) == 0
+
+
+def test_it_logs_who_captures(hold, wire):
+    """The capture's own stderr goes to whoever asked for it; the hold's is the container's log."""
+    long = hold.capture("--reason", "ticket 12")
+    short = hold.capture("-c", 1, "udp port 9999 or ether proto 0x88b5")
+    wire.send(numbered(1))
+    assert short.result().status == 0
+    wait_until(lambda: any("has ended, after" in line for line in hold.err))
+    begun = [line.split(" captures, for ") for line in hold.err if " captures, for " in line]
+    assert [words for _, words in begun] == [f"uid 0: {TARCAP} -i tc0 --reason 'ticket 12'",
+                                             f"uid 0: {TARCAP} -i tc0 -c 1 'udp port 9999 or ether proto 0x88b5'"]
+    [ended] = [line for line in hold.err if "has ended, after" in line]
+    assert begun[1][0] == ended.partition(" has ended")[0] and begun[0][0] != begun[1][0]
+    hold.call(TARCAP, "stop")
+    assert long.result().status == 0
+
+
+def test_it_does_not_log_what_is_no_capture(hold):
+    hold.call(TARCAP, "check", "-i", "tc0")
+    hold.call(TARCAP, "-i", "nosuch")
+    os.kill(hold.pid, signal.SIGUSR1)
+    time.sleep(0.2)
+    assert len(hold.err) == 1, hold.err
 
 
 def test_the_ttl_ends_it(wire):
@@ -434,7 +458,12 @@ def test_check(wire):
     result = run("check", "-i", "tc0", "tcp", namespace=wire.b)
     text = result.out.decode()
     assert result.status == 0 and text.endswith("a capture would work\n")
+    rows = [line.partition(" ")[0] for line in text.splitlines()]
+    assert rows == ["user", "NET_RAW", "capabilities", "no_new_privs", "seccomp", "interface", "interface", "memory",
+                    "stdout", "limits", "capture", "memory", "sandbox", "a"]
     assert "tc0, link-type EN10MB" in text and "ring 32M of 32M" in text
+    assert "interface      lo: down; in 0 packets, 0 bytes; out 0 packets, 0 bytes\n" in text
+    assert "interface      tc0: up; in " in text and "effective yes, permitted yes, in the container" in text
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["-D"], ["-d"], ["-r", "x.pcap"]])

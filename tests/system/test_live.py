@@ -10,12 +10,8 @@ import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, TARCAP, Capture, Flood, frame, in_namespace, number_of, raw_socket, run, sh, udp,
-                    udp_port, wait_until)
-
-
-def numbered(count, size=60, first=0):
-    return (frame(number, size) for number in range(first, first + count))
+from tarcap import (MAC_A, MAC_B, TARCAP, Capture, Flood, frame, in_namespace, number_of, numbered, raw_socket, run,
+                    sh, udp, udp_port, wait_until)
 
 
 # --- nothing is lost, nothing is made up ------------------------------------------------------------------------
@@ -478,7 +474,8 @@ def test_ring_size_is_what_was_asked_and_said(wire, kib):
 
 def test_readiness_line_says_limits_and_memory(wire):
     capture = Capture(wire, "--duration", "90s", "--max-bytes", "3M", "-s", "100", "--memory", "4M")
-    [line] = capture.err
+    asked, line = capture.err
+    assert asked.startswith("tarcap: asked for by uid 0: ") and asked.endswith("-s 100 --memory 4M")
     assert line.startswith("tarcap: listening on tc0, link-type EN10MB (Ethernet), snapshot length 100 bytes")
     assert "90s" in line and "3M" in line and "pool 4M" in line
     capture.end().whole()
@@ -494,12 +491,12 @@ def test_end_is_said_in_tcpdumps_words(wire):
 def test_default_interface(wire):
     wire.ip(wire.b, "link", "set", "lo", "up")
     capture = Capture(wire, interface=None)
-    assert "listening on tc0" in capture.err[0]
+    assert "listening on tc0" in capture.err[-1]
     wire.send(numbered(10))
     assert capture.end().whole().numbers() == list(range(10))
     wire.ip(wire.b, "link", "set", "tc0", "down")
     capture = Capture(wire, interface=None)
-    assert "listening on lo" in capture.err[0]
+    assert "listening on lo" in capture.err[-1]
     capture.end().whole()
     wire.ip(wire.b, "link", "set", "lo", "down")
     result = run(namespace=wire.b)
@@ -529,7 +526,7 @@ def test_link_type_of_a_tunnel(wire):
     sh("ip", "-n", wire.b, "tuntap", "add", "tun0", "mode", "tun")
     wire.ip(wire.b, "link", "set", "tun0", "up")
     capture = Capture(wire, interface="tun0")
-    assert "RAW" in capture.err[0]
+    assert "RAW" in capture.err[-1]
     archive = capture.end().whole()
     assert archive.account["link_type"] == "RAW"
 

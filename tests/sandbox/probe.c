@@ -1,0 +1,192 @@
+/*
+ * Tries, from inside the sandbox, what it is there to refuse: linked with the shipped program's objects by
+ * -Wl,--wrap=sandbox_enter. The work goes on afterwards as if nothing had been tried.
+ *
+ * PROBE_LOG=FILE: a line "WHAT: RESULT" for each thing tried goes there; RESULT is an errno's name, or "allowed".
+ * PROBE_WITHOUT=seccomp, landlock or both: the kernel seems to have none, so that each shows what it does alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
+
+#define CALL_OF_32_BITS 20 /* getpid, by the numbers of 32-bit programs */
+
+int __real_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct err *err);
+int __wrap_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct err *err);
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, ...);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+static int log_fd = -1;
+
+static int is_without(const char *what)
+{
+	const char *without = getenv("PROBE_WITHOUT");
+
+	return without && (strcmp(without, what) == 0 || strcmp(without, "both") == 0);
+}
+
+int __wrap_prctl(int option, ...)
+{
+	unsigned long arguments[4];
+	va_list list;
+
+	va_start(list, option);
+	for (int i = 0; i < 4; i++)
+		arguments[i] = va_arg(list, unsigned long);
+	va_end(list);
+	if (option == PR_SET_SECCOMP && is_without("seccomp")) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+long __wrap_syscall(long number, ...)
+{
+	long arguments[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_landlock_create_ruleset && is_without("landlock")) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+			      arguments[5]);
+}
+
+/* result below 0: refused, as errno says. */
+static void note(const char *what, long result)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {{EPERM, "EPERM"},	 {EACCES, "EACCES"}, {ENOSYS, "ENOSYS"},
+		     {EINVAL, "EINVAL"}, {ENOENT, "ENOENT"}, {ENOMEM, "ENOMEM"}};
+	const char *said = result < 0 ? "other" : "allowed";
+	char line[80];
+
+	for (size_t i = 0; result < 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].number == errno)
+			said = names[i].name;
+	}
+	snprintf(line, sizeof(line), "%s: %s\n", what, said);
+	if (write(log_fd, line, strlen(line)) < 0)
+		_exit(99);
+}
+
+static void try_files(void)
+{
+	static char *const words[] = {"/proc/self/exe", "--version", NULL};
+
+	note("open to read", open("/proc/self/status", O_RDONLY));
+	note("open to write", open("probe-was-here", O_WRONLY | O_CREAT, 0600));
+	note("open a directory", open("/", O_RDONLY | O_DIRECTORY));
+	note("mkdir", mkdir("probe-was-here.d", 0700));
+	note("unlink", unlink("probe-is-not-here"));
+	note("rename", rename("probe-is-not-here", "probe-is-not-here-either"));
+	note("truncate", truncate("/proc/self/comm", 0));
+	note("chmod", chmod("/proc/self/comm", 0600));
+	note("mount", mount("none", ".", "tmpfs", 0, NULL));
+	if (!is_without("both")) /* it would be allowed, and end this program */
+		note("execve", execve(words[0], words, NULL));
+}
+
+static void try_network(void)
+{
+	note("socket of packets", socket(AF_PACKET, SOCK_RAW, 0));
+	note("socket of IPv4", socket(AF_INET, SOCK_STREAM, 0));
+	note("socket of unix", socket(AF_UNIX, SOCK_STREAM, 0));
+	note("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0}));
+	note("sendto", sendto(log_fd, "", 1, 0, NULL, 0));
+	note("detach the filter", setsockopt(log_fd, SOL_SOCKET, 27 /* SO_DETACH_FILTER */, &(int){0}, sizeof(int)));
+}
+
+static void try_processes(void)
+{
+	static char here[8];
+	struct iovec there = {here, sizeof(here)};
+
+	note("fork", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+	note("ptrace", ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	note("kill", kill(getppid(), 0));
+	note("process_vm_readv", process_vm_readv(getppid(), &there, 1, &there, 1, 0));
+	note("setuid", setuid(0));
+	note("prctl", prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+	note("capset", syscall(SYS_capset, NULL, NULL));
+	note("unshare", syscall(SYS_unshare, 0x10000000 /* CLONE_NEWUSER */));
+	note("bpf", syscall(SYS_bpf, 0, NULL, 0));
+	note("io_uring_setup", syscall(SYS_io_uring_setup, 1, NULL));
+	note("perf_event_open", syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
+	note("userfaultfd", syscall(SYS_userfaultfd, 0));
+}
+
+static void try_memory(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	note("memory", page == MAP_FAILED ? -1 : 0);
+	note("mprotect to execute", mprotect(page, 4096, PROT_READ | PROT_EXEC));
+	note("mmap to execute",
+	     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+}
+
+/* The same kernel has more than one table of system calls. */
+static void try_other_tables(void)
+{
+#ifdef __x86_64__
+	long result;
+
+	note("x32", syscall(0x40000000 + SYS_getuid));
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(CALL_OF_32_BITS) : "memory");
+	errno = result < 0 ? (int)-result : 0;
+	note("32 bits", result);
+#endif
+}
+
+int __wrap_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct err *err)
+{
+	const char *path = getenv("PROBE_LOG");
+	int result;
+
+	if (path)
+		log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	result = __real_sandbox_enter(work, granted, err);
+	if (log_fd >= 0) {
+		try_memory();
+		try_other_tables();
+		try_network();
+		try_files();
+		if (!is_without("seccomp"))
+			try_processes(); /* a fork would run on */
+		close(log_fd);
+	}
+	return result;
+}

@@ -1,0 +1,140 @@
+"""The sandbox, on the shipped program's own objects: build/probe/tarcap tries from inside what is to be refused.
+
+The rest of tests/system runs inside it as well, as it is never off in the shipped binary.
+"""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tarcap import Capture, numbered, run, sh
+import tarcap
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+PROBE = BUILD / "probe" / "tarcap"
+BY_MEMORY = {"mprotect to execute", "mmap to execute"}
+BY_TABLES = {"x32", "32 bits"} if os.uname().machine == "x86_64" else set()
+BY_NETWORK = {"socket of packets", "socket of IPv4", "socket of unix", "socketpair", "sendto", "detach the filter"}
+BY_FILES = {"open to read", "open to write", "open a directory", "mkdir", "unlink", "rename", "truncate", "chmod", "mount",
+            "execve"}
+BY_PROCESSES = {"fork", "ptrace", "kill", "process_vm_readv", "setuid", "prctl", "capset", "unshare", "bpf",
+                "io_uring_setup", "perf_event_open", "userfaultfd"}
+ALL = BY_MEMORY | BY_TABLES | BY_NETWORK | BY_FILES | BY_PROCESSES
+
+
+@pytest.fixture(scope="module", autouse=True)
+def probe():
+    sh("make", "-s", "-C", str(BUILD.parent), "build/probe/tarcap")
+
+
+def tried(path):
+    results = dict(line.split(": ") for line in path.read_text().splitlines())
+    # musl's mmap() says ENOMEM for the kernel's EPERM.
+    return {what: "EPERM" if (what, said) == ("mmap to execute", "ENOMEM") else said for what, said in results.items()}
+
+
+def environment(path, without=""):
+    return {**os.environ, "PROBE_LOG": str(path), "PROBE_WITHOUT": without}
+
+
+def capture(wire, path, without=""):
+    """A capture with the probe: 100 packets through a sandbox in which everything has been tried."""
+    capturing = Capture(wire, "-v", binary=PROBE, env=environment(path, without), cwd=path.parent)
+    wire.send(numbered(100))
+    result = capturing.end(signal.SIGTERM)
+    assert result.whole().numbers() == list(range(100))
+    return result, tried(path)
+
+
+def test_a_capture_is_refused_everything_else(wire, tmp_path):
+    result, results = capture(wire, tmp_path / "log")
+    assert result.said("sandbox: no capabilities, no_new_privs, Landlock (ABI", ", seccomp")
+    assert results.pop("memory") == "allowed"
+    assert set(results) == ALL
+    assert {what: said for what, said in results.items() if said != "EPERM"} == {}
+
+
+def test_join_is_refused_everything_else(wire, tmp_path):
+    capturing = Capture(wire)
+    wire.send(numbered(10))
+    archive = capturing.end().out
+    joined = run("join", stdin=archive).out
+    done = subprocess.run([PROBE, "join"], input=archive, capture_output=True, timeout=20,
+                          env=environment(tmp_path / "log"), cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == joined
+    results = tried(tmp_path / "log")
+    assert results.pop("memory") == "allowed"
+    assert set(results) == ALL and set(results.values()) == {"EPERM"}
+
+
+def test_landlock_alone(wire, tmp_path):
+    result, results = capture(wire, tmp_path / "log", "seccomp")
+    assert result.said("Landlock (ABI", "no seccomp")
+    refused = {what for what, said in results.items() if said == "EACCES"}
+    assert {"open to read", "open to write", "open a directory", "mkdir", "execve"} <= refused, results
+    assert results["socket of unix"] == "allowed"
+
+
+def test_seccomp_alone(wire, tmp_path):
+    result, results = capture(wire, tmp_path / "log", "landlock")
+    assert result.said("no Landlock, seccomp")
+    assert {what for what, said in results.items() if said != "EPERM"} == {"memory"}
+
+
+def test_neither(wire, tmp_path):
+    """An old kernel, or a container whose policy refuses both: the capture works, without capabilities all the same."""
+    result, results = capture(wire, tmp_path / "log", "both")
+    assert result.said("no capabilities, no_new_privs, no Landlock, no seccomp")
+    assert results["open to read"] == "allowed" and results["socket of packets"] == "EPERM"
+
+
+def status_of(pid):
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+def test_what_the_kernel_says_of_a_capture(wire):
+    capturing = Capture(wire, binary=BUILD / "tarcap")
+    status = status_of(capturing.pid)
+    assert {status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    capturing.end().whole()
+
+
+@pytest.mark.parametrize("words", [["hold", "--ttl", "3s"]])
+def test_a_hold_keeps_no_net_raw(words):
+    """It has to signal its captures, whoever runs them."""
+    hold = tarcap.start_process([BUILD / "tarcap", *words], stderr=subprocess.PIPE)
+    hold.stderr.readline()
+    status = status_of(hold.pid)
+    assert {status[f"Cap{kind}"] for kind in ("Prm", "Eff", "Bnd")} == {"0000000000000020"}
+    assert status["NoNewPrivs"] == "1"
+    hold.terminate()
+    assert hold.wait(5) == 0
+
+
+def test_the_filter_is_locked(wire):
+    """Not even whoever gets a copy of the socket can make it see more."""
+    capturing = Capture(wire, "udp port 9", binary=BUILD / "tarcap")
+    pidfd = os.pidfd_open(capturing.pid)
+    sockets = [int(fd.name) for fd in Path(f"/proc/{capturing.pid}/fd").iterdir()
+               if os.readlink(fd).startswith("socket:")]
+    code = ("import ctypes, socket, sys\n"
+            "libc = ctypes.CDLL(None, use_errno=True)\n"
+            f"fd = libc.syscall(438, {pidfd}, {sockets[0]}, 0)\n"  # pidfd_getfd
+            "assert fd >= 0, ctypes.get_errno()\n"
+            "try:\n"
+            "    socket.socket(fileno=fd).setsockopt(socket.SOL_SOCKET, 27, 0)\n"  # SO_DETACH_FILTER
+            "except PermissionError:\n"
+            "    print('locked')\n")
+    done = subprocess.run(["/usr/bin/python3", "-c", code], pass_fds=[pidfd], capture_output=True, text=True, timeout=9)
+    os.close(pidfd)
+    assert done.stdout == "locked\n", done
+    capturing.end().whole()
+
+
+def test_check_reports_what_was_granted(wire):
+    text = run("check", "-i", "tc0", namespace=wire.b).out.decode()
+    assert "sandbox        no capabilities, no_new_privs, " in text
