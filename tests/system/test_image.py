@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tarfile
 import time
@@ -18,17 +19,19 @@ from tarcap import TOP, Archive, wait_until
 BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
 BINARY = BUILD / "amd64/tarcap"
 LAYER = BUILD / "amd64/layer.tar"
+# VFS_CAP_REVISION_2 with CAP_NET_RAW permitted, not effective, nothing inheritable: as linux/capability.h has it
+CAPABILITY = struct.pack("<5I", 0x02000000, 1 << 13, 0, 0, 0)
 VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text()).group(1)
-# name, mode, type; the image has this and nothing else
+# name, mode, type, extended attributes; the image has this and nothing else
 FILES = [
-    ("etc", 0o755, "directory"),
-    ("etc/group", 0o644, "file"),
-    ("etc/passwd", 0o644, "file"),
-    ("etc/services", 0o644, "file"),
-    ("usr", 0o755, "directory"),
-    ("usr/bin", 0o755, "directory"),
-    ("usr/bin/tar", 0o777, "link to tarcap"),
-    ("usr/bin/tarcap", 0o755, "file"),
+    ("etc", 0o755, "directory", {}),
+    ("etc/group", 0o644, "file", {}),
+    ("etc/passwd", 0o644, "file", {}),
+    ("etc/services", 0o644, "file", {}),
+    ("usr", 0o755, "directory", {}),
+    ("usr/bin", 0o755, "directory", {}),
+    ("usr/bin/tar", 0o777, "link to tarcap", {}),
+    ("usr/bin/tarcap", 0o755, "file", {"security.capability": CAPABILITY}),
 ]
 
 
@@ -364,8 +367,14 @@ def test_reader_attaches_after_the_end(containers, tmp_path):
 
 # --- the image --------------------------------------------------------------------------------------------------
 
+def attributes(member):
+    """A tar member's extended attributes; tarfile decodes records as UTF-8 and keeps what is not as surrogates."""
+    return {key.partition("SCHILY.xattr.")[2]: value.encode("utf-8", "surrogateescape")
+            for key, value in member.pax_headers.items() if key.startswith("SCHILY.xattr.")}
+
+
 def save(path, *command):
-    """(configuration, [(name, mode, type)], binary) of an image that command writes in docker's archive format."""
+    """(configuration, [(name, mode, type, attributes)], binary) of an image that command writes in docker's archive format."""
     sh(*command)
     with tarfile.open(path) as outer:
         [entry] = json.load(outer.extractfile("manifest.json"))
@@ -379,16 +388,17 @@ def save(path, *command):
                     kind = f"link to {member.linkname}" if member.issym() else kind
                     assert (member.uid, member.gid) == (0, 0)
                     if name:
-                        files[name] = (name, member.mode & 0o7777, kind)
+                        files[name] = (name, member.mode & 0o7777, kind, attributes(member))
                     if name == "usr/bin/tarcap":
                         binary = inner.extractfile(member).read()
-    return config["config"], sorted(files.values()), binary
+    return config["config"], [files[name] for name in sorted(files)], binary
 
 
 def check_image(config, files, version=VERSION):
     assert files == FILES
     assert config["Entrypoint"] == ["/usr/bin/tarcap"]
     assert not config.get("Cmd")
+    assert config["User"] == "65532:65532"
     assert config["Env"] == ["PATH=/usr/bin"]
     labels = config["Labels"]
     assert labels["org.opencontainers.image.title"] == "tarcap"
@@ -406,7 +416,7 @@ def test_content(image, tmp_path):
     ids = docker("image", "inspect", "--format", "{{.Id}}", f"tarcap:{VERSION}", "tarcap:latest").stdout.split()
     assert ids[0] == ids[1]
     with tarfile.open(LAYER) as layer:  # which must be whole by itself, and in order
-        assert [member.name for member in layer] == [name for name, _, _ in FILES]
+        assert [member.name for member in layer] == [name for name, *_ in FILES]
 
 
 def test_layer_is_the_same_wherever_it_is_made(image, tmp_path):
