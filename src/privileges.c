@@ -111,9 +111,9 @@ int privileges_drop(uint64_t keep, struct err *err)
 		return err_sys(err, errno, "capget");
 	if (sets.effective & SETPCAP)
 		drop_bounding(keep);
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* a kernel before 4.3 has none */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, errno, "no_new_privs");
+	/* The ambient set follows: capabilities(7). */
 	sets = (struct sets){sets.effective & keep, sets.permitted & keep, 0};
 	return set_sets(&sets) < 0 ? err_sys(err, errno, "capset") : 0;
 }

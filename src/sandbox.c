@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -108,14 +109,13 @@ static const struct rule rules[] = {
 /* clang-format on */
 
 #define RULE_INSTRUCTIONS 5 /* at most */
-#define HEAD_INSTRUCTIONS 6
+#define HEAD_INSTRUCTIONS 4
 #define PROGRAM_SIZE (HEAD_INSTRUCTIONS + RULE_INSTRUCTIONS * sizeof(rules) / sizeof(rules[0]) + 1)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(field))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
 #define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
 #define NUMBER offsetof(struct seccomp_data, nr)
-#define X32 0x40000000 /* asm/unistd.h: other system calls by the same architecture's name */
 
 /* All our architectures have the lower half first. */
 #define ARGUMENT(n) (offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t))
@@ -138,8 +138,7 @@ static unsigned add_rule(struct sock_filter *program, const struct rule *rule)
 	const struct sock_filter *part = rule->condition == ALWAYS ? always : on_condition;
 	unsigned count = rule->condition == ALWAYS ? 2 : RULE_INSTRUCTIONS;
 
-	for (unsigned i = 0; i < count; i++)
-		program[i] = part[i];
+	memcpy(program, part, count * sizeof(*program));
 	return count;
 }
 
@@ -150,15 +149,10 @@ static unsigned make_program(struct sock_filter program[PROGRAM_SIZE], enum sand
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
 		REFUSE,
 		LOAD(NUMBER),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1),
-		REFUSE,
 	};
-	unsigned count = 0;
+	unsigned count = HEAD_INSTRUCTIONS;
 
-	while (count < HEAD_INSTRUCTIONS) {
-		program[count] = head[count];
-		count++;
-	}
+	memcpy(program, head, sizeof(head));
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (work == SANDBOX_CAPTURE || !rules[i].only_capture)
 			count += add_rule(program + count, &rules[i]);

@@ -96,7 +96,8 @@ def status_of(pid):
 
 
 def test_what_the_kernel_says_of_a_capture(wire):
-    capturing = Capture(wire, binary=BUILD / "tarcap")
+    capturing = Capture(wire, binary=BUILD / "tarcap",
+                        before=["setpriv", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"])
     status = status_of(capturing.pid)
     assert {status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
