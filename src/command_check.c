@@ -112,6 +112,11 @@ static const char *kind_of_stdout(void)
 					  : "a device";
 }
 
+static void print_stdout(void)
+{
+	printf(ROW "%s\n", "stdout", kind_of_stdout());
+}
+
 static void print_limits(const struct options *options)
 {
 	char duration[NUMBER_TEXT_SIZE], bytes[NUMBER_TEXT_SIZE];
@@ -168,7 +173,7 @@ enum status command_check(int argc, char **argv, struct err *err)
 		print_privileges();
 		print_interfaces();
 		print_memory_limit();
-		printf(ROW "%s\n", "stdout", kind_of_stdout());
+		print_stdout();
 		print_limits(&options);
 		try(&options, err);
 	}

@@ -447,8 +447,8 @@ def test_single_flips(small):
             counts["nothing"] += 1
         else:
             assert len(out.records) == len(good.records)
-            for record, was in zip(out.records, good.records):
-                assert (record.time, record.caplen) == (was.time, was.caplen)
+            # The manifest has each file's first and last time, but not those in between.
+            assert [record.caplen for record in out.records] == [record.caplen for record in good.records]
             counts["payload"] += 1
     assert all(counts.values()), counts
 

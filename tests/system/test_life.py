@@ -480,7 +480,7 @@ def test_stdin_that_is_no_pipe_means_nothing(wire, redirect):
     wire.send(numbered(10))
     archive = capture.wait(4).whole()
     assert archive.cause == "duration" and archive.numbers() == list(range(10))
-    assert len(capture.err) == 4, capture.err
+    assert len(capture.err) == 5, capture.err
 
 
 def test_stdin_closing_while_the_reader_is_stuck(wire):

@@ -160,8 +160,9 @@ def test_check_takes_the_flags_of_a_capture():
 def test_rows_of_check():
     code = (TOP / "src/command_check.c").read_text()
     text = r'"(?:[^"\\]|\\.)*"'
-    rows = re.findall(rf'printf\(ROW {text}(?:\s*PRIu64\s*{text})*,\s*"([a-z_ ]+)"', code)
+    rows = re.findall(rf'printf\(ROW {text}(?:\s*PRI[ux]64\s*{text})*,\s*"([A-Za-z_ ]+)"', code)
     assert len(rows) == code.count("printf(ROW")
+    rows = list(dict.fromkeys(rows))
     assert [line[len(".It Sy "):] for line in section("CHECK") if line.startswith(".It Sy ")] == rows
     assert ".Dq a capture would work ." in section("CHECK") and '"a capture would work\\n"' in code
 
