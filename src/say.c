@@ -1,5 +1,6 @@
 #include "say.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@ static void put(const char *prefix, const char *format, va_list args)
 	struct pollfd stderr_poll = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char line[1024];
 	size_t used = strlen(prefix);
+	int ready;
 
 	memcpy(line, prefix, used);
 	vsnprintf(line + used, sizeof(line) - used - 1, format, args);
@@ -21,8 +23,10 @@ static void put(const char *prefix, const char *format, va_list args)
 			line[i] = '?';
 	}
 	line[used++] = '\n';
+	while ((ready = poll(&stderr_poll, 1, 0)) < 0 && errno == EINTR)
+		;
 	/* A pipe that polls writable has a free page, more than a line: this write cannot block. */
-	if (poll(&stderr_poll, 1, 0) == 1 && (stderr_poll.revents & POLLOUT) && write(STDERR_FILENO, line, used) < 0)
+	if (ready == 1 && (stderr_poll.revents & POLLOUT) && write(STDERR_FILENO, line, used) < 0)
 		return; /* there is nowhere left to complain to */
 }
 
