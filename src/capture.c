@@ -89,6 +89,8 @@ static int activate(struct capture *capture, const struct options *options, stru
 	pcap_set_timeout(capture->pcap, CAPTURE_BLOCK_TIMEOUT);
 	pcap_set_buffer_size(capture->pcap, (int)(options->buffer_kib * 1024));
 	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_UNUSED);
+	if (options->precision == PRECISION_NANO)
+		pcap_set_tstamp_precision(capture->pcap, PCAP_TSTAMP_PRECISION_NANO);
 	privileges_raise();
 	result = pcap_activate(capture->pcap);
 	if (result < 0)
@@ -119,8 +121,11 @@ static uint64_t ring_size(int fd)
 	return size;
 }
 
-void capture_note_link_type(struct capture *capture)
+void capture_note_format(struct capture *capture)
 {
+	bool nano = pcap_get_tstamp_precision(capture->pcap) == PCAP_TSTAMP_PRECISION_NANO;
+
+	capture->tick = nano ? PACKET_TICK_NANO : PACKET_TICK_MICRO;
 	capture->link_type_number = pcap_datalink(capture->pcap);
 	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
 	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
@@ -130,7 +135,7 @@ static int describe(struct capture *capture)
 {
 	struct ifreq request = {0};
 
-	capture_note_link_type(capture);
+	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
 	capture->ring = ring_size(capture->fd);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);

@@ -27,6 +27,7 @@ struct capture {
 	const char *link_type_description;
 	int link_type_number;
 	uint32_t snaplen;
+	uint32_t tick;			  /* ns that a packet's fraction counts in */
 	uint64_t ring;			  /* bytes of ring the kernel granted */
 	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
@@ -58,8 +59,8 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err);
 void capture_close(struct capture *capture);
 
-/* Fill in what libpcap knows of the link type of what was opened. For the two openers above. */
-void capture_note_link_type(struct capture *capture);
+/* Fill in what libpcap knows of the link type and the times of what was opened. For the two openers above. */
+void capture_note_format(struct capture *capture);
 
 /* Bind to all ethertypes: from now on packets come. Nothing to do for a file. */
 int capture_fire(struct capture *capture, struct err *err);

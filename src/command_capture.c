@@ -159,7 +159,7 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 	if (capture_file_header(&c->capture, header, err) < 0 ||
 	    pool_open(&c->pool, options->memory, options->segment_size, err) < 0)
 		return -1;
-	segments_init(&c->segments, &c->pool, &limits, header, c->capture.snaplen);
+	segments_init(&c->segments, &c->pool, &limits, header, c->capture.snaplen, c->capture.tick);
 	outbox_init(&c->delivery.outbox);
 	if (!(c->manifest = manifest_open(&setup, err)) ||
 	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))

@@ -72,7 +72,9 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	if (!stream)
 		return err_sys(err, errno, "-r %.200s", path);
 	setvbuf(stream, buffer, _IOFBF, sizeof(buffer));
-	capture->pcap = pcap_fopen_offline(stream, text);
+	capture->pcap = pcap_fopen_offline_with_tstamp_precision(
+		stream, options->precision == PRECISION_NANO ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO,
+		text);
 	if (!capture->pcap) {
 		fclose(stream);
 		if (capture->reader_gone)
@@ -84,6 +86,6 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	}
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
-	capture_note_link_type(capture);
+	capture_note_format(capture);
 	return filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err);
 }

@@ -18,6 +18,7 @@ enum kind {
 	KIND_NAME,
 	KIND_CHOICE,
 	KIND_SET,     /* bool */
+	KIND_CHOSEN,  /* a flag of its own for one of the choices of another */
 	KIND_COUNTER, /* int, one more each time */
 	KIND_ACTION,
 	KIND_NOTHING, /* a tcpdump habit that changes nothing here */
@@ -37,6 +38,7 @@ struct flag {
 	struct number_range range;
 	const char *const *choices;
 	enum action action;
+	uint64_t chosen;
 	const char *help;
 };
 
@@ -47,6 +49,7 @@ static const char *const direction_choices[] = {
 static const char *const stdin_choices[] = {"auto", "ignore", NULL};
 static const char *const exclude_choices[] = {
 	[EXCLUDE_AUTO] = "auto", [EXCLUDE_ON] = "on", [EXCLUDE_OFF] = "off", NULL};
+static const char *const precision_choices[] = {[PRECISION_MICRO] = "micro", [PRECISION_NANO] = "nano", NULL};
 
 static const char printing[] = "tarcap prints no packets: write the archive and read it with 'tarcap join -q x.tar | "
 			       "tcpdump -r -'";
@@ -63,6 +66,12 @@ static const struct flag flags[] = {
 	 .help = "print the compiled filter and exit (-dd: as C, -ddd: as numbers)"},
 	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
 	 .help = "keep at most N bytes of each packet (0: 262144)"},
+	{0, "time-stamp-precision", KIND_CHOICE, "micro|nano", AT(precision), .choices = precision_choices,
+	 .help = "precision of the packets' times (default micro)"},
+	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO,
+	 .help = "the same as --time-stamp-precision micro"},
+	{0, "nano", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
+	 .help = "the same as --time-stamp-precision nano"},
 	{'Q', "direction", KIND_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
 	 .help = "only packets that came in, or went out"},
 	{'p', "no-promiscuous-mode", KIND_NOTHING,
@@ -231,6 +240,9 @@ static int apply(struct options *options, const struct flag *flag, const char *a
 		return set_choice(flag, name, argument, at, err);
 	case KIND_SET:
 		*(bool *)at = true;
+		return 0;
+	case KIND_CHOSEN:
+		*(uint64_t *)at = flag->chosen;
 		return 0;
 	case KIND_COUNTER:
 		++*(int *)at;

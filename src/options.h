@@ -22,6 +22,7 @@ enum action {
 };
 
 enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
+enum precision { PRECISION_MICRO, PRECISION_NANO };
 enum exclude_stream { EXCLUDE_AUTO, EXCLUDE_ON, EXCLUDE_OFF };
 
 /* The ceilings that have lowered a default (ceilings.h). */
@@ -53,6 +54,7 @@ struct options {
 	uint64_t direction;	 /* enum direction */
 	uint64_t stdin_mode;	 /* 0 auto, 1 ignore */
 	uint64_t exclude_stream; /* enum exclude_stream */
+	uint64_t precision;	 /* enum precision */
 	struct lowered lowered;
 	bool promiscuous;
 	bool wait_reader;

@@ -11,7 +11,7 @@
 /* The record header of a pcap file, in host byte order (draft-ietf-opsawg-pcap, section 5). */
 struct packet_header {
 	uint32_t seconds;
-	uint32_t fraction; /* microseconds */
+	uint32_t fraction; /* of a second, in ticks: see packet_time() */
 	uint32_t caplen;   /* bytes kept */
 	uint32_t length;   /* bytes on the wire */
 };
@@ -21,7 +21,9 @@ struct packet {
 	const unsigned char *data;
 };
 
-#define PACKET_TICK 1000 /* ns that a fraction counts in, as tarcap writes it; 1 in files with nanoseconds */
+/* ns that a fraction counts in */
+#define PACKET_TICK_MICRO 1000
+#define PACKET_TICK_NANO 1
 
 /* A packet's time in ns since the epoch. */
 static inline uint64_t packet_time(const struct packet_header *header, uint32_t tick)

@@ -63,7 +63,7 @@ static enum records_event next_header(struct records *records)
 	if (!good_header(&header))
 		return damaged(records);
 	memcpy(records->file_header, records->partial, sizeof(header));
-	records->tick = header.magic == MAGIC_NANO ? 1 : 1000;
+	records->tick = header.magic == MAGIC_NANO ? PACKET_TICK_NANO : PACKET_TICK_MICRO;
 	records->snaplen = header.snaplen;
 	records->header_seen = true;
 	records->partial_used = 0;

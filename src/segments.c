@@ -3,12 +3,13 @@
 #include <string.h>
 
 void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
-		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen)
+		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick)
 {
 	*segments = (struct segments){
 		.pool = pool,
 		.limits = *limits,
 		.max_record = (uint32_t)sizeof(struct packet_header) + snaplen,
+		.tick = tick,
 	};
 	segments->tail = &segments->sealed;
 	memcpy(segments->file_header, file_header, PACKET_FILE_HEADER);
@@ -93,9 +94,9 @@ static bool follow_packet_clock(struct segments *segments, uint64_t time)
 }
 
 /* The one copy of a packet in user space. */
-static void append(struct segment *segment, const struct packet *packet)
+static void append(struct segment *segment, const struct packet *packet, uint32_t tick)
 {
-	uint64_t time = packet_time(&packet->header, PACKET_TICK);
+	uint64_t time = packet_time(&packet->header, tick);
 	unsigned char *to = segment->data + segment->used;
 
 	memcpy(to, &packet->header, sizeof(packet->header));
@@ -115,7 +116,7 @@ enum verdict segments_add(struct segments *segments, const struct packet *packet
 
 	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
 		return VERDICT_BYTES;
-	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header, PACKET_TICK)))
+	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header, segments->tick)))
 		return VERDICT_DURATION;
 	if (segments->open && segments->pool->segment_size - segments->open->used < size)
 		segments_seal(segments);
@@ -124,7 +125,7 @@ enum verdict segments_add(struct segments *segments, const struct packet *packet
 			return VERDICT_SEGMENTS;
 		open_segment(segments);
 	}
-	append(segments->open, packet);
+	append(segments->open, packet, segments->tick);
 	segments->packets++;
 	segments->bytes += size;
 

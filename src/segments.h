@@ -31,6 +31,7 @@ struct segments {
 	struct segments_limits limits;
 	unsigned char file_header[PACKET_FILE_HEADER];
 	uint32_t max_record;
+	uint32_t tick;		/* ns that a packet's fraction counts in */
 	struct segment *open;	/* being filled, or NULL */
 	struct segment *sealed; /* oldest first, waiting to be sent */
 	struct segment **tail;
@@ -43,9 +44,12 @@ struct segments {
 	uint64_t start, cut_at, cut_interval, cut_interval_max;
 };
 
-/* file_header stands at the front of each segment; snaplen is the largest caplen. The pool stays the caller's. */
+/*
+ * file_header stands at the front of each segment; snaplen is the largest caplen, tick what the packets' fractions
+ * count in (packet_time). The pool stays the caller's.
+ */
 void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
-		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen);
+		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick);
 
 /*
  * Begin to cut every cut_interval ns; 0 means after 1 s, which doubles with each cut up to 10 s. start is now, in

@@ -354,9 +354,9 @@ def tar_members(data):
 
 
 class Record:
-    def __init__(self, seconds, fraction, caplen, length, data):
+    def __init__(self, seconds, fraction, caplen, length, data, tick=1000):
         self.seconds, self.fraction, self.caplen, self.length, self.data = seconds, fraction, caplen, length, data
-        self.time = seconds * 10**9 + fraction * 1000
+        self.time = seconds * 10**9 + fraction * tick
 
 
 class Pcap:
@@ -365,12 +365,13 @@ class Pcap:
     def __init__(self, name, data):
         self.name, self.data = name, data
         magic, major, minor, _, _, self.snaplen, self.linktype = struct.unpack("<IHHiIII", data[:24])
-        assert (magic, major, minor) == (0xa1b2c3d4, 2, 4)
+        assert magic in (0xa1b2c3d4, 0xa1b23c4d) and (major, minor) == (2, 4)
+        self.tick = 1000 if magic == 0xa1b2c3d4 else 1
         self.records, at = [], 24
         while at < len(data):
             seconds, fraction, caplen, length = struct.unpack_from("<IIII", data, at)
             assert at + 16 + caplen <= len(data), f"{name} is torn"
-            self.records.append(Record(seconds, fraction, caplen, length, data[at + 16:at + 16 + caplen]))
+            self.records.append(Record(seconds, fraction, caplen, length, data[at + 16:at + 16 + caplen], self.tick))
             at += 16 + caplen
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, TARCAP, Capture, Flood, frame, in_namespace, number_of, numbered, raw_socket, run,
+from tarcap import (MAC_A, MAC_B, TARCAP, Capture, Flood, Pcap, frame, in_namespace, number_of, numbered, raw_socket, run,
                     sh, udp, udp_port, wait_until)
 
 
@@ -479,6 +479,27 @@ def test_readiness_line_says_limits_and_memory(wire):
     assert line.startswith("tarcap: listening on tc0, link-type EN10MB (Ethernet), snapshot length 100 bytes")
     assert "90s" in line and "3M" in line and "pool 4M" in line
     capture.end().whole()
+
+
+@pytest.mark.parametrize("flags", [["--nano"], ["--micro", "--time-stamp-precision", "nano"]])
+def test_nanoseconds(wire, tmp_path, flags):
+    capture = Capture(wire, *flags)
+    before = time.time_ns()
+    wire.send(numbered(50))
+    archive = capture.end().whole()
+    times = [record.time for record in archive.records]
+    assert before <= times[0] and times[-1] <= time.time_ns() and times == sorted(times)
+    assert len({moment % 1000 for moment in times}) > 10  # not microseconds with noughts
+    assert archive.account["time_stamp_precision"] == archive.capture["interface"]["time_stamp_precision"] == "nano"
+    path = tmp_path / "x.pcap"
+    path.write_bytes(run("join", stdin=archive.data).out)
+    assert Pcap("joined", path.read_bytes()).tick == 1
+    printed = sh("tcpdump", "--nano", "-tt", "-nr", path).stdout.splitlines()
+    assert [int(line.split()[0].replace(".", "")) for line in printed
+            if not line.startswith("\t")] == times
+    micro = run("-r", path)
+    assert [record.time for record in micro.whole().records] == [moment // 1000 * 1000 for moment in times]
+    assert [record.time for record in run("--nano", "-r", path).whole().records] == times
 
 
 def test_end_is_said_in_tcpdumps_words(wire):

@@ -24,7 +24,7 @@ static void start(struct fixture *f, unsigned count, struct segments_limits limi
 	struct err err = {0};
 
 	assert_int_equal(pool_open(&f->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
-	segments_init(&f->segments, &f->pool, &limits, header, SNAPLEN);
+	segments_init(&f->segments, &f->pool, &limits, header, SNAPLEN, PACKET_TICK_MICRO);
 	segments_start_clock(&f->segments, 100 * SECOND, interval, packet_clock);
 }
 
