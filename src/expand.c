@@ -20,12 +20,12 @@ struct expand *expand_open(struct err *err)
 {
 	struct expand *expand = calloc(1, sizeof(*expand));
 
-	if (expand && (expand->stream = ZSTD_createDStream())) {
-		ZSTD_DCtx_setParameter(expand->stream, ZSTD_d_windowLogMax, EXPAND_WINDOW_LOG);
+	/* Without that bound a member would say how much memory it takes. */
+	if (expand && (expand->stream = ZSTD_createDStream()) &&
+	    !ZSTD_isError(ZSTD_DCtx_setParameter(expand->stream, ZSTD_d_windowLogMax, EXPAND_WINDOW_LOG)))
 		return expand;
-	}
 	err_sys(err, ENOMEM, "memory for zstd");
-	free(expand);
+	expand_close(expand);
 	return NULL;
 }
 
