@@ -17,6 +17,7 @@ struct listing {
  */
 static unsigned char *arena;
 static size_t arena_used;
+static struct listing opened; /* one at a time, as the arena is */
 
 static void *take(size_t size)
 {
@@ -48,12 +49,17 @@ static bool is_small(const char *text, size_t size)
 
 static struct listing *parse(const char *text, size_t size)
 {
-	struct listing *listing = take(sizeof(*listing));
+	opened.root = json_loadb(text, size, 0, NULL);
+	opened.files = json_object_get(opened.root, "files");
+	opened.interfaces = json_object_get(opened.root, "interfaces");
+	return opened.root ? &opened : NULL;
+}
 
-	listing->root = json_loadb(text, size, 0, NULL);
-	listing->files = json_object_get(listing->root, "files");
-	listing->interfaces = json_object_get(listing->root, "interfaces");
-	return listing;
+static void close_arena(void)
+{
+	json_set_alloc_funcs(malloc, free);
+	munmap(arena, ARENA);
+	arena = NULL;
 }
 
 struct listing *listing_open(const char *text, size_t size, const char **reason)
@@ -72,20 +78,16 @@ struct listing *listing_open(const char *text, size_t size, const char **reason)
 	json_set_alloc_funcs(take, give);
 	*reason = "no JSON";
 	listing = parse(text, size);
-	if (listing->root)
-		return listing;
-	listing_close(listing);
-	return NULL;
+	if (!listing)
+		close_arena();
+	return listing;
 }
 
 /* cppcheck-suppress constParameter ; it ends here */
 void listing_close(struct listing *listing)
 {
-	if (!listing)
-		return;
-	json_set_alloc_funcs(malloc, free);
-	munmap(arena, ARENA);
-	arena = NULL;
+	if (listing)
+		close_arena();
 }
 
 static bool number(const json_t *object, const char *key, uint64_t *value)
