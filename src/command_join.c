@@ -105,12 +105,15 @@ static int write_output(void *context, const void *data, size_t size, struct err
 
 static int open_source(const struct join_options *options, struct err *err)
 {
-	int fd = STDIN_FILENO;
+	int fd;
 
-	if (options->path && (fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0)
-		return err_sys(err, errno, "%.200s", options->path);
 	if (!options->path && isatty(STDIN_FILENO))
 		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
+	if (!options->path)
+		return STDIN_FILENO;
+	fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		err_sys(err, errno, "%.200s", options->path);
 	return fd;
 }
 
