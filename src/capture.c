@@ -319,7 +319,7 @@ struct reading {
 
 static void take(unsigned char *context, const struct pcap_pkthdr *header, const unsigned char *data)
 {
-	struct reading *reading = (struct reading *)context;
+	struct reading *reading = (void *)context;
 	uint32_t snaplen = reading->capture->snaplen;
 	struct packet packet = {
 		.header =

@@ -123,7 +123,7 @@ int ceilings_apply(struct options *options, struct err *err)
 	const struct limit limits[] = {
 		{"--duration",
 		 "TARCAP_MAX_DURATION",
-		 {NUMBER_DURATION, CLOCK_SECOND / 1000, 366 * 86400 * CLOCK_SECOND, 0},
+		 {NUMBER_DURATION, CLOCK_SECOND / 1000, UINT64_C(366) * 86400 * CLOCK_SECOND, 0},
 		 live ? live_duration : 0,
 		 &options->duration,
 		 &options->lowered.duration},

@@ -16,7 +16,7 @@
 #include "say.h"
 #include "signals.h"
 
-#define TTL_MAX (366 * 86400 * CLOCK_SECOND)
+#define TTL_MAX (UINT64_C(366) * 86400 * CLOCK_SECOND)
 #define END_TIME (6 * CLOCK_SECOND) /* for captures to end in: they take 5 s at most */
 #define LOOK_EVERY (CLOCK_SECOND / 10)
 #define FAREWELL (CLOCK_SECOND / 4) /* for 'tarcap stop', which ends with us, to see that the captures have ended */

@@ -76,7 +76,7 @@ static enum status capture_path(const char *path, const char *duration, struct e
 		if (strlen(path) >= sizeof(options.name)) {
 			err_set(err, STATUS_USAGE, "%.100s: too long", path);
 		} else {
-			strcpy(options.name, path);
+			memcpy(options.name, path, strlen(path) + 1);
 			for (size_t end = strlen(path); end > 0 && options.name[end - 1] == '/'; end--)
 				options.name[end - 1] = '\0';
 			status = capture_as_asked(&options, err);

@@ -106,7 +106,7 @@ static bool look_at(const char *pid, const char *own_cgroup, char *command, stru
 {
 	ssize_t size;
 
-	process->pid = (pid_t)atoi(pid);
+	process->pid = (pid_t)strtol(pid, NULL, 10);
 	if (process->pid <= 0 || process->pid == getpid() || !is_tarcap(pid) || !is_ours(pid, own_cgroup))
 		return false;
 	size = read_proc(pid, "cmdline", command, COMMAND_SIZE);

@@ -45,7 +45,7 @@ static bool is_address(const char *text)
 
 static bool is_port(const char *digits)
 {
-	int port = atoi(digits);
+	unsigned long port = strtoul(digits, NULL, 10);
 
 	return port > 0 && port <= UINT16_MAX;
 }

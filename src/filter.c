@@ -73,6 +73,7 @@ int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
 	socklen_t length = 0;
 
 	/* The length is in instructions; asked with 0, the kernel only tells it: socket(7), SO_GET_FILTER. */
+	/* cppcheck-suppress nullPointer ; with 0 nothing is written there */
 	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) < 0 || length == 0 || length > FILTER_KERNEL_MAX ||
 	    getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, instructions, &length) < 0)
 		return 0;

@@ -117,7 +117,7 @@ static void begin_member(struct join *join)
 	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
 	if (below && strlen(name) < sizeof(member->name))
 		member->kind = naming_kind(name, &member->compressed, &member->number);
-	snprintf(member->name, sizeof(member->name), "%s", name);
+	snprintf(member->name, sizeof(member->name), "%.*s", ROLL_NAME_SIZE - 1, name);
 	if (member->kind == NAMING_PACKETS)
 		begin_packets(join);
 }

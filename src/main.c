@@ -15,6 +15,8 @@
 static int fill_standard_descriptors(struct err *err)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* cppcheck-suppress leakReturnValNotUsed ; it stays open, as it would have come */
+		/* NOLINTNEXTLINE(android-cloexec-open): and is handed on, as 0, 1 and 2 are */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
 			return err_sys(err, errno, "descriptor %d is closed, and so is /dev/null", fd);
 	}

@@ -185,9 +185,12 @@ static int append_json(struct manifest *manifest, json_t *value, size_t flags, s
 /* text as JSON; bytes that are no UTF-8 become '?', where a name or a path has such. */
 static json_t *json_text(const char *text)
 {
-	json_t *value = text ? json_string(text) : json_null();
+	json_t *value;
 	char *copy;
 
+	if (!text)
+		return json_null();
+	value = json_string(text);
 	if (value)
 		return value;
 	copy = strdup(text);
@@ -225,7 +228,9 @@ static json_t *json_seconds(uint64_t nanoseconds)
 /* A duration, which is whole milliseconds. */
 static json_t *json_duration(uint64_t nanoseconds)
 {
-	return nanoseconds ? json_real((double)(nanoseconds / 1000000) / 1000.0) : json_null();
+	uint64_t milliseconds = nanoseconds / 1000000;
+
+	return nanoseconds ? json_real((double)milliseconds / 1000.0) : json_null();
 }
 
 static json_t *json_limits(const struct options *options)
@@ -238,7 +243,7 @@ static json_t *json_limits(const struct options *options)
 static json_t *json_memory(const struct manifest_setup *setup)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)setup->capture->ring, "pool_bytes",
-			 (json_int_t)(setup->pool->count * setup->pool->segment_size), "segment_bytes",
+			 (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size, "segment_bytes",
 			 (json_int_t)setup->pool->segment_size, "manifest_bytes", (json_int_t)manifest_memory());
 }
 

@@ -27,10 +27,10 @@ void match_close(struct match *match);
 uint64_t match_begin(struct match *match, const char *name);
 
 /* The same file has ended. */
-void match_end(struct match *match, const struct match_file *file);
+void match_end(struct match *match, const struct match_file *came);
 
 /* A manifest lists a file. */
-void match_listed(struct match *match, const struct listing_file *file);
+void match_listed(struct match *match, const struct listing_file *listed);
 
 /* All has come: what is missing, and, if every list has been read, what is not listed. */
 void match_finish(struct match *match, bool all_read);

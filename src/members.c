@@ -77,7 +77,7 @@ static bool octal(const unsigned char *field, size_t length, uint64_t *value)
 
 static bool is_header(const unsigned char *block)
 {
-	uint64_t given, size, sum = CHECKSUM_LENGTH * ' ';
+	uint64_t given, size, sum = (uint64_t)CHECKSUM_LENGTH * ' ';
 
 	if (memcmp(block + MAGIC_AT, magic, sizeof(magic)) != 0 ||
 	    !octal(block + CHECKSUM_AT, CHECKSUM_LENGTH, &given) || !octal(block + SIZE_AT, SIZE_LENGTH, &size))

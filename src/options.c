@@ -25,7 +25,7 @@ enum kind {
 	KIND_REFUSED, /* a tcpdump flag that cannot mean the same here; help says what to use */
 };
 
-#define DAYS(n) ((n)*86400 * CLOCK_SECOND)
+#define DAYS(n) (UINT64_C(n) * 86400 * CLOCK_SECOND)
 #define MIB (UINT64_C(1) << 20)
 
 /* One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. */
@@ -204,7 +204,7 @@ void options_safe_name(const char *text, char *name, size_t size)
 		int c = (unsigned char)text[i];
 		int keep = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
 			   c == '_' || c == '-';
-		name[i] = keep ? text[i] : '-';
+		name[i] = (char)(keep ? c : '-');
 	}
 	name[i] = '\0';
 }

@@ -10,7 +10,7 @@
 
 #define OUTBOX_SMALL 4096 /* bytes of headers and padding it can hold */
 #define OUTBOX_PARTS 8
-#define OUTBOX_CHUNK (256 * 1024) /* bytes per write: the reader starts on one while we make the next */
+#define OUTBOX_CHUNK ((size_t)256 << 10) /* bytes per write: the reader starts on one while we make the next */
 
 struct outbox {
 	struct iovec parts[OUTBOX_PARTS];
