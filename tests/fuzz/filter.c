@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		PROMISE(program); /* what was set can also be compiled */
 		data += 1 + length, size -= 1 + length;
-		packet = malloc(size);
+		packet = malloc(size + !size);
 		memcpy(packet, data, size);
 		filter_matches(program, packet, (unsigned)size + 100, (unsigned)size);
 		free(packet);

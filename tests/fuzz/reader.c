@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_result(status == STATUS_OK ? 0 : -1, &err);
 	PROMISE(fstat(out, &output) == 0 && output.st_size % 512 == 0);
 	/* An archive that is whole has a capture.json, a manifest.json and two zero blocks. */
-	PROMISE(status != STATUS_OK || output.st_size >= 6 * 512);
+	PROMISE(status != STATUS_OK || output.st_size >= 6L * 512);
 	if (status == STATUS_OK && !has_time_zero(out, output.st_size))
 		check_archive(out);
 	close(in);

@@ -240,7 +240,7 @@ int main(void)
 		cmocka_unit_test(failing_output),
 	};
 
-	seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : (unsigned)time(NULL);
+	seed = unit_seed((unsigned)time(NULL));
 	print_message("order: seed %u (SEED=%u repeats it)\n", seed, seed);
 	return cmocka_run_group_tests_name("order", tests, NULL, NULL);
 }

@@ -116,7 +116,7 @@ static void byte_limit(void **state)
 	struct fixture f;
 
 	(void)state;
-	start(&f, 4, (struct segments_limits){.bytes = 2 * (16 + 84)}, 0, false);
+	start(&f, 4, (struct segments_limits){.bytes = UINT64_C(2) * (16 + 84)}, 0, false);
 	assert_int_equal(add(&f, 0, 84), VERDICT_GO);
 	assert_int_equal(add(&f, 0, 85), VERDICT_BYTES);
 	assert_int_equal(f.segments.packets, 1);
@@ -202,7 +202,7 @@ static void packet_clock_room(void **state)
 /* Random packets, sizes and pops: what comes out is what went in, in order, and no segment is torn. */
 static void random_traffic(void **state)
 {
-	unsigned seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 0) : (unsigned)clock_real();
+	unsigned seed = unit_seed((unsigned)clock_real());
 	struct fixture f;
 	uint32_t next_in = 0, next_out = 0;
 

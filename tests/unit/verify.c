@@ -102,7 +102,7 @@ static void write_manifest(unsigned number, unsigned from, unsigned to, unsigned
 		      "2, "
 		      "\"after_limit\": 3, \"filtered_in_user_space\": 4, \"link_type_number\": 1, "
 		      "\"snapshot_length\": 96}]",
-		      parts, to - 1, packets, (to - 1) * 24 + 100 * packets, packets + 10, packets);
+		      parts, to - 1, packets, (to - 1) * 24UL + 100 * packets, packets + 10, packets);
 	print("}\n");
 }
 
@@ -414,7 +414,7 @@ static void hungry_text(void **state)
 /* Random damage to the text: never a crash. Whether it is found depends on where it is. */
 static void damaged_text(void **state)
 {
-	unsigned seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : 1;
+	unsigned seed = unit_seed(1);
 
 	(void)state;
 	for (int i = 0; i < 2000; i++) {
