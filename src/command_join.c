@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "join.h"
+#include "listing.h"
 #include "number.h"
 #include "output.h"
 #include "sandbox.h"
@@ -217,6 +218,7 @@ static enum status join_all(const struct join_options *options, struct err *err)
 	if (fd < 0)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);
+	listing_prepare();
 	output = malloc(sizeof(*output));
 	if (output && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0) {
 		output_init(output, STDOUT_FILENO);

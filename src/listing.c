@@ -62,6 +62,11 @@ static void close_arena(void)
 	arena = NULL;
 }
 
+void listing_prepare(void)
+{
+	json_object_seed(0);
+}
+
 struct listing *listing_open(const char *text, size_t size, const char **reason)
 {
 	struct listing *listing;

@@ -33,6 +33,12 @@ struct listing_summary {
 	const char *cause, *detail;
 };
 
+/*
+ * To be called while files can still be opened: jansson reads a number from /dev/urandom, so that nobody can know which
+ * names would all come into one chain of its tables. Else it makes do with the time.
+ */
+void listing_prepare(void);
+
 /* NULL with a short reason in *reason when it is no manifest: no JSON, or too large. */
 struct listing *listing_open(const char *text, size_t size, const char **reason);
 void listing_close(struct listing *listing);

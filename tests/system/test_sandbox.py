@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import Capture, numbered, run, sh
+from tarcap import Capture, numbered, pcap_file, run, sh
 import tarcap
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
@@ -68,6 +68,18 @@ def test_join_is_refused_everything_else(wire, tmp_path):
     results = tried(tmp_path / "log")
     assert results.pop("memory") == "allowed"
     assert set(results) == ALL and set(results.values()) == {"EPERM"}
+
+
+def test_join_has_its_secret_number_before(tmp_path):
+    """jansson's, which keeps an archive from filling one chain of its tables."""
+    archive, calls = tmp_path / "x.tar", tmp_path / "calls"
+    archive.write_bytes(run("-r", "-", stdin=pcap_file([(1, 0, b"", 0)])).out)
+    done = subprocess.run(["strace", "-qq", "-o", calls, "-e", "trace=open,openat,prctl", BUILD / "tarcap", "join", archive],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    opened, confined = [[i for i, line in enumerate(calls.read_text().splitlines()) if word in line]
+                        for word in ("/dev/urandom", "PR_SET_SECCOMP")]
+    assert len(opened) == len(confined) == 1 and opened < confined
 
 
 def test_landlock_alone(wire, tmp_path):
