@@ -1,7 +1,7 @@
 # tarcap. See 'make help'. Everything made goes below $(BUILD); V=1 shows the commands.
 BUILD ?= build
-ARCH ?= amd64
-LIBS := $(BUILD)/libs/$(ARCH)
+ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)# this machine's
+ARCHES ?= amd64 arm64# what is shipped
 SIZE_LIMIT := 921600 # bytes: 900 KiB
 SOAK_TIME ?= 600
 
@@ -9,10 +9,9 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wformat=2 -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 STANDARD := -std=c17 -D_GNU_SOURCE
-MUSL_CC = $(LIBS)/bin/musl-gcc
 LDLIBS := -larchive -lzstd -lpcap -ljansson
 LINKED := musl libpcap libarchive libzstd jansson
-SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(LIBS)/versions; done | paste -sd, | sed 's/,/, /g')
+SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(BUILD)/sources/versions; done | paste -sd, | sed 's/,/, /g')
 
 comma := ,
 SRC := $(wildcard src/*.c)
@@ -27,8 +26,9 @@ endif
 ## make: the development binary, build/dev/tarcap
 all: $(BUILD)/dev/tarcap
 
-## make static: the shipped binary, build/amd64/tarcap (and build/tarcap, a link to it)
-static: $(BUILD)/$(ARCH)/tarcap
+## make static: the shipped binaries, build/amd64/tarcap and build/arm64/tarcap; build/tarcap is a link to this machine's.
+##   One alone: make static ARCHES=amd64
+static: $(ARCHES:%=$(BUILD)/%/tarcap)
 	@:
 
 ## make image: the container image tarcap:latest, with docker, podman or buildah
@@ -36,7 +36,7 @@ image: $(BUILD)/$(ARCH)/layer.tar
 	$(Q)image/build $(BUILD)/$(ARCH)/layer.tar
 
 ## make demo: capture a web server container's traffic and show what came out (does all set-up)
-demo: static
+demo: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/demo/run
 
 ## make test: all tests (does all set-up; as root, for interfaces and a container engine)
@@ -48,7 +48,7 @@ coverage:
 	$(Q)ONLY="units asan fault" tests/run
 
 ## make soak: one capture for SOAK_TIME seconds (600): memory and descriptors stay flat, every packet is accounted for
-soak: static
+soak: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/soak $(SOAK_TIME)
 
 # Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
@@ -74,11 +74,11 @@ $(BUILD)/fault/tarcap: tests/fault/fault.c $(BUILD)/asan/tarcap
 		$$(nm $(@D)/fault.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 # The shipped program's objects, with attempts to do from inside the sandbox what it refuses.
-$(BUILD)/probe/tarcap: tests/sandbox/probe.c $(BUILD)/static/tarcap
+$(BUILD)/probe/tarcap: tests/sandbox/probe.c $(BUILD)/static/$(ARCH)/tarcap
 	$(call say,PROBE,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(MUSL_CC) $(STANDARD) $(WARNINGS) -O2 $(KERNEL_HEADERS) -Isrc -c -o $(@D)/probe.o $<
-	$(Q)$(MUSL_CC) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static_OBJ) -L$(LIBS)/lib $(LDLIBS) \
+	$(Q)$(call musl_cc,$(ARCH)) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$(ARCH)) -Isrc -c -o $(@D)/probe.o $<
+	$(Q)$(call musl_cc,$(ARCH)) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static/$(ARCH)_OBJ) -L$(BUILD)/libs/$(ARCH)/lib $(LDLIBS) \
 		$$(nm $(@D)/probe.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 # Fuzz targets: each tests/fuzz/NAME.c with every part but main, by clang. What they find is kept below $(BUILD)/fuzz.
@@ -103,7 +103,7 @@ $(BUILD)/sources/versions: | image/libraries
 	$(Q)BUILD=$(abspath $(BUILD)) image/libraries fetch
 
 # The link is made anew by each build of the libraries; its age says nothing, so 'done' is what counts.
-$(BUILD)/libs/%/done: image/libraries $(BUILD)/sources/versions
+$(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
 	$(Q)BUILD=$(abspath $(BUILD)) image/libraries build $*
 	$(Q)touch $@
 
@@ -125,32 +125,34 @@ endef
 
 ASAN_FLAGS := -O1 -g -DSANDBOX_OPEN -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_FLAGS := $(ASAN_FLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
-HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=0 -ffunction-sections -fdata-sections
-KERNEL_HEADERS = -isystem $(LIBS)/kernel
+# The musl build, for one machine.
+musl_cc = $(BUILD)/libs/$(1)/bin/musl-gcc
+musl_flags = $(shell image/hardening $(1)) -ffunction-sections -fdata-sections -isystem $(BUILD)/libs/$(1)/kernel
 LINK_STATIC := -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro -Wl,--build-id=none
 
-$(eval $(call binary,dev,$(ARCH),$(MUSL_CC),$(CFLAGS) $(HARDENING) $$(KERNEL_HEADERS),$(LINK_STATIC)))
-$(eval $(call binary,static,$(ARCH),$(MUSL_CC),-O2 -g0 $(HARDENING) -ffile-prefix-map=$(CURDIR)=. $$(KERNEL_HEADERS),$(LINK_STATIC) -s))
+$(eval $(call binary,dev,$(ARCH),$(call musl_cc,$(ARCH)),$(CFLAGS) $(call musl_flags,$(ARCH)),$(LINK_STATIC)))
+$(foreach arch,$(ARCHES),$(eval $(call binary,static/$(arch),$(arch),$(call musl_cc,$(arch)),\
+	-O2 -g0 -ffile-prefix-map=$(CURDIR)=. $(call musl_flags,$(arch)),$(LINK_STATIC) -s)))
 # It counts the lines it runs, for tests/coverage; what is linked with its objects needs -lgcov.
 $(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS) --coverage,))
 $(eval $(call binary,fuzz,fuzz,clang,$(FUZZ_FLAGS),))
 
-$(BUILD)/$(ARCH)/tarcap: $(BUILD)/static/tarcap
+$(ARCHES:%=$(BUILD)/%/tarcap): $(BUILD)/%/tarcap: $(BUILD)/static/%/tarcap image/check-static
 	$(call say,CHECK,$@)
 	$(Q)image/check-static $< $(SIZE_LIMIT)
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $< $@.new && mv $@.new $@ # the old one may be running
-	$(Q)ln -sfn $(ARCH)/tarcap $(BUILD)/tarcap
+	$(Q)[ $* != $(ARCH) ] || ln -sfn $*/tarcap $(BUILD)/tarcap
 
-$(BUILD)/$(ARCH)/layer.tar: $(BUILD)/$(ARCH)/tarcap image/layer $(wildcard image/root/etc/*)
+$(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap image/layer $(wildcard image/root/etc/*)
 	$(call say,LAYER,$@)
 	$(Q)image/layer $< $@
 
 PREFIX ?= /usr/local
 
 ## make install: the shipped binary and its manual page below $(DESTDIR)$(PREFIX), by default /usr/local
-install: static
-	$(Q)install -D -m 755 $(BUILD)/tarcap $(DESTDIR)$(PREFIX)/bin/tarcap
+install: $(BUILD)/$(ARCH)/tarcap
+	$(Q)install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tarcap
 	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
 
 help:
@@ -158,7 +160,7 @@ help:
 
 clean:
 	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/probe $(BUILD)/fuzz $(BUILD)/coverage \
-		$(BUILD)/$(ARCH) $(BUILD)/tarcap $(BUILD)/tests
+		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/tests
 
 distclean:
 	rm -rf $(BUILD)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+ARCHES = ["amd64", "arm64"]
 
 
 def run(*command, **more):
@@ -14,8 +15,9 @@ def run(*command, **more):
                           stderr=subprocess.STDOUT, text=True, timeout=120, **more)
 
 
-def test_static_binary_passes():
-    result = run("image/check-static", "build/amd64/tarcap", "921600")
+@pytest.mark.parametrize("arch", ARCHES)
+def test_shipped_binary_passes(arch):
+    result = run("image/check-static", f"build/{arch}/tarcap", "921600")
     assert result.returncode == 0, result.stdout
 
 
@@ -31,10 +33,11 @@ def test_large_binary_is_refused():
     assert "allowed are 1000" in result.stdout
 
 
-def test_shipped_binary_is_stripped_and_has_no_machine_path():
-    binary = (TOP / "build/amd64/tarcap").read_bytes()
+@pytest.mark.parametrize("arch", ARCHES)
+def test_shipped_binary_is_stripped_and_has_no_machine_path(arch):
+    binary = (TOP / f"build/{arch}/tarcap").read_bytes()
     assert str(TOP).encode() not in binary
-    assert ".symtab" not in run("readelf", "-SW", "build/amd64/tarcap").stdout
+    assert ".symtab" not in run("readelf", "-SW", f"build/{arch}/tarcap").stdout
 
 
 def test_fetch_without_network_says_so(tmp_path):
