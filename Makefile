@@ -125,14 +125,15 @@ endef
 
 ASAN_FLAGS := -O1 -g -DSANDBOX_OPEN -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_FLAGS := $(ASAN_FLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
-# The musl build, for one machine.
+# The hardened musl build, for one machine; -z text: a relocation that would need writable code is an error.
 musl_cc = $(BUILD)/libs/$(1)/bin/musl-gcc
 musl_flags = $(shell image/hardening $(1)) -ffunction-sections -fdata-sections -isystem $(BUILD)/libs/$(1)/kernel
-LINK_STATIC := -static -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro -Wl,--build-id=none
+LINK_STATIC := -static-pie -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections,--build-id=none
+link_amd64 := -Wl,-z,pack-relative-relocs
 
-$(eval $(call binary,dev,$(ARCH),$(call musl_cc,$(ARCH)),$(CFLAGS) $(call musl_flags,$(ARCH)),$(LINK_STATIC)))
+$(eval $(call binary,dev,$(ARCH),$(call musl_cc,$(ARCH)),$(CFLAGS) $(call musl_flags,$(ARCH)),$(LINK_STATIC) $(link_$(ARCH))))
 $(foreach arch,$(ARCHES),$(eval $(call binary,static/$(arch),$(arch),$(call musl_cc,$(arch)),\
-	-O2 -g0 -ffile-prefix-map=$(CURDIR)=. $(call musl_flags,$(arch)),$(LINK_STATIC) -s)))
+	-O2 -g0 -ffile-prefix-map=$(CURDIR)=. $(call musl_flags,$(arch)),$(LINK_STATIC) $(link_$(arch)) -s)))
 # It counts the lines it runs, for tests/coverage; what is linked with its objects needs -lgcov.
 $(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS) --coverage,))
 $(eval $(call binary,fuzz,fuzz,clang,$(FUZZ_FLAGS),))

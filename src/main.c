@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "err.h"
+#include "relro.h"
 #include "say.h"
 
 /*
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	enum status status = STATUS_FAILED;
 
+	relro_protect();
 	if (fill_standard_descriptors(&err) == 0)
 		status = call_command(argc, argv, &err);
 	/* Help, lists and filters are printed: they may not have fitted where stdout goes. */

@@ -1,6 +1,9 @@
-"""The build's own promises: what is refused, what is said, what comes out the same twice."""
+"""The build's own promises: what is refused, what is said, what is in the shipped binaries."""
 import os
 import pathlib
+import platform
+import re
+import signal
 import subprocess
 import sys
 
@@ -8,11 +11,20 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 ARCHES = ["amd64", "arm64"]
+TRIPLET = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
 def run(*command, **more):
     return subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120, **more)
+
+
+def elf(arch, *options):
+    return run("readelf", "-W", *options, f"build/{arch}/tarcap", env={**os.environ, "LC_ALL": "C"}).stdout
+
+
+def disassembly(arch, path, *options):
+    return run(TRIPLET[arch] + "-objdump", "-d", *options, path).stdout
 
 
 @pytest.mark.parametrize("arch", ARCHES)
@@ -33,11 +45,84 @@ def test_large_binary_is_refused():
     assert "allowed are 1000" in result.stdout
 
 
+@pytest.mark.parametrize("said, flags, assembly", [
+    ("its type is not DYN", "-static", ""),
+    ("has no flag NOW", "-static-pie -Wl,-z,lazy", ""),
+    ("has no GNU_RELRO", "-static-pie -Wl,-z,now,-z,norelro", ""),
+    ("has an executable stack", "-static-pie -Wl,-z,now,-z,execstack", ""),
+    ("is writable and executable", "-static-pie -Wl,-z,now", r'.section .both, \"awx\"'),
+    ("TEXTREL", "-static-pie -Wl,-z,now,-z,notext", ".quad main"),
+])
+def test_what_is_less_hardened_is_refused(tmp_path, said, flags, assembly):
+    (tmp_path / "empty.c").write_text(f'int main(void) {{ return 0; }}\n__asm__("{assembly}\\n.quad 0\\n.text");')
+    arch = "arm64" if platform.machine() == "aarch64" else "amd64"
+    done = run(f"build/libs/{arch}/bin/musl-gcc", *flags.split(), "-o", tmp_path / "empty", tmp_path / "empty.c")
+    assert done.returncode == 0, done.stdout
+    result = run("image/check-static", tmp_path / "empty", "921600")
+    assert result.returncode == 1
+    assert said in result.stdout
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_shipped_binary_is_a_hardened_static_pie(arch):
+    assert re.search(r"Type: +DYN ", elf(arch, "-h"))
+    segments = re.findall(r"^ +([A-Z_]+) +0x\S+ 0x\S+ 0x\S+ 0x\S+ 0x\S+ ([R ][W ][E ])", elf(arch, "-l"), re.M)
+    flags = dict(segments)
+    assert "INTERP" not in flags
+    assert flags["GNU_RELRO"] == "R  "
+    assert flags["GNU_STACK"] == "RW "
+    loaded = [flag for kind, flag in segments if kind == "LOAD"]
+    assert sorted(loaded) == sorted(["R  ", "R E", "R  ", "RW "])  # code and constants lie apart
+    dynamic = elf(arch, "-d")
+    assert re.search(r"FLAGS_1\) +Flags: NOW PIE", dynamic)
+    assert "NEEDED" not in dynamic and "TEXTREL" not in dynamic
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_our_code_and_every_library_have_the_stack_protector(arch):
+    parts = [f"build/static/{arch}/obj/run.o"]
+    parts += [f"build/libs/{arch}/lib/{name}.a" for name in ("libc", "libpcap", "libarchive", "libzstd", "libjansson")]
+    for part in parts:
+        assert re.search(r"UND __stack_chk_fail$", run("readelf", "-Ws", part).stdout, re.M), part
+
+
+def test_return_addresses_are_signed_on_arm64():
+    code = disassembly("arm64", "build/arm64/tarcap")
+    assert code.count("paciasp") > 500
+    assert code.count("autiasp") > 500
+
+
+def test_what_takes_a_packet_clears_no_memory():
+    """All else is built to clear its local variables; for this function that would be the dearest part of it."""
+    code = disassembly("amd64", "build/libs/amd64/lib/libpcap.a")
+    functions = re.split(r"^[0-9a-f]+ <(.*)>:$", code, flags=re.M)
+    functions = dict(zip(functions[1::2], functions[2::2]))
+    assert "rep stos" not in functions["pcap_handle_packet_mmap"]
+    assert "rep stos" in functions["pcap_compile"]
+
+
+def test_shipped_binary_is_loaded_elsewhere_each_time_and_its_constants_are_read_only():
+    places = set()
+    for _ in range(4):
+        process = subprocess.Popen([TOP / "build/tarcap", "hold"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            assert b"holding" in process.stderr.readline()
+            maps = [line.split() for line in pathlib.Path(f"/proc/{process.pid}/maps").read_text().splitlines()]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=10)
+        own = [line for line in maps if line[-1].endswith("/tarcap")]
+        places.add(own[0][0])
+        # Headers, code, constants; then what start-up wrote, read-only by now; then variables.
+        assert [line[1] for line in own] == ["r--p", "r-xp", "r--p", "r--p", "rw-p"]
+    assert len(places) > 1, places
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_shipped_binary_is_stripped_and_has_no_machine_path(arch):
     binary = (TOP / f"build/{arch}/tarcap").read_bytes()
     assert str(TOP).encode() not in binary
-    assert ".symtab" not in run("readelf", "-SW", f"build/{arch}/tarcap").stdout
+    assert ".symtab" not in elf(arch, "-S")
 
 
 def test_fetch_without_network_says_so(tmp_path):
