@@ -1,10 +1,14 @@
-/* A filter: compiled for some link type as for -r, and run over a packet. */
+/* A filter: compiled for some link type as for -r, and run over a packet; then with the cut of --headers behind it. */
 #include "fuzz.h"
 
+#include <linux/filter.h>
 #include <netdb.h>
+#include <pcap/pcap.h>
 
+#include "../unit/dissector.h"
 #include "capture.h"
 #include "filter.h"
+#include "headers.h"
 #include "options.h"
 
 #define TEXT_MAX 80 /* libpcap's optimizer takes seconds for some longer ones */
@@ -38,6 +42,28 @@ static int open_with(struct capture *capture, uint32_t link_type, const char *te
 	return result;
 }
 
+static unsigned run(const struct sock_filter *program, const uint8_t *packet, unsigned size)
+{
+	return bpf_filter((const struct bpf_insn *)program, packet, size, size);
+}
+
+/* What the filter takes is cut where a plain dissector would cut it; what it doesn't take stays so. */
+static void cut(int link_type, const struct bpf_program *program, const uint8_t *packet, unsigned size)
+{
+	struct headers headers = {link_type, false, SNAPLEN_MAX};
+	unsigned max = program->bf_len + HEADERS_INSTRUCTIONS_MAX, length, plain;
+	struct sock_filter *both = calloc(max, sizeof(*both));
+
+	memcpy(both, program->bf_insns, program->bf_len * sizeof(*both));
+	plain = run(both, packet, size);
+	length = headers_append(both, program->bf_len, max, &headers);
+	PROMISE(length > program->bf_len && bpf_validate((struct bpf_insn *)both, (int)length));
+	length = run(both, packet, size);
+	PROMISE((length > 0) == (plain > 0));
+	PROMISE(plain == 0 || (length < size ? length : size) == dissect(link_type, packet, size));
+	free(both);
+}
+
 /* link type, text, 0, packet */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -64,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		packet = malloc(size + !size);
 		memcpy(packet, data, size);
 		filter_matches(program, packet, (unsigned)size + 100, (unsigned)size);
+		cut(pcap_datalink(capture.pcap), program, packet, (unsigned)size);
 		free(packet);
 		filter_free(program);
 	}
