@@ -218,6 +218,15 @@ static int set_filter(struct capture *capture, const char *direction, const char
 	return filter_set(capture->pcap, NULL, "", FILTER_KERNEL_MAX, err);
 }
 
+/* Where the kernel does not take the cut behind the filter, or not even that, we cut. */
+static int cut_to_headers(struct capture *capture, struct err *err)
+{
+	if (!capture->user_filter && filter_cut_in_kernel(capture->pcap, capture->fd))
+		return 0;
+	capture->headers = filter_headers(capture->pcap, err);
+	return capture->headers ? 0 : -1;
+}
+
 /* From here on nobody who may get hold of the socket can make it see more: socket(7), SO_LOCK_FILTER. */
 static int lock_filter(const struct capture *capture, struct err *err)
 {
@@ -247,6 +256,8 @@ int capture_open_live(struct capture *capture, const struct options *options, st
 		return -1;
 	if (set_filter(capture, direction_term(capture, options), options->filter, err) < 0)
 		return -1;
+	if (options->headers && cut_to_headers(capture, err) < 0)
+		return -1;
 	return lock_filter(capture, err);
 }
 
@@ -255,6 +266,7 @@ void capture_close(struct capture *capture)
 	if (capture->pcap)
 		pcap_close(capture->pcap);
 	filter_free(capture->user_filter);
+	filter_free(capture->headers);
 	if (capture->file > STDIN_FILENO)
 		close(capture->file);
 	free(capture->found_interface);
@@ -338,6 +350,8 @@ static void take(unsigned char *context, const struct pcap_pkthdr *header, const
 		reading->capture->rejected++;
 		return;
 	}
+	if (reading->capture->headers)
+		packet.header.caplen = filter_header_length(reading->capture->headers, data, packet.header.caplen);
 	reading->verdict = segments_add(reading->segments, &packet);
 	if (reading->verdict != VERDICT_GO)
 		pcap_breakloop(reading->capture->pcap);

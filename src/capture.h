@@ -31,6 +31,7 @@ struct capture {
 	uint64_t ring;			  /* bytes of ring the kernel granted */
 	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
+	struct bpf_program *headers;	  /* what cuts to --headers, when the kernel does not; else NULL */
 	uint64_t received;		  /* packets that passed the filter, those dropped included */
 	uint64_t dropped;		  /* by the kernel, because the ring was full */
 	uint64_t read;			  /* taken from the ring or the file */

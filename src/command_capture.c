@@ -61,9 +61,10 @@ static enum status dump_filter(const struct options *options, struct err *err)
 	else if (options->interface)
 		result = capture_open_live(&capture, options, err);
 	else
-		result = filter_dump_ethernet(options->filter, (int)options->snaplen, options->dump_level, err);
+		result = filter_dump_ethernet(options->filter, (int)options->snaplen, options->headers,
+					      options->dump_level, err);
 	if (result == 0 && capture.pcap)
-		result = filter_dump(capture.pcap, options->filter, options->dump_level, err);
+		result = filter_dump(capture.pcap, options->filter, options->headers, options->dump_level, err);
 	capture_close(&capture);
 	return result < 0 ? err->status : STATUS_OK;
 }

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "headers.h"
+
+_Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap's instructions are the kernel's");
+
 static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
 {
 	if (pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
@@ -66,10 +70,9 @@ int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned m
 	return 0;
 }
 
-int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
+/* The filter that the kernel has for fd: how many instructions, 0 for none. */
+static unsigned kernels_filter(int fd, struct sock_filter instructions[FILTER_KERNEL_MAX])
 {
-	static struct sock_filter instructions[FILTER_KERNEL_MAX];
-	struct sock_fprog program = {0, instructions};
 	socklen_t length = 0;
 
 	/* The length is in instructions; asked with 0, the kernel only tells it: socket(7), SO_GET_FILTER. */
@@ -77,7 +80,17 @@ int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
 	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) < 0 || length == 0 || length > FILTER_KERNEL_MAX ||
 	    getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, instructions, &length) < 0)
 		return 0;
-	program.len = (unsigned short)length;
+	return length;
+}
+
+int filter_leave_to_kernel(struct pcap *pcap, int fd, struct err *err)
+{
+	static struct sock_filter instructions[FILTER_KERNEL_MAX];
+	struct sock_fprog program = {0, instructions};
+
+	program.len = (unsigned short)kernels_filter(fd, instructions);
+	if (program.len == 0)
+		return 0;
 	if (filter_set(pcap, NULL, "", FILTER_KERNEL_MAX, err) < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
@@ -115,25 +128,89 @@ bool filter_matches(const struct bpf_program *program, const unsigned char *data
 	return bpf_filter(program->bf_insns, data, length, caplen) != 0;
 }
 
-int filter_dump(struct pcap *pcap, const char *text, int level, struct err *err)
+static struct headers headers_for(struct pcap *pcap, bool in_kernel)
+{
+	return (struct headers){pcap_datalink(pcap), in_kernel, (uint32_t)pcap_snapshot(pcap)};
+}
+
+bool filter_cut_in_kernel(struct pcap *pcap, int fd)
+{
+	static struct sock_filter instructions[FILTER_KERNEL_MAX];
+	struct sock_fprog program = {0, instructions};
+	struct headers headers = headers_for(pcap, true);
+	unsigned length = kernels_filter(fd, instructions);
+
+	if (length > 0)
+		length = headers_append(instructions, length, FILTER_KERNEL_MAX, &headers);
+	program.len = (unsigned short)length;
+	return length > 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+struct bpf_program *filter_headers(struct pcap *pcap, struct err *err)
+{
+	struct sock_filter *instructions = calloc(HEADERS_INSTRUCTIONS_MAX, sizeof(*instructions));
+	struct bpf_program *program = calloc(1, sizeof(*program));
+	struct headers headers = headers_for(pcap, false);
+
+	if (program && instructions) {
+		program->bf_len = headers_program(instructions, &headers);
+		program->bf_insns = (struct bpf_insn *)instructions;
+		return program;
+	}
+	free(instructions);
+	free(program);
+	err_set(err, STATUS_FAILED, "--headers: out of memory");
+	return NULL;
+}
+
+unsigned filter_header_length(const struct bpf_program *headers, const unsigned char *data, unsigned caplen)
+{
+	/* caplen for the length, too: the program loads nothing behind that, and so never says 0. */
+	unsigned length = bpf_filter(headers->bf_insns, data, caplen, caplen);
+
+	return length < caplen ? length : caplen;
+}
+
+/* A copy of program with the cut behind it; NULL without memory. */
+static struct bpf_insn *with_headers(struct pcap *pcap, const struct bpf_program *program, unsigned *length)
+{
+	unsigned max = program->bf_len + HEADERS_INSTRUCTIONS_MAX;
+	struct sock_filter *both = calloc(max, sizeof(*both));
+	struct headers headers = headers_for(pcap, false);
+
+	if (!both)
+		return NULL;
+	memcpy(both, program->bf_insns, program->bf_len * sizeof(*both));
+	*length = headers_append(both, program->bf_len, max, &headers);
+	return (struct bpf_insn *)both;
+}
+
+int filter_dump(struct pcap *pcap, const char *text, bool headers, int level, struct err *err)
 {
 	struct bpf_program program;
+	struct bpf_insn *both;
+	unsigned length = 0;
 
 	if (compile(pcap, text, &program, err) < 0)
 		return -1;
+	both = headers ? with_headers(pcap, &program, &length) : NULL;
+	if (length > 0) {
+		pcap_freecode(&program);
+		program = (struct bpf_program){length, both};
+	}
 	bpf_dump(&program, level);
 	pcap_freecode(&program);
 	return 0;
 }
 
-int filter_dump_ethernet(const char *text, int snaplen, int level, struct err *err)
+int filter_dump_ethernet(const char *text, int snaplen, bool headers, int level, struct err *err)
 {
 	struct pcap *pcap = pcap_open_dead(DLT_EN10MB, snaplen);
 	int result;
 
 	if (!pcap)
 		return err_set(err, STATUS_FAILED, "the filter: out of memory");
-	result = filter_dump(pcap, text, level, err);
+	result = filter_dump(pcap, text, headers, level, err);
 	pcap_close(pcap);
 	return result;
 }

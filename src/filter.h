@@ -34,10 +34,25 @@ struct bpf_program *filter_compile(struct pcap *pcap, const char *term, const ch
 void filter_free(struct bpf_program *program);
 bool filter_matches(const struct bpf_program *program, const unsigned char *data, unsigned length, unsigned caplen);
 
-/* tcpdump's -d, -dd (level 2) and -ddd (level 3): print text, compiled for pcap's link type, to stdout. */
-int filter_dump(struct pcap *pcap, const char *text, int level, struct err *err);
+/*
+ * Let the filter that the kernel has for pcap's packet socket fd also cut what it accepts to its headers (headers.h).
+ * False, with the filter as it was, when the kernel has none or does not take the longer one.
+ */
+bool filter_cut_in_kernel(struct pcap *pcap, int fd);
+
+/* The same cut for the packets that pcap gives, for filter_header_length(). malloc'ed; NULL on failure. */
+struct bpf_program *filter_headers(struct pcap *pcap, struct err *err);
+
+/* How many bytes of data to keep: at most caplen, and 0 only when that is. */
+unsigned filter_header_length(const struct bpf_program *headers, const unsigned char *data, unsigned caplen);
+
+/*
+ * tcpdump's -d, -dd (level 2) and -ddd (level 3): print text, compiled for pcap's link type, to stdout; with headers,
+ * including the cut.
+ */
+int filter_dump(struct pcap *pcap, const char *text, bool headers, int level, struct err *err);
 
 /* The same for Ethernet, where no interface or file was named. */
-int filter_dump_ethernet(const char *text, int snaplen, int level, struct err *err);
+int filter_dump_ethernet(const char *text, int snaplen, bool headers, int level, struct err *err);
 
 #endif

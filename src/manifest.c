@@ -257,10 +257,10 @@ static json_t *json_interface(const struct manifest_setup *setup)
 {
 	const struct capture *capture = setup->capture;
 
-	return json_pack("{s:o, s:o, s:i, s:I, s:s}", "name", json_interface_name(setup), "link_type",
+	return json_pack("{s:o, s:o, s:i, s:I, s:b, s:s}", "name", json_interface_name(setup), "link_type",
 			 json_text(capture->link_type), "link_type_number", capture->link_type_number,
-			 "snapshot_length", (json_int_t)capture->snaplen, "time_stamp_precision",
-			 capture->tick == PACKET_TICK_NANO ? "nano" : "micro");
+			 "snapshot_length", (json_int_t)capture->snaplen, "headers", setup->options->headers,
+			 "time_stamp_precision", capture->tick == PACKET_TICK_NANO ? "nano" : "micro");
 }
 
 static json_t *json_excluded(const struct capture *capture)

@@ -87,5 +87,9 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
 	capture_note_format(capture);
-	return filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err);
+	if (filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err) < 0)
+		return -1;
+	if (options->headers)
+		capture->headers = filter_headers(capture->pcap, err);
+	return err->status ? -1 : 0;
 }

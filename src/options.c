@@ -66,6 +66,8 @@ static const struct flag flags[] = {
 	 .help = "print the compiled filter and exit (-dd: as C, -ddd: as numbers)"},
 	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
 	 .help = "keep at most N bytes of each packet (0: 262144)"},
+	{0, "headers", KIND_SET, NULL, AT(headers),
+	 .help = "keep only the headers of each packet, up to TCP's or UDP's"},
 	{0, "time-stamp-precision", KIND_CHOICE, "micro|nano", AT(precision), .choices = precision_choices,
 	 .help = "precision of the packets' times (default micro)"},
 	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO,

@@ -56,6 +56,7 @@ struct options {
 	uint64_t exclude_stream; /* enum exclude_stream */
 	uint64_t precision;	 /* enum precision */
 	struct lowered lowered;
+	bool headers; /* keep only these of each packet */
 	bool promiscuous;
 	bool wait_reader;
 	bool raw;	    /* one pcap file instead of an archive */

@@ -34,6 +34,9 @@ void report_warnings(const struct capture *capture, const struct options *option
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
 	if (capture->user_filter)
 		say("the filter is too long for the kernel: every packet is copied, and filtered here");
+	else if (capture->headers && capture->fd >= 0)
+		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
+		    "and cut here");
 	if (capture->excluded[0] && !options->quiet)
 		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)",
 		    capture->excluded);
@@ -76,6 +79,7 @@ void report_ready(const struct capture *capture, const struct options *options, 
 {
 	char limits[160], link[160], ring[NUMBER_TEXT_SIZE], memory[NUMBER_TEXT_SIZE];
 	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
+	const char *headers = options->headers ? ", headers only" : "";
 
 	if (options->quiet)
 		return;
@@ -84,12 +88,12 @@ void report_ready(const struct capture *capture, const struct options *options, 
 	number_format(NUMBER_SIZE, capture->ring, ring);
 	number_format(NUMBER_SIZE, pool->count * pool->segment_size, memory);
 	if (capture->fd < 0)
-		say("reading from file %s, link-type %s, snapshot length %u; %s; pool %s%s", capture->interface, link,
-		    capture->snaplen, limits, memory, lowered);
+		say("reading from file %s, link-type %s, snapshot length %u%s; %s; pool %s%s", capture->interface, link,
+		    capture->snaplen, headers, limits, memory, lowered);
 	else
-		say("listening on %s, link-type %s, snapshot length %u bytes%s; %s; ring %s, pool %s%s",
+		say("listening on %s, link-type %s, snapshot length %u bytes%s%s; %s; ring %s, pool %s%s",
 		    capture->interface, link, capture->snaplen,
-		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), limits, ring, memory, lowered);
+		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits, ring, memory, lowered);
 }
 
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped)

@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tarcap import TARCAP, TOP, Archive, Capture, Pcap, frame, lines, pcap_file, sh, tar_members
+from tarcap import TARCAP, TOP, Archive, Capture, Pcap, frame, lines, pcap_file, sh, tar_members, udp
 
 FAULT = os.path.abspath(os.environ.get("TARCAP_FAULT", TOP / "build/fault/tarcap"))
 BEYOND = 10**9  # no run makes so many calls
 START = 1_800_000_000
 COUNT = 300
 INPUT = [(START + number // 100, number, frame(number, 200)) for number in range(COUNT)]
-OFFLINE = ("-q", "-C", "16k", "-s", "300", "ether proto 0x88b5")
+OFFLINE = ("-q", "-C", "16k", "-s", "300", "--headers", "ether proto 0x88b5")
 SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=1", "LSAN_OPTIONS": "exitcode=98",
               "UBSAN_OPTIONS": "print_stacktrace=1", "GCOV_ERROR_FILE": "/dev/null"}
 
@@ -36,7 +36,7 @@ WRITES_PIPE = ["write:%d:EIO", "write:%d:EPIPE", "write:%d:EINTR", "write:%d:EAG
 # An error. Without memory, libpcap's scanner of filters and libarchive's strings say so themselves, and exit.
 LINE = re.compile("tarcap: .{10,}|out of dynamic memory in yy.*|Fatal Internal Error in libarchive: Out of memory")
 # What may be said though all goes well; the last by libpcap itself.
-WARNINGS = re.compile(r"^\d+ packets |kernel granted only|filtered here$|^Warning: .* filter")
+WARNINGS = re.compile(r"^\d+ packets |kernel granted only|(filtered|cut) here$|^Warning: .* filter")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_offline_to_a_file(packets, tmp_path, failure):
 def test_live(wire, tmp_path, failure):
     """Some of the calls, others each time."""
     command = ["nsenter", f"--net=/run/netns/{wire.b}", FAULT, "-i", "tc0", "-q", "-B", "2048", "-G", "100ms", "-c",
-               "60", "--duration", "2s", "ether proto 0x88b5"]
+               "60", "--duration", "2s", "--headers", "ether proto 0x88b5"]
     seed = random.randrange(10**6)
     choice = random.Random(seed)
     print("seed", seed)
@@ -267,6 +267,21 @@ def test_ring_is_granted_smaller(wire, tmp_path):
     archive = capture.wait().whole()
     assert archive.numbers() == list(range(100))
     assert 0 < archive.manifest["memory"]["ring_bytes"] < 32768 * 1024
+
+
+def test_kernel_without_room_for_the_longer_filter(wire, tmp_path):
+    """It keeps the short one, and the packets are cut in user space."""
+    namespace = ["nsenter", f"--net=/run/netns/{wire.b}"]
+    calls = trace(tmp_path / "trace", "setsockopt", TARCAP, "--headers", "-i", "tc0", "--duration", "100ms",
+                  "ether proto 0x88b5", before=namespace)
+    *_, last = [number for number, line in enumerate(calls, 1) if "SO_ATTACH_FILTER" in line]
+    capture = Capture(wire, "--headers", "-c", 100, "ether proto 0x88b5",
+                      before=traced(f"setsockopt:error=ENOMEM:when={last}"))
+    capture.heard("--headers", "and cut here")
+    wire.send(data for number in range(100) for data in (frame(number, 500), udp(number)))
+    archive = capture.wait().whole()
+    assert archive.numbers() == list(range(100)) and archive.lost() == {}
+    assert {(record.caplen, record.length) for record in archive.records} == {(142, 500)}
 
 
 @pytest.mark.parametrize("error, words", [("ENOSPC", "No space left"), ("EIO", "I/O error|Input/output error")])

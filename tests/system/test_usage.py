@@ -354,7 +354,7 @@ def test_capture_json_records_what_was_asked(wire):
     asked = archive.capture
     assert asked["filter"] == "udp port 5000" and asked["direction"] == "in" and asked["name"] == "web"
     assert asked["interface"] == {"name": "tc0", "link_type": "EN10MB", "link_type_number": 1, "snapshot_length": 77,
-                                  "time_stamp_precision": "micro"}
+                                  "headers": False, "time_stamp_precision": "micro"}
     assert asked["limits"] == {"duration_seconds": 90, "max_bytes": 1024, "packets": 5, "segments": 9}
     assert asked["segment_seconds"] == 3 and asked["source"] == "interface"
     assert json.dumps(asked["limits"]) == json.dumps(archive.manifest["limits"])
