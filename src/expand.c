@@ -12,7 +12,7 @@ struct expand {
 	ZSTD_inBuffer input;
 	size_t pending; /* what zstd said last: 0 when a frame has ended, and all of it is out */
 	bool damaged;
-	bool flushed; /* the output was not full: nothing waits in zstd */
+	bool flushed; /* nothing waits in zstd */
 	unsigned char output[OUTPUT_SIZE];
 };
 
@@ -60,7 +60,9 @@ enum expand_event expand_next(struct expand *expand, const unsigned char **data,
 			return EXPAND_MORE;
 		expand->pending = ZSTD_decompressStream(expand->stream, &output, &expand->input);
 		expand->damaged = ZSTD_isError(expand->pending);
-		expand->flushed = output.pos < output.size;
+		/* At a frame's end nothing does, though the output be full; asked again it would begin another frame.
+		 */
+		expand->flushed = output.pos < output.size || expand->pending == 0;
 	}
 	if (expand->damaged)
 		return EXPAND_DAMAGED;
