@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "compress.h"
 #include "number.h"
 
 #define KIB UINT64_C(1024)
@@ -63,6 +64,12 @@ static uint64_t round_down(uint64_t size, uint64_t unit)
 	return size / unit * unit;
 }
 
+/* What the compressor takes beside such a pool. */
+static uint64_t compressor(const struct options *options, uint64_t pool)
+{
+	return options->compression == COMPRESSION_NONE ? 0 : compress_memory(options_segment_size(options, pool));
+}
+
 static int no_room(const struct options *options, uint64_t ceiling, struct err *err)
 {
 	bool ring = options->buffer_kib != CEILINGS_NOT_GIVEN, pool = options->memory != CEILINGS_NOT_GIVEN;
@@ -72,6 +79,11 @@ static int no_room(const struct options *options, uint64_t ceiling, struct err *
 	number_format(NUMBER_SIZE, ring ? options->buffer_kib * KIB : 0, text[0]);
 	number_format(NUMBER_SIZE, pool ? options->memory : 0, text[1]);
 	number_format(NUMBER_SIZE, ceiling, text[2]);
+	if (options->compression != COMPRESSION_NONE)
+		return err_set(err, STATUS_USAGE,
+			       "--compress zstd: with it, -B/--buffer-size %s and --memory %s are above the ceiling "
+			       "TARCAP_MAX_MEMORY, %s%s",
+			       ring ? text[0] : "2M", pool ? text[1] : "2M", text[2], source);
 	if (ring && pool)
 		return err_set(
 			err, STATUS_USAGE,
@@ -83,7 +95,20 @@ static int no_room(const struct options *options, uint64_t ceiling, struct err *
 		       text[2], source);
 }
 
-/* What is asked for one of the two leaves the rest of the ceiling to the other; else they share it by thirds. */
+/* The largest pool that with its compressor takes at most so many bytes. */
+static uint64_t pool_within(const struct options *options, uint64_t size)
+{
+	uint64_t pool = round_down(size, POOL_UNIT);
+
+	while (pool > SHARE_MIN && pool + compressor(options, pool) > size)
+		pool -= POOL_UNIT;
+	return pool < SHARE_MIN ? SHARE_MIN : pool;
+}
+
+/*
+ * What is asked for one of the two leaves the rest of the ceiling to the other; else they share it by thirds. What the
+ * compressor takes goes with the pool.
+ */
 static int apply_memory(struct options *options, struct err *err)
 {
 	const struct number_range range = {NUMBER_SIZE, 2 * SHARE_MIN, 2048 * MIB, 0};
@@ -96,19 +121,17 @@ static int apply_memory(struct options *options, struct err *err)
 		return -1;
 	/* libpcap makes whole blocks of it. */
 	ring = options->read_file ? 0 : round_down(ring + RING_BLOCK - 1, RING_BLOCK);
-	options->lowered.memory = ring + pool > ceiling;
+	options->lowered.memory = ring + pool + compressor(options, pool) > ceiling;
 	if (options->lowered.memory) {
 		uint64_t ring_least = !ring ? 0 : ring_asked ? ring : SHARE_MIN;
 		uint64_t pool_least = pool_asked ? pool : SHARE_MIN;
 
-		if (ring_least + pool_least > ceiling)
+		if (ring_least + pool_least + compressor(options, pool_least) > ceiling)
 			return no_room(options, ceiling, err);
 		if (!pool_asked)
-			pool = round_down(ring_asked || !ring ? ceiling - ring : ceiling / 3, POOL_UNIT);
-		if (pool < SHARE_MIN)
-			pool = SHARE_MIN;
+			pool = pool_within(options, ring_asked || !ring ? ceiling - ring : ceiling / 3);
 		if (!ring_asked && ring)
-			ring = round_down(ceiling - pool, RING_BLOCK);
+			ring = round_down(ceiling - pool - compressor(options, pool), RING_BLOCK);
 	}
 	if (!ring_asked)
 		options->buffer_kib = ring / KIB;

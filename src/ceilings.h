@@ -1,6 +1,7 @@
 /*
  * Ceilings from the environment: TARCAP_MAX_DURATION, TARCAP_MAX_BYTES, TARCAP_MAX_SNAPLEN and TARCAP_MAX_MEMORY
- * (ring and pool together). Whoever may only exec in a container cannot lift them: its image has no shell and no env.
+ * (ring, pool and compressor together). Whoever may only exec in a container cannot lift them: its image has no shell
+ * and no env.
  */
 #ifndef TARCAP_CEILINGS_H
 #define TARCAP_CEILINGS_H

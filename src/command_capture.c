@@ -9,6 +9,7 @@
 #include "account.h"
 #include "capture.h"
 #include "command.h"
+#include "compress.h"
 #include "container.h"
 #include "deliver.h"
 #include "expand.h"
@@ -37,6 +38,7 @@ struct capturing {
 	struct pool pool;
 	struct segments segments;
 	struct delivery delivery;
+	struct compress *compress; /* or NULL */
 	struct tar *tar;
 	struct manifest *manifest;
 	struct signals signals;
@@ -160,12 +162,15 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 	if (capture_file_header(&c->capture, header, err) < 0 ||
 	    pool_open(&c->pool, options->memory, options->segment_size, err) < 0)
 		return -1;
+	if (options->compression != COMPRESSION_NONE && !(c->compress = compress_open(options->segment_size, err)))
+		return -1;
 	segments_init(&c->segments, &c->pool, &limits, header, c->capture.snaplen, c->capture.tick);
 	outbox_init(&c->delivery.outbox);
 	if (!(c->manifest = manifest_open(&setup, err)) ||
 	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))
 		return -1;
 	c->delivery.raw = options->raw;
+	c->delivery.compress = c->compress;
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
 }
 
@@ -173,6 +178,7 @@ static void close_all(struct capturing *c)
 {
 	tar_close(c->tar);
 	manifest_close(c->manifest);
+	compress_close(c->compress);
 	pool_close(&c->pool);
 	if (c->sink.fd >= 0)
 		sink_restore(&c->sink);

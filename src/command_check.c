@@ -131,12 +131,13 @@ static void print_limits(const struct options *options)
 
 static void print_capture(const struct capture *capture, const struct options *options)
 {
-	char granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE];
+	char granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
 
 	printf(ROW "%s, link-type %s\n", "capture", capture->interface, capture->link_type ? capture->link_type : "?");
-	printf(ROW "ring %s of %s, pool %s%s\n", "memory", number_format(NUMBER_SIZE, capture->ring, granted),
+	printf(ROW "ring %s of %s, pool %s%s%s%s\n", "memory", number_format(NUMBER_SIZE, capture->ring, granted),
 	       number_format(NUMBER_SIZE, options->buffer_kib * 1024, asked),
-	       number_format(NUMBER_SIZE, options->memory, pool),
+	       number_format(NUMBER_SIZE, options->memory, pool), options->compressor ? ", compressor " : "",
+	       options->compressor ? number_format(NUMBER_SIZE, options->compressor, compressor) : "",
 	       options->lowered.memory ? " (TARCAP_MAX_MEMORY)" : "");
 	if (capture->excluded[0])
 		printf(ROW "%s\n", "left out", capture->excluded);

@@ -5,6 +5,8 @@
 
 #include "clock.h"
 
+enum put { PUT_FAILED = -1, PUT_NOTHING, PUT_DONE, PUT_LATER };
+
 static int put_text(struct delivery *delivery, const char *name, const char *text, size_t size, struct err *err)
 {
 	return tar_member(delivery->tar, name, clock_real() / CLOCK_SECOND, text, size, err);
@@ -28,7 +30,7 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 	return put_text(delivery, "capture.json", text, size, err);
 }
 
-static int put_segment(struct delivery *delivery, struct segment *segment, struct err *err)
+static int put_segment(struct delivery *delivery, struct segment *segment, const unsigned char *data, struct err *err)
 {
 	char name[MANIFEST_NAME_SIZE];
 
@@ -40,7 +42,40 @@ static int put_segment(struct delivery *delivery, struct segment *segment, struc
 	}
 	manifest_add(delivery->manifest, segment);
 	return tar_member(delivery->tar, manifest_file_name(delivery->manifest, segment, name),
-			  segment->last / CLOCK_SECOND, segment->data, segment->used, err);
+			  segment->last / CLOCK_SECOND, data, segment->stored, err);
+}
+
+static void give_back(struct delivery *delivery, struct segment *segment)
+{
+	if (segment != &delivery->compressed)
+		pool_give(delivery->segments->pool, segment);
+}
+
+/* The oldest sealed segment. It has to get smaller by a block of the tar, or it is stored as it is. */
+static bool take_next(struct delivery *delivery)
+{
+	struct segment *next = delivery->next;
+
+	if (!next && (next = delivery->next = segments_pop(delivery->segments)) && delivery->compress)
+		compress_begin(delivery->compress, next->data, next->used, (next->used - 1) / TAR_BLOCK * TAR_BLOCK);
+	return next;
+}
+
+static enum put put_taken(struct delivery *delivery, struct err *err)
+{
+	struct segment *segment = delivery->next;
+	const unsigned char *data = segment->data;
+
+	segment->stored = segment->used;
+	if (delivery->compress && !compress_next(delivery->compress, &data, &segment->stored))
+		return PUT_LATER;
+	delivery->next = NULL;
+	if (data != segment->data) {
+		delivery->compressed = *segment;
+		give_back(delivery, segment);
+		segment = &delivery->compressed;
+	}
+	return put_segment(delivery, segment, data, err) < 0 ? PUT_FAILED : PUT_DONE;
 }
 
 static int put_part(struct delivery *delivery, struct err *err)
@@ -73,23 +108,22 @@ static int put_end(struct delivery *delivery, struct err *err)
 	return delivery->raw ? 0 : tar_end(delivery->tar, err);
 }
 
-/* Put the next thing into the empty outbox: 1 if there was one, 0 if not, -1 on error. */
-static int put_next(struct delivery *delivery, struct err *err)
+/* Put the next thing into the empty outbox. */
+static enum put put_next(struct delivery *delivery, struct err *err)
 {
-	struct segment *segment;
 	int result;
 
-	if (delivery->segments->sealed && manifest_full(delivery->manifest))
+	if (!delivery->next && delivery->segments->sealed && manifest_full(delivery->manifest))
 		result = put_part(delivery, err);
-	else if ((segment = segments_pop(delivery->segments)))
-		result = put_segment(delivery, segment, err);
+	else if (take_next(delivery))
+		return put_taken(delivery, err);
 	else if (delivery->account && !delivery->manifest_sent && !delivery->raw)
 		result = put_manifest(delivery, err);
 	else if (delivery->account && !delivery->ended)
 		result = put_end(delivery, err);
 	else
-		return 0;
-	return result < 0 ? -1 : 1;
+		return PUT_NOTHING;
+	return result < 0 ? PUT_FAILED : PUT_DONE;
 }
 
 static void release(struct delivery *delivery)
@@ -98,7 +132,7 @@ static void release(struct delivery *delivery)
 		return;
 	delivery->files++;
 	delivery->packets += delivery->sending->packets;
-	pool_give(delivery->segments->pool, delivery->sending);
+	give_back(delivery, delivery->sending);
 	delivery->sending = NULL;
 }
 
@@ -119,7 +153,7 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 {
 	for (;;) {
 		ssize_t sent = outbox_send(&delivery->outbox, delivery->sink);
-		int put;
+		enum put put;
 
 		if (sent < 0)
 			return refused(delivery, (int)-sent, err);
@@ -137,9 +171,11 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 		delivery->part_sent = false;
 		release(delivery);
 		put = put_next(delivery, err);
-		if (put < 0)
+		if (put == PUT_FAILED)
 			return DELIVER_FAILED;
-		if (put == 0)
+		if (put == PUT_LATER)
+			return DELIVER_BUSY;
+		if (put == PUT_NOTHING)
 			return delivery->ended ? DELIVER_DONE : DELIVER_IDLE;
 		delivery->progress_at = now;
 	}
@@ -162,12 +198,13 @@ uint64_t deliver_drop(struct delivery *delivery)
 		if (!delivery->raw)
 			manifest_take_back(delivery->manifest, delivery->sending);
 		packets += delivery->sending->packets;
-		pool_give(delivery->segments->pool, delivery->sending);
+		give_back(delivery, delivery->sending);
 		delivery->sending = NULL;
 	}
-	while ((segment = segments_pop(delivery->segments))) {
+	while ((segment = delivery->next ? delivery->next : segments_pop(delivery->segments))) {
 		packets += segment->packets;
-		pool_give(delivery->segments->pool, segment);
+		give_back(delivery, segment);
+		delivery->next = NULL;
 	}
 	return packets;
 }
@@ -175,10 +212,10 @@ uint64_t deliver_drop(struct delivery *delivery)
 /* The last files of the archive, to make room for so many bytes of the manifest. */
 static bool give_up_files(struct delivery *delivery, uint64_t room, uint64_t *packets)
 {
-	uint64_t given = 0, file_packets, bytes;
+	uint64_t given = 0, file_packets, stored;
 
-	while (given < room && manifest_cut_last(delivery->manifest, &file_packets, &bytes)) {
-		given += TAR_BLOCK + (bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+	while (given < room && manifest_cut_last(delivery->manifest, &file_packets, &stored)) {
+		given += TAR_BLOCK + (stored + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 		delivery->files--;
 		delivery->packets -= file_packets;
 		*packets += file_packets;

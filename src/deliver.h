@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "compress.h"
 #include "err.h"
 #include "manifest.h"
 #include "outbox.h"
@@ -20,6 +21,9 @@ struct delivery {
 	struct manifest *manifest;
 	struct outbox outbox;
 	bool raw; /* to be set before deliver_start: the segments' packets behind one file header, and nothing else */
+	struct compress *compress;     /* to be set before deliver_start; NULL: members are stored as they are */
+	struct segment *next;	       /* taken, and being compressed */
+	struct segment compressed;     /* what a compressed member in the outbox was; its memory has been given back */
 	struct segment *sending;       /* the segment in the outbox, or NULL when it is something else */
 	const struct account *account; /* set by deliver_finish */
 	enum cause cause;
@@ -36,6 +40,7 @@ struct delivery {
 enum deliver_result {
 	DELIVER_IDLE,	 /* nothing waits */
 	DELIVER_WAITING, /* bytes wait for the reader */
+	DELIVER_BUSY,	 /* compressing: there is more to do at once, but others may have their turn */
 	DELIVER_DONE,	 /* the archive is complete and taken */
 	DELIVER_GONE,	 /* the reader has gone away */
 	DELIVER_FAILED,	 /* see err */

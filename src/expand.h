@@ -1,4 +1,4 @@
-/* A zstd member back into what was compressed, as the bytes come. The only part that sees <zstd.h> for reading. */
+/* A zstd member back into what was compressed, as the bytes come. */
 #ifndef TARCAP_EXPAND_H
 #define TARCAP_EXPAND_H
 

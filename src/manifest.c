@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "compress.h"
 #include "version.h"
 
 /* A file's line is below 400 bytes; the rest is below 64 KiB but for the filter, which may be escaped. */
@@ -19,7 +20,7 @@
 
 struct file {
 	uint32_t number;
-	uint64_t packets, bytes, first, last, dropped;
+	uint64_t packets, bytes, stored, first, last, dropped;
 };
 
 struct manifest {
@@ -89,18 +90,19 @@ size_t manifest_memory(void)
 	return TEXT_SIZE + MANIFEST_FILES * sizeof(struct file);
 }
 
-static char *file_name(const struct manifest *manifest, uint32_t number, uint64_t first, char name[MANIFEST_NAME_SIZE])
+static char *file_name(const struct manifest *manifest, uint32_t number, uint64_t first, bool compressed,
+		       char name[MANIFEST_NAME_SIZE])
 {
 	char time[CLOCK_TEXT_SIZE];
 
-	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap", manifest->setup.series, number,
-		 clock_compact(first, time));
+	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap%s", manifest->setup.series, number,
+		 clock_compact(first, time), compressed ? ".zst" : "");
 	return name;
 }
 
 char *manifest_file_name(const struct manifest *manifest, const struct segment *segment, char name[MANIFEST_NAME_SIZE])
 {
-	return file_name(manifest, segment->number, segment->first, name);
+	return file_name(manifest, segment->number, segment->first, segment->stored < segment->used, name);
 }
 
 bool manifest_full(const struct manifest *manifest)
@@ -114,6 +116,7 @@ void manifest_add(struct manifest *manifest, const struct segment *segment)
 		.number = segment->number,
 		.packets = segment->packets,
 		.bytes = segment->used,
+		.stored = segment->stored,
 		.first = segment->first,
 		.last = segment->last,
 		.dropped = segment->dropped,
@@ -131,14 +134,14 @@ void manifest_take_back(struct manifest *manifest, const struct segment *segment
 	manifest->bytes -= segment->used;
 }
 
-bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *bytes)
+bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored)
 {
 	const struct file *file = &manifest->table[manifest->count - 1];
 
 	if (manifest->count == 0)
 		return false;
 	*packets = file->packets;
-	*bytes = file->bytes;
+	*stored = file->stored;
 	manifest->count--;
 	manifest->files--;
 	manifest->packets -= file->packets;
@@ -242,9 +245,10 @@ static json_t *json_limits(const struct options *options)
 
 static json_t *json_memory(const struct manifest_setup *setup)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)setup->capture->ring, "pool_bytes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)setup->capture->ring, "pool_bytes",
 			 (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size, "segment_bytes",
-			 (json_int_t)setup->pool->segment_size, "manifest_bytes", (json_int_t)manifest_memory());
+			 (json_int_t)setup->pool->segment_size, "compressor_bytes",
+			 (json_int_t)setup->options->compressor, "manifest_bytes", (json_int_t)manifest_memory());
 }
 
 /* Reading a file, the series stands for the interface: nobody knows its name. */
@@ -266,6 +270,13 @@ static json_t *json_interface(const struct manifest_setup *setup)
 static json_t *json_excluded(const struct capture *capture)
 {
 	return json_text(capture->excluded[0] ? capture->excluded : NULL);
+}
+
+static json_t *json_compression(const struct options *options)
+{
+	if (options->compression == COMPRESSION_NONE)
+		return json_null();
+	return json_pack("{s:s, s:i}", "format", "zstd", "level", COMPRESS_LEVEL);
 }
 
 static json_t *json_machine(void)
@@ -305,8 +316,7 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 
 	root = json_pack(
 		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
-		"s:o, "
-		"s:o}",
+		"s:o, s:o, s:o}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
 		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
@@ -318,7 +328,8 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 						      : "inout",
 		"promiscuous", options->promiscuous, "filter_in_user_space",
 		manifest->setup.capture->user_filter != NULL, "segment_seconds", json_duration(options->segment_time),
-		"limits", json_limits(options), "memory", json_memory(&manifest->setup));
+		"compression", json_compression(options), "limits", json_limits(options), "memory",
+		json_memory(&manifest->setup));
 	manifest->used = 0;
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
@@ -333,9 +344,9 @@ static json_t *json_file(const struct manifest *manifest, const struct file *fil
 	char name[MANIFEST_NAME_SIZE];
 
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I}", "name",
-			 file_name(manifest, file->number, file->first, name), "interface",
+			 file_name(manifest, file->number, file->first, file->stored < file->bytes, name), "interface",
 			 json_interface_name(&manifest->setup), "packets", (json_int_t)file->packets, "bytes",
-			 (json_int_t)file->bytes, "stored_bytes", (json_int_t)file->bytes, "first",
+			 (json_int_t)file->bytes, "stored_bytes", (json_int_t)file->stored, "first",
 			 json_time(file->first), "last", json_time(file->last), "dropped", (json_int_t)file->dropped);
 }
 

@@ -33,7 +33,10 @@ void manifest_close(struct manifest *manifest);
 /* Bytes of memory taken. */
 size_t manifest_memory(void);
 
-/* "eth0_00001_20261122084500.pcap", by dumpcap's pattern; the time is the earliest packet's, UTC. Returns name. */
+/*
+ * "eth0_00001_20261122084500.pcap", by dumpcap's pattern; the time is the earliest packet's, UTC. Compressed (stored is
+ * less than used), with ".zst" behind it. Returns name.
+ */
 char *manifest_file_name(const struct manifest *manifest, const struct segment *segment, char name[MANIFEST_NAME_SIZE]);
 
 /* Enter a file; the table must not be full. */
@@ -42,8 +45,8 @@ void manifest_add(struct manifest *manifest, const struct segment *segment);
 /* Take the last file out again: it was not sent after all. */
 void manifest_take_back(struct manifest *manifest, const struct segment *segment);
 
-/* Take the last file out again: it is cut off. False when the table is empty; else its packets and bytes. */
-bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *bytes);
+/* Take the last file out again: it is cut off. False when the table is empty; else its packets and stored bytes. */
+bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored);
 
 /* The last part was not sent after all: its files are in the table again. */
 void manifest_take_back_part(struct manifest *manifest);

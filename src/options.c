@@ -10,6 +10,7 @@
 
 #include "ceilings.h"
 #include "clock.h"
+#include "compress.h"
 #include "number.h"
 
 enum kind {
@@ -47,6 +48,7 @@ struct flag {
 static const char *const direction_choices[] = {
 	[DIRECTION_BOTH] = "inout", [DIRECTION_IN] = "in", [DIRECTION_OUT] = "out", NULL};
 static const char *const stdin_choices[] = {"auto", "ignore", NULL};
+static const char *const compress_choices[] = {[COMPRESSION_NONE] = "none", [COMPRESSION_ZSTD] = "zstd", NULL};
 static const char *const exclude_choices[] = {
 	[EXCLUDE_AUTO] = "auto", [EXCLUDE_ON] = "on", [EXCLUDE_OFF] = "off", NULL};
 static const char *const precision_choices[] = {[PRECISION_MICRO] = "micro", [PRECISION_NANO] = "nano", NULL};
@@ -96,6 +98,8 @@ static const struct flag flags[] = {
 	 .help = "kernel ring in KiB (default 32768)"},
 	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, 1024 * MIB, 0},
 	 .help = "memory for packets on their way out (default 16M)"},
+	{0, "compress", KIND_CHOICE, "none|zstd", AT(compression), .choices = compress_choices,
+	 .help = "compress each file by itself (.pcap.zst, which Wireshark opens)"},
 	{'w', NULL, KIND_TEXT, "FILE", AT(write_file),
 	 .help = "write the tar to FILE (default -: stdout)"},
 	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
@@ -334,10 +338,18 @@ static bool ends_with(const char *text, const char *end)
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-static int check_segment_size(struct options *options, struct err *err)
+uint64_t options_segment_size(const struct options *options, uint64_t pool)
 {
 	/* A file header and one maximal record, rounded up to whole pages. */
 	uint64_t smallest = (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
+	uint64_t size = options->segment_size ? options->segment_size : pool / 4 < 4 * MIB ? pool / 4 : 4 * MIB;
+
+	return size < smallest ? smallest : size;
+}
+
+static int check_segment_size(struct options *options, struct err *err)
+{
+	uint64_t size = options_segment_size(options, options->memory);
 	uint64_t largest = options->memory / 4;
 	char text[2][NUMBER_TEXT_SIZE];
 
@@ -347,12 +359,10 @@ static int check_segment_size(struct options *options, struct err *err)
 			       number_format(NUMBER_SIZE, options->segment_size, text[0]),
 			       options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "",
 			       number_format(NUMBER_SIZE, largest, text[1]));
-	if (options->segment_size == 0)
-		options->segment_size = largest < 4 * MIB ? largest : 4 * MIB;
-	if (options->segment_size < smallest) {
-		options->segment_size = smallest;
-		options->segment_grown = true;
-	}
+	options->segment_grown = options->segment_size && options->segment_size < size;
+	options->segment_size = size;
+	if (options->compression != COMPRESSION_NONE)
+		options->compressor = compress_memory(size);
 	return 0;
 }
 
@@ -364,6 +374,9 @@ static int check(struct options *options, struct err *err)
 		return err_set(err, STATUS_USAGE, "-i %s: name one interface (see -D)", options->interface);
 	if (options->raw && (options->segments || options->segment_size || options->segment_time))
 		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
+	if (options->raw && options->compression != COMPRESSION_NONE)
+		return err_set(err, STATUS_USAGE,
+			       "--raw: is a pcap file as packets come, and cannot be used together with --compress");
 	if (options->write_file && !options->raw &&
 	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
 		return err_set(

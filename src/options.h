@@ -23,6 +23,7 @@ enum action {
 
 enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
 enum precision { PRECISION_MICRO, PRECISION_NANO };
+enum compression { COMPRESSION_NONE, COMPRESSION_ZSTD };
 enum exclude_stream { EXCLUDE_AUTO, EXCLUDE_ON, EXCLUDE_OFF };
 
 /* The ceilings that have lowered a default (ceilings.h). */
@@ -50,6 +51,8 @@ struct options {
 	uint64_t segments;
 	uint64_t buffer_kib;
 	uint64_t memory;
+	uint64_t compression;	 /* enum compression */
+	uint64_t compressor;	 /* bytes of memory that it takes, besides */
 	uint64_t stall;		 /* ns */
 	uint64_t direction;	 /* enum direction */
 	uint64_t stdin_mode;	 /* 0 auto, 1 ignore */
@@ -72,6 +75,9 @@ struct options {
  */
 int options_parse(struct options *options, int argc, char **argv, struct err *err);
 void options_free(struct options *options);
+
+/* What segment_size will be with a pool of so many bytes, if that allows it. */
+uint64_t options_segment_size(const struct options *options, uint64_t pool);
 
 /* Print the help text to stdout. */
 void options_help(void);

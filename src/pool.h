@@ -15,6 +15,7 @@ struct segment {
 	struct segment *next;
 	unsigned char *data;
 	size_t used;
+	size_t stored;	 /* bytes in the archive, set when it is put there; fewer than used: compressed */
 	uint32_t number; /* in its file series, from 1 */
 	uint64_t packets;
 	uint64_t first, last; /* earliest and latest packet, ns since the epoch */

@@ -75,9 +75,20 @@ static void format_link(const struct capture *capture, char *text, size_t size)
 		snprintf(text, size, "%d", capture->link_type_number);
 }
 
+/* What user space takes: the pool, and what compresses beside it. */
+static void format_memory(const struct options *options, const struct pool *pool, char *text, size_t size)
+{
+	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
+	number_format(NUMBER_SIZE, options->compressor, compressor);
+	snprintf(text, size, "pool %s%s%s", packets, options->compressor ? ", compressor " : "",
+		 options->compressor ? compressor : "");
+}
+
 void report_ready(const struct capture *capture, const struct options *options, const struct pool *pool)
 {
-	char limits[160], link[160], ring[NUMBER_TEXT_SIZE], memory[NUMBER_TEXT_SIZE];
+	char limits[160], link[160], ring[NUMBER_TEXT_SIZE], memory[2 * NUMBER_TEXT_SIZE + 32];
 	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
 	const char *headers = options->headers ? ", headers only" : "";
 
@@ -86,12 +97,12 @@ void report_ready(const struct capture *capture, const struct options *options, 
 	format_limits(options, limits, sizeof(limits));
 	format_link(capture, link, sizeof(link));
 	number_format(NUMBER_SIZE, capture->ring, ring);
-	number_format(NUMBER_SIZE, pool->count * pool->segment_size, memory);
+	format_memory(options, pool, memory, sizeof(memory));
 	if (capture->fd < 0)
-		say("reading from file %s, link-type %s, snapshot length %u%s; %s; pool %s%s", capture->interface, link,
+		say("reading from file %s, link-type %s, snapshot length %u%s; %s; %s%s", capture->interface, link,
 		    capture->snaplen, headers, limits, memory, lowered);
 	else
-		say("listening on %s, link-type %s, snapshot length %u bytes%s%s; %s; ring %s, pool %s%s",
+		say("listening on %s, link-type %s, snapshot length %u bytes%s%s; %s; ring %s, %s%s",
 		    capture->interface, link, capture->snaplen,
 		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits, ring, memory, lowered);
 }

@@ -56,7 +56,7 @@ struct run {
 	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
 	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
 	bool down;
-	bool reader_waits;
+	bool reader_waits, compressing;
 	uint64_t dropped_said, said_at;
 };
 
@@ -454,7 +454,7 @@ static bool watches_stdin(const struct run *run)
 static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
 {
 	bool packets = wants_packets(run);
-	int timeout = is_file(run) && packets ? 0 : -1;
+	int timeout = (is_file(run) && packets) || run->compressing ? 0 : -1;
 
 	if (set_timer(run) < 0)
 		return -1;
@@ -539,6 +539,7 @@ static void by_delivery(struct run *run, enum deliver_result result)
 	switch (result) {
 	case DELIVER_IDLE:
 	case DELIVER_WAITING:
+	case DELIVER_BUSY:
 		break;
 	case DELIVER_DONE:
 		delivered(run);
@@ -565,8 +566,10 @@ static void send_waiting(struct run *run)
 		} while (result == DELIVER_FAILED && !run->over);
 	}
 	run->reader_waits = result == DELIVER_WAITING;
+	run->compressing = result == DELIVER_BUSY;
 	if (!run->over && run->stage != STAGE_FLUSH) {
-		if (ledger_hold(&run->ledger, !segments_room(run->segments)) && !run->ledger.held)
+		/* While we compress, it is not the reader that keeps the pool full. */
+		if (ledger_hold(&run->ledger, !segments_room(run->segments) && !run->compressing) && !run->ledger.held)
 			say_loss(run);
 	}
 }

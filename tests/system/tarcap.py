@@ -353,6 +353,31 @@ def tar_members(data):
     return members, at
 
 
+def frame_size(frame):
+    """What a zstd frame's header says of its content's size; tarcap's always do, and have a checksum (RFC 8878, 3.1.1.1)."""
+    assert frame[:4] == b"\x28\xb5\x2f\xfd" and frame[4] & 4
+    length, single = (frame[4] >> 6 and 1 << (frame[4] >> 6)) or frame[4] >> 5 & 1, frame[4] >> 5 & 1
+    assert length
+    at = 5 + (not single)
+    return int.from_bytes(frame[at:at + length], "little") + (256 if length == 2 else 0)
+
+
+def expanded(members):
+    """[(name, content, stored)] of those that are packets, compressed or not; by one run of zstd."""
+    found = [(name, text) for name, text, *_ in members if name.endswith((".pcap", ".pcap.zst"))]
+    frames = [text for name, text in found if name.endswith(".zst")]
+    content, at, result = b"", 0, []
+    if frames:
+        content = subprocess.run(["zstd", "-dcq"], input=b"".join(frames), capture_output=True, check=True).stdout
+    for name, text in found:
+        size = frame_size(text) if name.endswith(".zst") else 0
+        assert not name.endswith(".zst") or len(text) < size
+        result.append((name, content[at:at + size] if size else text, len(text)))
+        at += size
+    assert at == len(content)
+    return result
+
+
 class Record:
     def __init__(self, seconds, fraction, caplen, length, data, tick=1000):
         self.seconds, self.fraction, self.caplen, self.length, self.data = seconds, fraction, caplen, length, data
@@ -362,8 +387,8 @@ class Record:
 class Pcap:
     """A pcap file, read strictly: to its last byte."""
 
-    def __init__(self, name, data):
-        self.name, self.data = name, data
+    def __init__(self, name, data, stored=None):
+        self.name, self.data, self.stored = name, data, stored
         magic, major, minor, _, _, self.snaplen, self.linktype = struct.unpack("<IHHiIII", data[:24])
         assert magic in (0xa1b2c3d4, 0xa1b23c4d) and (major, minor) == (2, 4)
         self.tick = 1000 if magic == 0xa1b2c3d4 else 1
@@ -386,7 +411,7 @@ class Archive:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             self.members = [(member.name, tar.extractfile(member).read()) for member in tar]
         self.names = [name for name, _ in self.members]
-        self.files = [Pcap(name, text) for name, text in self.members if name.endswith(".pcap")]
+        self.files = [Pcap(*member) for member in expanded(self.members)]
         self.records = [record for file in self.files for record in file.records]
         self.capture = self._json("capture.json")
         self.manifest = self._json("manifest.json")
@@ -436,7 +461,7 @@ class Archive:
         for entry, file in zip(listed, self.files):
             times = [record.time for record in file.records]
             assert entry["packets"] == len(file.records) > 0
-            assert entry["bytes"] == entry["stored_bytes"] == len(file.data)
+            assert (entry["bytes"], entry["stored_bytes"]) == (len(file.data), file.stored)
             assert (entry["first"], entry["last"]) == (rfc3339(min(times)), rfc3339(max(times)))
         assert sum(entry["dropped"] for entry in listed) <= self.account["dropped_by_kernel"]
         totals = self.manifest["totals"]
@@ -448,8 +473,7 @@ class Archive:
 
 def packets_in(data):
     """The records of all complete pcap members of a stream, however it was cut."""
-    return [record for name, text, _ in tar_members(data)[0] if name.endswith(".pcap")
-            for record in Pcap(name, text).records]
+    return [record for name, text, _ in expanded(tar_members(data)[0]) for record in Pcap(name, text).records]
 
 
 def check_flood(archive, sent, lost=("dropped_by_kernel",)):

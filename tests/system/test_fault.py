@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tarcap import TARCAP, TOP, Archive, Capture, Pcap, frame, lines, pcap_file, sh, tar_members, udp
+from tarcap import (TARCAP, TOP, Archive, Capture, Pcap, frame, frame_size, lines, pcap_file, sh, tar_members, udp)
 
 FAULT = os.path.abspath(os.environ.get("TARCAP_FAULT", TOP / "build/fault/tarcap"))
 BEYOND = 10**9  # no run makes so many calls
@@ -88,6 +88,7 @@ def prefix(data, why):
     for name, content, _ in members:
         if name.endswith(".pcap"):
             Pcap(name, content)
+        assert not name.endswith(".zst") or frame_size(content), why
     if len(rest) >= 512 and any(rest[:512]):
         assert rest[257:263] == b"ustar\0", why
         assert len(rest) < 512 + int(rest[124:135], 8), why
@@ -141,6 +142,28 @@ def test_offline_to_a_pipe(packets, tmp_path, failure):
     count = calls_of(failure.partition(":")[0], command, tmp_path / "log")
     assert count > 0
     check_all([lambda n=n: Run(failure % n, command) for n in range(1, count + 1)], list(range(COUNT)))
+
+
+@pytest.mark.parametrize("failure", ["write:%d:EIO", "write:%d:EAGAIN", "write:%d:SHORT"])
+def test_offline_compressed(packets, tmp_path, failure):
+    command = [FAULT, "-r", packets, "--compress", "zstd", *OFFLINE]
+    count = calls_of("write", command, tmp_path / "log")
+    assert count > 0
+    check_all([lambda n=n: Run(failure % n, command) for n in range(1, count + 1)], list(range(COUNT)))
+
+
+def test_no_memory_to_compress(packets):
+    """It is among the first that is asked for."""
+    said = [Run(f"malloc:{n}", [FAULT, "-r", packets, "--compress", "zstd", *OFFLINE]).check().text for n in range(1, 31)]
+    assert sum("--compress: cannot have 1064960 bytes" in text for text in said) == 2
+
+
+def test_compressing_takes_no_memory_on_its_way(packets, tmp_path):
+    """What it takes it takes before the capture, however many files there are to be."""
+    def calls(*arguments):
+        return calls_of("malloc", [FAULT, "-r", packets, *arguments, *OFFLINE], tmp_path / "log")
+    few, many = ("-c", "50"), ()
+    assert 0 < calls(*few, "--compress", "zstd") - calls(*few) == calls(*many, "--compress", "zstd") - calls(*many)
 
 
 @pytest.mark.parametrize("failure", WRITES_FILE)

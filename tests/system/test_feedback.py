@@ -15,6 +15,7 @@ import time
 import pytest
 
 import tarcap
+from test_compress import Traffic
 from tarcap import MAC_A, MAC_B, Archive, Capture, Flood, Wire, frame, in_namespace, run, sh, start_process, udp
 
 MIB = 1 << 20
@@ -337,6 +338,19 @@ def test_feedback_ends_the_capture(wire, way):
     data = out.wait()
     assert result.status == 4, (result.status, result.err)
     assert proven(capture, way, started, Archive(data)) < 15
+
+
+@three_tries
+def test_feedback_of_a_compressed_archive(wire):
+    """What comes back does not get smaller again."""
+    out, interface = stream(wire, "veth")
+    capture = out.capture(wire, "--compress", "zstd", interface=interface)
+    started = time.monotonic()
+    Traffic(wire, 15_000, 15_000, "noise").wait()
+    result = capture.wait(20)
+    data = out.wait()
+    assert result.status == 4, (result.status, result.err)
+    assert proven(capture, "zstd", started, Archive(data)) < 15
 
 
 def test_a_little_feedback_stays_little(wire):

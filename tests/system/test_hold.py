@@ -314,6 +314,16 @@ def test_cp_uses_the_holds_options(wire):
     assert archive.capture["filter"] == "ether proto 0x88b5" and archive.names[0] == "capture/capture.json"
 
 
+def test_cp_compresses_as_the_hold_says(wire):
+    hold = Hold(wire, "--", "-i", "tc0", "-c", 50, "--compress", "zstd")
+    process = hold.start(TARCAP, "cf", "-", "/capture", name="tar")
+    wait_until(lambda: hold.captures() == 1)
+    wire.send([frame(n, 200) for n in range(50)])
+    archive = process.result().whole()
+    assert [record.data for record in archive.records] == [frame(n, 200) for n in range(50)]
+    assert archive.names[1].startswith("capture/tc0_00001_") and archive.names[1].endswith(".pcap.zst")
+
+
 def test_cp_with_a_filter_behind_dashes(wire):
     hold = Hold(wire, "--", "-s", "64", "--", "udp")
     result = hold.call(TARCAP, "cf", "-", "/capture/1s", name="tar")

@@ -81,9 +81,11 @@ class Plan:
         if self.end == "stdin":
             self.time_to_end += 1.1
         self.hints = chance.randrange(3)  # SIGUSR2s on the way
+        self.compress = chance.choice(("none", "zstd"))
 
     def arguments(self):
         given = ["--memory", self.memory, "-B", self.ring, "-s", self.snaplen, "--exclude-stream", self.exclude]
+        given += ["--compress", self.compress]
         given += ["-c", self.count] if self.count else []
         given += ["--max-bytes", self.max_bytes] if self.max_bytes else []
         given += ["-C", f"{self.size // 1024}k"] if self.size else []
@@ -209,6 +211,7 @@ def file_arguments(chance):
     given = ["-s", snaplen] + (["-c", count] if count else []) + (["--max-bytes", max_bytes] if max_bytes else [])
     given += chance.choice(([], [], ["-G", "100ms"], ["-G", "1h"]))
     given += chance.choice(([], [], ["-C", "4k"], ["-C", "300k"])) + ["--memory", chance.choice(("2M", "16M"))]
+    given += chance.choice(([], ["--compress", "zstd"]))
     return given, snaplen, count, max_bytes
 
 

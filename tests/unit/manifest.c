@@ -45,6 +45,10 @@ static void names(void **state)
 
 	(void)state;
 	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap");
+	segment.used = segment.stored = 1000;
+	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap");
+	segment.stored = 999;
+	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap.zst");
 	segment.number = UINT32_MAX;
 	segment.first = UINT64_MAX;
 	assert_non_null(strstr(manifest_file_name(manifest, &segment, name), ".pcap"));
@@ -124,6 +128,40 @@ static void odd_text(void **state)
 	manifest_close(manifest);
 }
 
+/* What is in the archive and what was captured are two numbers; a cut makes room by the first. */
+static void compressed(void **state)
+{
+	struct manifest *manifest = open_manifest();
+	struct segment segment = {.number = 1, .packets = 3, .used = 4000, .stored = 1000};
+	struct account account = {0};
+	struct err err = {0};
+	uint64_t packets, stored;
+	const char *text;
+	size_t size;
+	json_t *root, *file;
+
+	(void)state;
+	manifest_add(manifest, &segment);
+	segment.stored = 4000;
+	segment.number = 2;
+	manifest_add(manifest, &segment);
+	assert_int_equal(manifest_text(manifest, &account, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
+	root = parse(text, size);
+	file = json_array_get(json_object_get(root, "files"), 0);
+	assert_string_equal(json_string_value(json_object_get(file, "name")), "eth0_00001_19700101000000.pcap.zst");
+	assert_int_equal(number(file, "bytes"), 4000);
+	assert_int_equal(number(file, "stored_bytes"), 1000);
+	file = json_array_get(json_object_get(root, "files"), 1);
+	assert_string_equal(json_string_value(json_object_get(file, "name")), "eth0_00002_19700101000000.pcap");
+	assert_int_equal(number(file, "stored_bytes"), 4000);
+	assert_int_equal(number(json_object_get(root, "totals"), "bytes"), 8000);
+	json_decref(root);
+	assert_true(manifest_cut_last(manifest, &packets, &stored) && stored == 4000);
+	assert_true(manifest_cut_last(manifest, &packets, &stored) && stored == 1000 && packets == 3);
+	assert_false(manifest_cut_last(manifest, &packets, &stored));
+	manifest_close(manifest);
+}
+
 static void empty(void **state)
 {
 	struct manifest *manifest = open_manifest();
@@ -148,10 +186,8 @@ static void empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(full_table),
-		cmocka_unit_test(odd_text),
-		cmocka_unit_test(empty),
+		cmocka_unit_test(names),      cmocka_unit_test(full_table), cmocka_unit_test(odd_text),
+		cmocka_unit_test(compressed), cmocka_unit_test(empty),
 	};
 
 	return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

@@ -114,6 +114,39 @@ static void segment_size(void **state)
 	options_free(&options);
 }
 
+/* What the compressor takes follows the segments, and the ceiling holds for all three. */
+static void compression(void **state)
+{
+	struct options options;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse(&options, &err, "--compress none"), 0);
+	assert_int_equal(options.compressor, 0);
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "--compress zstd"), 0);
+	assert_int_equal(options.compressor, 5 << 20);
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "--compress zstd -C 300k"), 0);
+	assert_int_equal(options.compressor, (1 << 20) + 300 * 1024);
+	options_free(&options);
+	assert_int_equal(setenv("TARCAP_MAX_MEMORY", "10M", 1), 0);
+	assert_int_equal(parse(&options, &err, "--compress zstd"), 0);
+	assert_true(options.lowered.memory);
+	assert_true(options.buffer_kib * 1024 + options.memory + options.compressor <= 10 << 20);
+	assert_true(options.buffer_kib >= 2048 && options.memory >= 2 << 20);
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "--compress zstd -B 5632 --memory 2M"), 0);
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "--compress zstd -B 8192 --memory 2M"), -1);
+	assert_int_equal(err.status, STATUS_USAGE);
+	assert_non_null(strstr(err.text, "--compress zstd"));
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "-B 8192 --memory 2M"), 0);
+	options_free(&options);
+	unsetenv("TARCAP_MAX_MEMORY");
+}
+
 /* Each bad line names the flag and the value. */
 static void bad_lines(void **state)
 {
@@ -171,7 +204,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),	cmocka_unit_test(filter_words), cmocka_unit_test(filter_file),
-		cmocka_unit_test(segment_size), cmocka_unit_test(bad_lines),	cmocka_unit_test(safe_names),
+		cmocka_unit_test(segment_size), cmocka_unit_test(compression),	cmocka_unit_test(bad_lines),
+		cmocka_unit_test(safe_names),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
