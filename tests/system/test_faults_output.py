@@ -251,10 +251,10 @@ def fails_at(tmp_path, limit, *arguments, way="-w"):
     return data
 
 
-@pytest.fixture
-def whole(tmp_path):
+@pytest.fixture(params=["none", "zstd"])
+def whole(request, tmp_path):
     """(arguments, the archive without a limit): five files of some 30 KB, whose sizes leave padding"""
-    arguments = ["-r", source(tmp_path, 100, 1501), "-G", "20s"]
+    arguments = ["-r", source(tmp_path, 100, 1501), "-G", "20s", "--compress", request.param]
     return arguments, run(*arguments).whole().data
 
 
@@ -270,7 +270,7 @@ def test_limit_within_a_file(tmp_path, whole):
     """Header, data, padding: the files before it are whole, and the manifest says what is missing."""
     arguments, data = whole
     parts, failed = parts_of(data), []
-    for name, limit in edges(parts, lambda name: name.endswith(".pcap")):
+    for name, limit in edges(parts, lambda name: ".pcap" in name):
         got = fails_at(tmp_path, limit, *arguments)
         fits = limit >= parts[0][-1] + 4096  # capture.json and an almost empty manifest
         try:
