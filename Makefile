@@ -74,11 +74,11 @@ $(BUILD)/fault/tarcap: tests/fault/fault.c $(BUILD)/asan/tarcap
 		$$(nm $(@D)/fault.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 # The shipped program's objects, with attempts to do from inside the sandbox what it refuses.
-$(BUILD)/probe/tarcap: tests/sandbox/probe.c $(BUILD)/static/$(ARCH)/tarcap
+$(ARCHES:%=$(BUILD)/probe/%/tarcap): $(BUILD)/probe/%/tarcap: tests/sandbox/probe.c $(BUILD)/static/%/tarcap
 	$(call say,PROBE,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(call musl_cc,$(ARCH)) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$(ARCH)) -Isrc -c -o $(@D)/probe.o $<
-	$(Q)$(call musl_cc,$(ARCH)) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static/$(ARCH)_OBJ) -L$(BUILD)/libs/$(ARCH)/lib $(LDLIBS) \
+	$(Q)$(call musl_cc,$*) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$*) -Isrc -c -o $(@D)/probe.o $<
+	$(Q)$(call musl_cc,$*) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static/$*_OBJ) -L$(BUILD)/libs/$*/lib $(LDLIBS) \
 		$$(nm $(@D)/probe.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 # Fuzz targets: each tests/fuzz/NAME.c with every part but main, by clang. What they find is kept below $(BUILD)/fuzz.

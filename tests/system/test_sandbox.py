@@ -1,4 +1,4 @@
-"""The sandbox, on the shipped program's own objects: build/probe/tarcap tries from inside what is to be refused.
+"""The sandbox, on the shipped program's own objects: build/probe/ARCH/tarcap tries from inside what is to be refused.
 
 The rest of tests/system runs inside it as well, as it is never off in the shipped binary.
 """
@@ -14,7 +14,8 @@ from tarcap import Capture, numbered, pcap_file, run, sh
 import tarcap
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-PROBE = BUILD / "probe" / "tarcap"
+ARCH = "arm64" if os.uname().machine == "aarch64" else "amd64"
+PROBE = BUILD / "probe" / ARCH / "tarcap"
 BY_MEMORY = {"mprotect to execute", "mmap to execute"}
 BY_TABLES = {"x32", "32 bits"} if os.uname().machine == "x86_64" else set()
 BY_NETWORK = {"socket of packets", "socket of IPv4", "socket of unix", "socketpair", "sendto", "detach the filter"}
@@ -27,7 +28,7 @@ ALL = BY_MEMORY | BY_TABLES | BY_NETWORK | BY_FILES | BY_PROCESSES
 
 @pytest.fixture(scope="module", autouse=True)
 def probe():
-    sh("make", "-s", "-C", str(BUILD.parent), "build/probe/tarcap")
+    sh("make", "-s", "-C", str(BUILD.parent), f"build/probe/{ARCH}/tarcap")
 
 
 def tried(path):
