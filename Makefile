@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
+.PHONY: all static image load FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -31,9 +31,12 @@ all: $(BUILD)/dev/tarcap
 static: $(ARCHES:%=$(BUILD)/%/tarcap)
 	@:
 
-## make image: the container image tarcap:latest, with docker, podman or buildah
-image: $(BUILD)/$(ARCH)/layer.tar
-	$(Q)image/build $(BUILD)/$(ARCH)/layer.tar
+## make image: the image for all machines, build/tarcap.oci.tar, and what 'make load' does
+image: $(BUILD)/tarcap.oci.tar load
+
+## make load: this machine's image alone, tarcap:VERSION and tarcap:latest in docker, podman or buildah
+load: $(BUILD)/$(ARCH)/layer.tar
+	$(Q)BUILD=$(abspath $(BUILD)) image/load $(ARCH)
 
 ## make demo: capture a web server container's traffic and show what came out (does all set-up)
 demo: $(BUILD)/$(ARCH)/tarcap
@@ -145,9 +148,19 @@ $(ARCHES:%=$(BUILD)/%/tarcap): $(BUILD)/%/tarcap: $(BUILD)/static/%/tarcap image
 	$(Q)cp $< $@.new && mv $@.new $@ # the old one may be running
 	$(Q)[ $* != $(ARCH) ] || ln -sfn $*/tarcap $(BUILD)/tarcap
 
-$(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap image/layer $(wildcard image/root/etc/*)
+# What the image says of how it came to be.
+$(BUILD)/image: FORCE
+	$(Q)mkdir -p $(@D) && echo "$$(image/version revision) $(ARCHES) $(SOURCE_DATE_EPOCH) $(SOURCE_URL)" >$@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUILD)/image LICENSE \
+		$(addprefix image/,layer licences sbom version) $(shell find image/root -type f)
 	$(call say,LAYER,$@)
-	$(Q)image/layer $< $@
+	$(Q)BUILD=$(abspath $(BUILD)) image/layer $* $< $@
+
+$(BUILD)/tarcap.oci.tar: $(ARCHES:%=$(BUILD)/%/layer.tar) image/archive Containerfile
+	$(call say,ARCHIVE,$@)
+	$(Q)BUILD=$(abspath $(BUILD)) image/archive $@ $(ARCHES)
 
 PREFIX ?= /usr/local
 

@@ -1,14 +1,9 @@
-"""The real image under a real Docker engine: beside another container, on its own, and how it is built."""
+"""The real image under a real Docker engine: beside another container, and on its own."""
 
-import io
-import json
 import os
 import re
-import shutil
 import signal
-import struct
 import subprocess
-import tarfile
 import time
 from pathlib import Path
 
@@ -18,21 +13,7 @@ from tarcap import TOP, Archive, wait_until
 
 BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
 BINARY = BUILD / "amd64/tarcap"
-LAYER = BUILD / "amd64/layer.tar"
-# VFS_CAP_REVISION_2 with CAP_NET_RAW permitted, not effective, nothing inheritable: as linux/capability.h has it
-CAPABILITY = struct.pack("<5I", 0x02000000, 1 << 13, 0, 0, 0)
 VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text()).group(1)
-# name, mode, type, extended attributes; the image has this and nothing else
-FILES = [
-    ("etc", 0o755, "directory", {}),
-    ("etc/group", 0o644, "file", {}),
-    ("etc/passwd", 0o644, "file", {}),
-    ("etc/services", 0o644, "file", {}),
-    ("usr", 0o755, "directory", {}),
-    ("usr/bin", 0o755, "directory", {}),
-    ("usr/bin/tar", 0o777, "link to tarcap", {}),
-    ("usr/bin/tarcap", 0o755, "file", {"security.capability": CAPABILITY}),
-]
 
 
 def sh(*command, timeout=60, check=True, **more):
@@ -71,9 +52,9 @@ def engine():
 
 @pytest.fixture(scope="session")
 def image(engine):
-    """tarcap:latest, as 'make image' makes it."""
-    done = sh("make", "image", timeout=600, env={**os.environ, "TARCAP_BUILDER": "docker"})
-    assert f"tarcap:{VERSION} and tarcap:latest: made with docker, " in done.stdout
+    """tarcap:latest, as 'make image' gives it to the engine."""
+    done = sh("make", "load", timeout=600, env={**os.environ, "TARCAP_ENGINE": "docker"})
+    assert f"tarcap:{VERSION} and tarcap:latest: loaded into docker, " in done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -363,193 +344,3 @@ def test_reader_attaches_after_the_end(containers, tmp_path):
     time.sleep(1)
     archive = capture.attach().wait()
     assert len(archive.records) == 50 and archive.cause == "packet count"
-
-
-# --- the image --------------------------------------------------------------------------------------------------
-
-def attributes(member):
-    """A tar member's extended attributes; tarfile decodes records as UTF-8 and keeps what is not as surrogates."""
-    return {key.partition("SCHILY.xattr.")[2]: value.encode("utf-8", "surrogateescape")
-            for key, value in member.pax_headers.items() if key.startswith("SCHILY.xattr.")}
-
-
-def save(path, *command):
-    """(configuration, [(name, mode, type, attributes)], binary) of an image that command writes in docker's archive format."""
-    sh(*command)
-    with tarfile.open(path) as outer:
-        [entry] = json.load(outer.extractfile("manifest.json"))
-        config = json.load(outer.extractfile(entry["Config"]))
-        files, binary = {}, None
-        for layer in entry["Layers"]:
-            with tarfile.open(fileobj=io.BytesIO(outer.extractfile(layer).read())) as inner:
-                for member in inner:
-                    name = member.name.strip("./")
-                    kind = "file" if member.isreg() else "directory" if member.isdir() else "other"
-                    kind = f"link to {member.linkname}" if member.issym() else kind
-                    assert (member.uid, member.gid) == (0, 0)
-                    if name:
-                        files[name] = (name, member.mode & 0o7777, kind, attributes(member))
-                    if name == "usr/bin/tarcap":
-                        binary = inner.extractfile(member).read()
-    return config["config"], [files[name] for name in sorted(files)], binary
-
-
-def check_image(config, files, version=VERSION):
-    assert files == FILES
-    assert config["Entrypoint"] == ["/usr/bin/tarcap"]
-    assert not config.get("Cmd")
-    assert config["User"] == "65532:65532"
-    assert config["Env"] == ["PATH=/usr/bin"]
-    labels = config["Labels"]
-    assert labels["org.opencontainers.image.title"] == "tarcap"
-    assert labels["org.opencontainers.image.version"] == version
-    assert labels["org.opencontainers.image.description"] and labels["org.opencontainers.image.licenses"]
-
-
-def test_content(image, tmp_path):
-    path = tmp_path / "image.tar"
-    config, files, binary = save(path, "docker", "save", "-o", path, "tarcap:latest")
-    check_image(config, files)
-    assert binary == BINARY.read_bytes()
-    size = int(docker("image", "inspect", "--format", "{{.Size}}", "tarcap:latest").stdout)
-    assert BINARY.stat().st_size < size <= 1024 * 1024
-    ids = docker("image", "inspect", "--format", "{{.Id}}", f"tarcap:{VERSION}", "tarcap:latest").stdout.split()
-    assert ids[0] == ids[1]
-    with tarfile.open(LAYER) as layer:  # which must be whole by itself, and in order
-        assert [member.name for member in layer] == [name for name, *_ in FILES]
-
-
-def test_layer_is_the_same_wherever_it_is_made(image, tmp_path):
-    """The layer's bytes depend on the files' content, not on who makes it, when, or how the checkout looks."""
-    shutil.copytree(TOP / "image", tmp_path / "image")
-    shutil.copy(BINARY, tmp_path / "program")
-    for path in [tmp_path / "program", *tmp_path.glob("image/root/etc/*")]:
-        path.chmod(0o604)
-        os.utime(path, (10**9, 10**9))
-        os.chown(path, 1234, 1234)
-    other = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}
-    other.pop("SOURCE_DATE_EPOCH", None)
-    subprocess.run(["sh", "-c", "umask 077 && exec image/layer program again.tar"], cwd=tmp_path, env=other,
-                   check=True, timeout=60)
-    assert (tmp_path / "again.tar").read_bytes() == LAYER.read_bytes()
-
-    other["SOURCE_DATE_EPOCH"] = "86400"
-    subprocess.run(["image/layer", "program", "dated.tar"], cwd=tmp_path, env=other, check=True, timeout=60)
-    with tarfile.open(tmp_path / "dated.tar") as tar:
-        assert {member.mtime for member in tar} == {86400}
-
-
-# --- building it ------------------------------------------------------------------------------------------------
-
-def docker_clients():
-    found = [Path(directory) / "docker" for directory in os.environ["PATH"].split(":")]
-    return [client for client in found if os.access(client, os.X_OK)]
-
-
-def build_with(builder, **environment):
-    return sh("image/build", LAYER, check=False, timeout=120,
-              env={**os.environ, **environment, "TARCAP_BUILDER": builder})
-
-
-@pytest.mark.parametrize("buildkit", ["0", "1"], ids=["classic", "BuildKit"])
-def test_build_with_docker(image, tmp_path, buildkit):
-    """With each docker client there is; a new one has no BuildKit without its buildx plugin."""
-    built = 0
-    for number, client in enumerate(docker_clients()):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        (directory / "docker").symlink_to(client)
-        docker("rmi", "-f", "tarcap:latest", f"tarcap:{VERSION}")
-        done = build_with("docker", PATH=f"{directory}:{os.environ['PATH']}", DOCKER_BUILDKIT=buildkit)
-        if buildkit == "1" and "buildx component is missing" in done.stderr:
-            continue
-        assert done.returncode == 0, done.stderr
-        assert re.fullmatch(rf"  tarcap:{VERSION} and tarcap:latest: made with docker, \d+ bytes\n", done.stdout)
-        comments = docker("history", "--format", "{{.Comment}}", "tarcap:latest").stdout
-        assert ("buildkit" in comments) == (buildkit == "1")
-        path = directory / "image.tar"
-        config, files, binary = save(path, "docker", "save", "-o", path, "tarcap:latest")
-        check_image(config, files)
-        assert binary == BINARY.read_bytes()
-        built += 1
-    build_with("docker")  # for the tests that follow, should none have been made
-    assert built or buildkit == "1"
-    if not built:
-        pytest.skip("no docker client here has BuildKit")
-
-
-@pytest.mark.parametrize("builder", ["podman", "buildah"])
-def test_build_without_an_engine(image, tmp_path, builder):
-    sh("image/need", builder, timeout=300)
-    # A store of its own, below tmp_path, which is thrown away.
-    storage = tmp_path / "storage.conf"
-    storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n')
-    environment = {"CONTAINERS_STORAGE_CONF": str(storage)}
-    done = build_with(builder, **environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"  tarcap:{VERSION} and tarcap:latest: made with {builder}, ")
-    path = tmp_path / "image.tar"
-    command = {
-        "podman": ["podman", "save", "--format", "docker-archive", "-o", path, f"localhost/tarcap:{VERSION}"],
-        "buildah": ["buildah", "push", f"localhost/tarcap:{VERSION}", f"docker-archive:{path}:tarcap:{VERSION}"],
-    }[builder]
-    os.environ.update(environment)
-    try:
-        config, files, binary = save(path, *command)
-    finally:
-        del os.environ["CONTAINERS_STORAGE_CONF"]
-    check_image(config, files)
-    assert binary == BINARY.read_bytes()
-
-
-def one_line(done):
-    assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
-    return line
-
-
-def test_build_says_what_is_missing(image, tmp_path):
-    assert "no Docker engine answers" in one_line(build_with("docker", DOCKER_HOST=f"unix://{tmp_path}/none"))
-    assert "must be docker, podman or buildah" in one_line(build_with("make"))
-    # A PATH with just the tools that image/build itself takes.
-    for tool in ("cat", "dirname", "mktemp", "rm", "sed", "sh", "timeout"):
-        (tmp_path / tool).symlink_to(shutil.which(tool))
-    assert "there is no docker, podman or buildah" in one_line(build_with("", PATH=str(tmp_path)))
-    assert "podman is not installed" in one_line(build_with("podman", PATH=str(tmp_path)))
-
-
-def test_build_falls_back(image, tmp_path):
-    """With no engine that answers, the next builder is taken."""
-    sh("image/need", "podman", timeout=300)
-    (tmp_path / "podman").write_text('#!/bin/sh\n[ "$1" = build ] || echo 12345\n')
-    (tmp_path / "podman").chmod(0o755)
-    done = build_with("", DOCKER_HOST=f"unix://{tmp_path}/none", PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert done.stdout == f"  tarcap:{VERSION} and tarcap:latest: made with podman, 12345 bytes\n"
-    assert "made with docker, " in build_with("").stdout
-
-
-def test_build_from_source(image, tmp_path):
-    """What somebody types who has a fresh clone and only docker; but for the base, which no registry gives us."""
-    sh("tests/base-image", "tarcap-test-trixie", timeout=600)
-    for name in ("Containerfile", "Makefile", ".dockerignore"):
-        shutil.copy(TOP / name, tmp_path)
-    for name in ("image", "src"):
-        shutil.copytree(TOP / name, tmp_path / name)
-    for name in ("build/libs/big", ".git/big", "tests/big"):  # which the context is to leave out
-        path = tmp_path / name
-        path.parent.mkdir(parents=True)
-        path.write_bytes(bytes(4 << 20))
-    try:
-        done = docker("build", "-f", "Containerfile", "--build-arg", "BASE=tarcap-test-trixie", "-t",
-                      "tarcap-test-source", ".", timeout=900, cwd=tmp_path)
-        context = re.search(r"(?:build context to Docker daemon|transferring context:) +([\d.]+)(\w+)",
-                            done.stdout + done.stderr)
-        assert context.group(2) == "kB" and float(context.group(1)) < 1000, context.group(0)
-        path = tmp_path / "image.tar"
-        config, files, _ = save(path, "docker", "save", "-o", path, "tarcap-test-source")
-        check_image(config, files, version="unknown")
-        said = docker("run", "--rm", "tarcap-test-source", "--version").stdout
-        assert said.startswith(f"tarcap {VERSION}\nlibpcap ")
-        assert "built from the source packages musl " in said
-    finally:
-        docker("rmi", "-f", "tarcap-test-source", "tarcap-test-trixie", check=False)

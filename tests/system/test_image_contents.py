@@ -1,0 +1,337 @@
+"""What the image has in it, file by file, and what it says of itself: layers, licences, SBOM, archive."""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from images import ARCHES, FILES, LICENCES, SBOM, TEXTS, Layout, Tree, archive, check_config, check_labels  # noqa: F401
+from tarcap import TOP
+from test_image import BUILD, VERSION, sh
+
+BUDGET = 1024 * 1024
+PULL_BUDGET = 500 * 1024
+
+
+@pytest.fixture(scope="module")
+def layout(archive):  # noqa: F811
+    return Layout(archive)
+
+
+@pytest.fixture(scope="module", params=ARCHES)
+def arch(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tree(archive, arch):  # noqa: F811
+    return Tree.of_tar((BUILD / arch / "layer.tar").read_bytes())
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+def test_every_file_is_expected(tree, arch):
+    """No shell, nothing setuid, nothing that others may write: the list has each mode."""
+    tree.check(arch)
+    assert not any(mode & 0o7022 for mode, kind, _ in FILES.values() if not kind.startswith("link"))
+
+
+def test_layer_is_in_order_and_has_no_odd_records(archive, arch):  # noqa: F811
+    with tarfile.open(BUILD / arch / "layer.tar") as tar:
+        members = list(tar)
+    names = [member.name for member in members]
+    assert names == [*sorted(name for name in FILES if name != "usr/bin/tarcap"), "usr/bin/tarcap"]
+    assert {member.mtime for member in members} == {int(os.environ.get("SOURCE_DATE_EPOCH", 0))}
+    records = {name: set(member.pax_headers) for name, member in zip(names, members) if member.pax_headers}
+    assert records == {"usr/bin/tarcap": {"SCHILY.xattr.security.capability", "atime"}}
+    assert members[-1].pax_headers["atime"] == "0"
+
+
+def test_users(tree):
+    users = [line.split(":") for line in tree.contents["etc/passwd"].decode().splitlines()]
+    assert ["tarcap", "x", "65532", "65532"] in [user[:4] for user in users]
+    assert {user[6] for user in users} == {"/nonexistent"}
+    assert b"tarcap:x:65532:\n" in tree.contents["etc/group"]
+
+
+def test_licences(tree):
+    """Each library's own words, from the sources that were built."""
+    texts = {name: {file: tree.contents[f"usr/share/licenses/{name}/{file}"].decode() for file in files}
+             for name, files in LICENCES.items()}
+    assert texts["tarcap"]["LICENSE"] == (TOP / "LICENSE").read_text()
+    for name, words in {"musl": "Rich Felker", "libpcap": "Redistribution and use", "libarchive": "Tim Kientzle",
+                        "libzstd": "Meta Platforms", "jansson": "Petri Lehtinen"}.items():
+        upstream, debian = texts[name].values()
+        assert words in upstream, name
+        assert "debian" in debian and re.search("Redistribution|Permission is hereby granted", debian), name
+    runtime = texts["libgcc"]["COPYING.RUNTIME"]
+    assert runtime.startswith("GCC RUNTIME LIBRARY EXCEPTION") and runtime.endswith("license of GCC.\n")
+    assert set(texts) == {"tarcap", "libgcc", *(line.split()[0] for line in versions())}
+
+
+def test_it_is_small(layout, tree, arch):
+    assert sum(len(content) for content in tree.contents.values()) <= BUDGET
+    manifest = layout.manifests[arch]
+    pull = sum(part["size"] for part in (manifest["config"], *manifest["layers"]))
+    assert pull + len(json.dumps(manifest)) <= PULL_BUDGET
+
+
+# --- SBOM -------------------------------------------------------------------------------------------------------
+
+# What SPDX 2.3's JSON schema allows in an object, required first; of the rest what is used here.
+SPDX = {
+    "document": ({"SPDXID", "creationInfo", "dataLicense", "name", "spdxVersion", "documentNamespace"},
+                 {"comment", "packages", "files", "relationships"}),
+    "creationInfo": ({"created", "creators"}, set()),
+    "package": ({"SPDXID", "downloadLocation", "name"},
+                {"versionInfo", "primaryPackagePurpose", "supplier", "licenseDeclared", "licenseConcluded", "comment",
+                 "filesAnalyzed", "packageVerificationCode", "sourceInfo", "externalRefs", "packageFileName", "checksums"}),
+    "file": ({"SPDXID", "checksums", "fileName"}, {"fileTypes", "licenseConcluded"}),
+    "relationship": ({"spdxElementId", "relatedSpdxElement", "relationshipType"}, set()),
+    "checksum": ({"algorithm", "checksumValue"}, set()),
+    "externalRef": ({"referenceCategory", "referenceLocator", "referenceType"}, set()),
+}
+LICENCE_IDS = {"BSD-3-Clause", "BSD-2-Clause", "MIT", "GPL-2.0-only", "GPL-3.0-or-later", "GCC-exception-3.1",
+               "NOASSERTION"}
+
+
+def versions():
+    return (BUILD / "sources/versions").read_text().splitlines()
+
+
+def check_keys(kind, found):
+    required, optional = SPDX[kind]
+    assert required <= set(found) <= required | optional, (kind, found)
+
+
+@pytest.fixture(scope="module")
+def sbom(tree):
+    return json.loads(tree.contents[SBOM])
+
+
+def by_id(sbom):
+    return {thing["SPDXID"]: thing for thing in (sbom, *sbom["packages"], *sbom["files"])}
+
+
+def related(sbom, kind):
+    return {(relation["spdxElementId"], relation["relatedSpdxElement"]) for relation in sbom["relationships"]
+            if relation["relationshipType"] == kind}
+
+
+def checksums(thing):
+    return {checksum["algorithm"]: checksum["checksumValue"] for checksum in thing["checksums"]}
+
+
+def test_sbom_is_spdx(sbom, arch):
+    """The rules of SPDX 2.3 that its schema and its text have: fields, values, identifiers, references."""
+    check_keys("document", sbom)
+    check_keys("creationInfo", sbom["creationInfo"])
+    assert (sbom["spdxVersion"], sbom["dataLicense"], sbom["SPDXID"]) == ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT")
+    assert sbom["name"] == f"tarcap-{VERSION}-{arch}"
+    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}",
+                        sbom["documentNamespace"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", sbom["creationInfo"]["created"])
+    assert all(re.match("(Tool|Person|Organization): .", name) for name in sbom["creationInfo"]["creators"])
+    for package in sbom["packages"]:
+        check_keys("package", package)
+        assert re.fullmatch("NOASSERTION|Organization: .+", package["supplier"])
+        assert package["primaryPackagePurpose"] in ("CONTAINER", "SOURCE", "LIBRARY", "APPLICATION")
+        for reference in package.get("externalRefs", []):
+            check_keys("externalRef", reference)
+            assert (reference["referenceCategory"], reference["referenceType"]) == ("PACKAGE-MANAGER", "purl")
+        assert package["filesAnalyzed"] == ("packageVerificationCode" in package)
+    for file in sbom["files"]:
+        check_keys("file", file)
+        assert file["fileName"].startswith("./")
+        assert set(file["fileTypes"]) <= {"BINARY", "TEXT", "ARCHIVE"}
+        assert re.fullmatch("[0-9a-f]{40}", checksums(file)["SHA1"])
+        assert re.fullmatch("[0-9a-f]{64}", checksums(file)["SHA256"])
+    for thing in sbom["packages"] + sbom["files"]:
+        for checksum in thing.get("checksums", []):
+            check_keys("checksum", checksum)
+        for field in ("licenseDeclared", "licenseConcluded"):
+            assert set(re.split(r" AND | OR | WITH ", thing.get(field, "NOASSERTION"))) <= LICENCE_IDS
+    ids = [thing["SPDXID"] for thing in (sbom, *sbom["packages"], *sbom["files"])]
+    assert len(ids) == len(set(ids)) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", found) for found in ids)
+    for relation in sbom["relationships"]:
+        check_keys("relationship", relation)
+        assert relation["relationshipType"] in ("DESCRIBES", "CONTAINS", "GENERATED_FROM", "STATIC_LINK",
+                                                "BUILD_TOOL_OF", "BUILD_DEPENDENCY_OF")
+        assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= set(ids)
+    assert related(sbom, "DESCRIBES") == {("SPDXRef-DOCUMENT", "SPDXRef-image")}
+
+
+def test_sbom_lists_the_files(sbom, tree):
+    """Every regular file with its checksums, and the code over all of them (SPDX 2.3, 7.9)."""
+    things = by_id(sbom)
+    files = [things[file] for owner, file in related(sbom, "CONTAINS") if owner == "SPDXRef-image"]
+    contents = {f"./{name}": content for name, content in tree.contents.items() if name != SBOM}
+    assert {file["fileName"]: checksums(file) for file in files} == {
+        name: {"SHA1": hashlib.sha1(content).hexdigest(), "SHA256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()}
+    code = things["SPDXRef-image"]["packageVerificationCode"]
+    assert code["packageVerificationCodeExcludedFiles"] == [f"./{SBOM}"]
+    sums = sorted(hashlib.sha1(content).hexdigest() for content in contents.values())
+    assert code["packageVerificationCodeValue"] == hashlib.sha1("".join(sums).encode()).hexdigest()
+
+
+def test_sbom_names_the_sources(sbom):
+    """What is linked in is what --version says, from the very packages that were fetched and verified."""
+    things, linked = by_id(sbom), {}
+    for binary, library in related(sbom, "STATIC_LINK"):
+        assert things[binary]["fileName"] == "./usr/bin/tarcap"
+        linked[things[library]["name"]] = things[library]
+    said = re.search(r"built from the source packages (.*)", sh(BUILD / "tarcap", "--version").stdout)[1]
+    assert {f"{name} {package['versionInfo']}" for name, package in linked.items() if name != "libgcc"} \
+        == set(said.split(", ")) == set(versions())
+    for name, package in linked.items():
+        if name == "libgcc":
+            assert package["licenseConcluded"] == "GPL-3.0-or-later WITH GCC-exception-3.1"
+            continue
+        version = package["versionInfo"].replace("+", "%2B")
+        assert package["externalRefs"][0]["referenceLocator"] == f"pkg:deb/debian/{name}@{version}?arch=source&distro=trixie"
+        dsc = BUILD / "sources" / package["packageFileName"]
+        assert checksums(package)["SHA256"] == hashlib.sha256(dsc.read_bytes()).hexdigest()
+        sources = [things[source] for made, source in related(sbom, "GENERATED_FROM") if made == package["SPDXID"]]
+        assert len(sources) == 2  # upstream's and Debian's
+        for source in sources:
+            data = (BUILD / "sources" / source["fileName"]).read_bytes()
+            assert checksums(source)["SHA256"] == hashlib.sha256(data).hexdigest()
+            assert checksums(source)["SHA1"] == hashlib.sha1(data).hexdigest()
+
+
+def test_sbom_names_the_tools_and_the_commit(sbom, arch):
+    things = by_id(sbom)
+    tools = {things[tool]["name"]: things[tool] for tool, _ in related(sbom, "BUILD_TOOL_OF")}
+    machine = {"amd64": "x86-64", "arm64": "aarch64"}[arch]
+    assert {"tar", "gzip", f"binutils-{machine}-linux-gnu"} < set(tools)
+    [compiler] = [tool for name, tool in tools.items() if name.startswith("gcc-")]
+    native = subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True).stdout.startswith(machine[:3])
+    gcc = "gcc" if native else f"{machine}-linux-gnu-gcc"
+    assert compiler["versionInfo"].startswith(sh(gcc, "-dumpfullversion").stdout.strip())
+    for name, tool in tools.items():
+        assert sh("dpkg-query", "-W", "-f", "${Version}", name).stdout == tool["versionInfo"]
+    [source] = [package for package in sbom["packages"] if package["SPDXID"] == "SPDXRef-tarcap"]
+    assert source["versionInfo"] == VERSION
+    assert source["sourceInfo"] == "git commit " + sh("image/version", "revision").stdout.strip()
+    assert {made for made, source in related(sbom, "GENERATED_FROM") if source == "SPDXRef-tarcap"} \
+        == {"SPDXRef-File-usr-bin-tarcap"}
+
+
+def test_sbom_stands_beside_the_image_too(tree, arch):
+    assert (BUILD / arch / "tarcap.spdx.json").read_bytes() == tree.contents[SBOM]
+
+
+# --- archive ----------------------------------------------------------------------------------------------------
+
+def test_archive_is_an_oci_layout(layout):
+    """One index, an image for each machine; every blob is referred to, and whole."""
+    assert layout.entry["annotations"] == {"io.containerd.image.name": f"docker.io/library/tarcap:{VERSION}",
+                                           "org.opencontainers.image.ref.name": VERSION}
+    assert [entry["platform"] for entry in layout.index["manifests"]] == [
+        {"architecture": arch, "os": "linux"} for arch in ARCHES]
+    check_labels(layout.index["annotations"])
+    for arch, manifest in layout.manifests.items():
+        check_labels(manifest["annotations"])
+        check_config(layout.configs[arch], arch)
+        [packed] = manifest["layers"]
+        layer = gzip.decompress(layout.blob(packed, "layer.v1.tar+gzip"))
+        assert layer == (BUILD / arch / "layer.tar").read_bytes()
+        assert layout.configs[arch]["rootfs"] == {"type": "layers",
+                                                  "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
+        assert len(layout.configs[arch]["history"]) == 1
+    assert set(layout.files) == layout.seen | {"oci-layout", "index.json", "manifest.json"}
+
+
+def test_archive_has_what_older_docker_loads(layout):
+    entries = json.loads(layout.files["manifest.json"])
+    assert [entry["RepoTags"] for entry in entries] == [[f"tarcap:{VERSION}"], [f"tarcap:{VERSION}-arm64"]]
+    for arch, entry in zip(ARCHES, entries):
+        manifest = layout.manifests[arch]
+        assert [entry["Config"], *entry["Layers"]] == [
+            "blobs/" + part["digest"].replace(":", "/") for part in (manifest["config"], *manifest["layers"])]
+
+
+# --- the same bytes ---------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def elsewhere(archive, tmp_path):  # noqa: F811
+    """Run a program of image/ in a copy of the sources that has other modes, owners and times, and in another locale."""
+    def run(*command, **environment):
+        subprocess.run(["sh", "-c", 'umask 077 && exec "$@"', "sh", *command], cwd=top, check=True, timeout=60,
+                       stdin=subprocess.DEVNULL, env={**common, **environment})
+
+    top = tmp_path / "elsewhere"
+    shutil.copytree(TOP / "image", top / "image")
+    shutil.copytree(BUILD / "sources", top / "build/sources")
+    for name in ("src/version.h", "LICENSE", "Containerfile"):
+        (top / name).parent.mkdir(exist_ok=True)
+        shutil.copy(TOP / name, top / name)
+    for arch in ARCHES:
+        (top / "build" / arch).mkdir()
+        shutil.copy(BUILD / arch / "tarcap", top / "build" / arch)
+    for path in [*top.glob("build/*/tarcap"), *top.rglob("image/root/**/*"), top / "LICENSE"]:
+        path.chmod(0o705 if path.is_dir() else 0o604)
+        os.utime(path, (10**9, 10**9))
+        os.chown(path, 1234, 1234)
+    common = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "BUILD": str(top / "build"),
+              "REVISION": sh("image/version", "revision").stdout.strip()}
+    common.pop("SOURCE_DATE_EPOCH", None)
+    run.top = top
+    return run
+
+
+def test_same_bytes_wherever_it_is_made(archive, elsewhere):  # noqa: F811
+    """They depend on the files' contents and the tools, not on who makes them, when, or how the checkout looks."""
+    for arch in ARCHES:
+        elsewhere("image/layer", arch, f"build/{arch}/tarcap", f"build/{arch}/layer.tar")
+        for name in ("layer.tar", "tarcap.spdx.json"):
+            assert (elsewhere.top / f"build/{arch}/{name}").read_bytes() == (BUILD / arch / name).read_bytes()
+    elsewhere("image/archive", "again.tar", *ARCHES)
+    assert (elsewhere.top / "again.tar").read_bytes() == archive.read_bytes()
+
+
+def test_its_date_and_its_source_can_be_set(elsewhere):
+    day = {"SOURCE_DATE_EPOCH": "86400", "SOURCE_URL": "https://example.org/tarcap"}
+    elsewhere("image/layer", "amd64", "build/amd64/tarcap", "build/amd64/layer.tar", **day)
+    with tarfile.open(elsewhere.top / "build/amd64/layer.tar") as tar:
+        assert {member.mtime for member in tar} == {86400}
+        sbom = json.load(tar.extractfile(SBOM))
+    assert sbom["creationInfo"]["created"] == "1970-01-02T00:00:00Z"
+    elsewhere("image/archive", "dated.tar", "amd64", **day)
+    layout = Layout(elsewhere.top / "dated.tar")
+    config = layout.configs["amd64"]
+    assert config["created"] == config["config"]["Labels"]["org.opencontainers.image.created"] == "1970-01-02T00:00:00Z"
+    for labels in (config["config"]["Labels"], layout.index["annotations"]):
+        assert labels["org.opencontainers.image.source"] == "https://example.org/tarcap"
+
+
+def test_revision(tmp_path):
+    """The commit, marked when what the image is made of differs from it; without git what is told, or unknown."""
+    def git(*arguments):
+        sh("git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments, cwd=tmp_path)
+
+    def revision(**more):
+        environment = {name: text for name, text in os.environ.items() if name != "REVISION"}
+        return sh("image/version", "revision", cwd=tmp_path, env={**environment, **more}).stdout.strip()
+
+    (tmp_path / "image").mkdir()
+    (tmp_path / "src").mkdir()
+    shutil.copy(TOP / "image/version", tmp_path / "image")
+    assert revision() == "unknown"
+    assert revision(REVISION="abc") == "abc"
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "x")
+    commit = revision()
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    (tmp_path / "README.md").write_text("not in the image")
+    assert revision() == commit
+    (tmp_path / "src/new.c").write_text("in it")
+    assert revision() == f"{commit}-dirty"
