@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
+.PHONY: all static image load push FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -37,6 +37,12 @@ image: $(BUILD)/tarcap.oci.tar load
 ## make load: this machine's image alone, tarcap:VERSION and tarcap:latest in docker, podman or buildah
 load: $(BUILD)/$(ARCH)/layer.tar
 	$(Q)BUILD=$(abspath $(BUILD)) image/load $(ARCH)
+
+## make push IMAGE=registry/name:tag: the image for all machines to a registry, with skopeo (or docker: this machine's)
+push:
+	$(Q)[ -n "$(IMAGE)" ] || { echo "push: IMAGE is missing: make push IMAGE=registry/name:tag" >&2; exit 2; }
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tarcap.oci.tar
+	$(Q)BUILD=$(abspath $(BUILD)) image/push $(BUILD)/tarcap.oci.tar $(IMAGE)
 
 ## make demo: capture a web server container's traffic and show what came out (does all set-up)
 demo: $(BUILD)/$(ARCH)/tarcap

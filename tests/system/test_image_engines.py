@@ -1,16 +1,17 @@
-"""The image's way into engines: loaded from the archive, and built by each builder."""
+"""The image's way into engines and registries: loaded from the archive, built by each builder, pushed and pulled."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from images import CAPABILITY, FILES, Layout, Tree, archive, check_config, saved  # noqa: F401 (fixtures)
-from tarcap import TOP
+from tarcap import TOP, wait_until
 from test_image import BUILD, VERSION, docker, engine, image, sh  # noqa: F401 (fixtures)
 
 LAYER = BUILD / "amd64/layer.tar"
@@ -265,3 +266,76 @@ def test_build_from_source(engine, context):  # noqa: F811
         assert docker("run", "--rm", "tarcap-test-source", "--duration", "100ms").returncode == 0
     finally:
         docker("rmi", "-f", "tarcap-test-source", "tarcap-test-trixie", check=False)
+
+
+# --- pushing ----------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """A registry on loopback, as HOST:PORT: Debian's, unpacked, as installing it may start a service."""
+    directory = tmp_path_factory.mktemp("registry")
+    program = shutil.which("docker-registry")
+    if not program:
+        if sh("apt-get", "download", "docker-registry", cwd=directory, check=False, timeout=300).returncode != 0:
+            sh("apt-get", "update", timeout=300)
+            sh("apt-get", "download", "docker-registry", cwd=directory, timeout=300)
+        [package] = directory.glob("*.deb")
+        sh("dpkg-deb", "-x", package, directory)
+        program = directory / "usr/bin/docker-registry"
+    address = "127.0.0.1:5055"
+    (directory / "config.yml").write_text(
+        f"{{version: 0.1, log: {{level: warn}}, http: {{addr: '{address}'}},\n"
+        f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}}}\n")
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen([program, "serve", directory / "config.yml"],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: sh("curl", "-s", f"http://{address}/v2/", check=False).stdout == "{}", 20, "a registry")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_pushed_image_is_the_archives(image, archive, registry, tmp_path):  # noqa: F811
+    """For all machines, with the archive's digest, and the capability is there after a pull."""
+    sh("image/need", "skopeo", timeout=300)
+    (tmp_path / ".config/containers").mkdir(parents=True)
+    (tmp_path / ".config/containers/registries.conf").write_text(
+        f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+    name, digest = f"{registry}/team/tarcap:{VERSION}", Layout(archive).entry["digest"]
+    done = sh("make", "push", f"IMAGE={name}", timeout=120, env={**os.environ, "HOME": str(tmp_path)})
+    assert f"  {name}@{digest}: pushed for all machines" in done.stdout.splitlines()
+    try:
+        assert f"Digest: {digest}" in docker("pull", name).stdout
+        assert docker("image", "inspect", "--format", "{{.Id}}", name).stdout.strip() == id_in(archive)
+        check_exported(exported(name))
+    finally:
+        docker("rmi", name, check=False)
+
+
+def test_pushed_with_docker_alone(image, archive, registry, tmp_path):  # noqa: F811
+    """This machine's image, and it says so."""
+    for directory in os.environ["PATH"].split(":"):
+        for tool in Path(directory).glob("*"):
+            if tool.name != "skopeo" and not (tmp_path / tool.name).exists():
+                (tmp_path / tool.name).symlink_to(tool)
+    name = f"{registry}/team/tarcap:docker"
+    done = sh("image/push", archive, name, env={**os.environ, "PATH": str(tmp_path)})
+    found = re.search(f"  {name}@(sha256:[0-9a-f]+): pushed for amd64 alone; with skopeo", done.stdout)
+    try:
+        docker("rmi", name)
+        assert found[1] in docker("pull", name).stdout
+    finally:
+        docker("rmi", name, check=False)
+
+
+def test_push_says_what_is_wrong(archive, tmp_path):  # noqa: F811
+    assert "make push IMAGE=registry/name:tag" in sh("make", "push", check=False).stderr.splitlines()[0]
+    assert "make push IMAGE=registry/name:tag" in one_line(sh("image/push", archive, "", check=False), 2)
+    for name in ("https://example.org/tarcap", "example.org/tarcap@sha256:00"):
+        assert "must be registry/name:tag" in one_line(sh("image/push", archive, name, check=False), 2)
+    assert "is not there: run make image" in one_line(sh("image/push", tmp_path / "none.tar", "x/y", check=False))
+    started = time.monotonic()
+    done = sh("image/push", archive, "127.0.0.1:1/tarcap", check=False)
+    assert done.returncode == 1 and "refused" in done.stderr and time.monotonic() - started < 30
