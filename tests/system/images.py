@@ -116,6 +116,8 @@ def check_config(config, arch="amd64", revision=None):
 def check_labels(labels, revision=None):
     labels = {name.replace("org.opencontainers.image.", ""): text for name, text in labels.items()}
     labels.pop("io.buildah.version", None)
+    if os.environ.get("SOURCE_URL"):
+        assert labels.pop("source", os.environ["SOURCE_URL"]) == os.environ["SOURCE_URL"]
     if "created" in labels:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels.pop("created"))
     assert labels.pop("description").startswith("Captures packets in a container's network namespace")

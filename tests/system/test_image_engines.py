@@ -61,6 +61,8 @@ def load_with(engine_name, **environment):
 
 
 def test_make_load_gives_docker_the_archives_image(image, archive, tmp_path):  # noqa: F811
+    docker("rmi", "-f", f"tarcap:{VERSION}", "tarcap:latest")
+    assert re.fullmatch(rf"  {LATEST} docker, \d+ bytes\n", load_with("docker").stdout)
     ids = docker("image", "inspect", "--format", "{{.Id}}", f"tarcap:{VERSION}", "tarcap:latest").stdout.split()
     assert ids == [id_in(archive)] * 2
     assert int(docker("image", "inspect", "--format", "{{.Size}}", "tarcap:latest").stdout) <= 1024 * 1024
