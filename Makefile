@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load push FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
+.PHONY: all static image load push reproducible FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -43,6 +43,13 @@ push:
 	$(Q)[ -n "$(IMAGE)" ] || { echo "push: IMAGE is missing: make push IMAGE=registry/name:tag" >&2; exit 2; }
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/tarcap.oci.tar
 	$(Q)BUILD=$(abspath $(BUILD)) image/push $(BUILD)/tarcap.oci.tar $(IMAGE)
+
+# All that is shipped; make reproducible compares it.
+SHIPPED := $(ARCHES:%=%/tarcap) $(ARCHES:%=%/layer.tar) $(ARCHES:%=%/tarcap.spdx.json) tarcap.oci.tar
+
+## make reproducible: build all that is shipped once more, elsewhere and under other circumstances, and compare every byte
+reproducible: $(SHIPPED:%=$(BUILD)/%)
+	$(Q)BUILD=$(BUILD) ARCHES="$(ARCHES)" image/reproducible $(SHIPPED)
 
 ## make demo: capture a web server container's traffic and show what came out (does all set-up)
 demo: $(BUILD)/$(ARCH)/tarcap
@@ -164,6 +171,8 @@ $(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUIL
 	$(call say,LAYER,$@)
 	$(Q)BUILD=$(abspath $(BUILD)) image/layer $* $< $@
 
+$(ARCHES:%=$(BUILD)/%/tarcap.spdx.json): %/tarcap.spdx.json: %/layer.tar ;
+
 $(BUILD)/tarcap.oci.tar: $(ARCHES:%=$(BUILD)/%/layer.tar) image/archive Containerfile
 	$(call say,ARCHIVE,$@)
 	$(Q)BUILD=$(abspath $(BUILD)) image/archive $@ $(ARCHES)
@@ -180,7 +189,7 @@ help:
 
 clean:
 	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/probe $(BUILD)/fuzz $(BUILD)/coverage \
-		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/tests
+		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/reproducible $(BUILD)/tests
 
 distclean:
 	rm -rf $(BUILD)

@@ -27,7 +27,7 @@
 #define ARCHIVE_PORT "/dev/vport0p1"
 #define REPORT_PORT "/dev/vport0p2"
 
-static void power_off(void)
+static _Noreturn void power_off(void)
 {
 	sync();
 	reboot(RB_POWER_OFF);
