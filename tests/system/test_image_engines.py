@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -291,8 +292,14 @@ def registry(tmp_path_factory):
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", directory / "config.yml"],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    def answers():
+        try:
+            return urllib.request.urlopen(f"http://{address}/v2/", timeout=5).status == 200
+        except OSError:
+            return False
+
     try:
-        wait_until(lambda: sh("curl", "-s", f"http://{address}/v2/", check=False).stdout == "{}", 20, "a registry")
+        wait_until(answers, 20, "a registry")
         yield address
     finally:
         process.terminate()
