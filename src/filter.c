@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <pcap/pcap.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,30 @@
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap's instructions are the kernel's");
 
+/*
+ * protochain alone compiles to a jump back. Kernels refuse that, and libpcap before 1.10.7 follows it for as long as a
+ * packet says, which may be for ever (CVE-2026-6554): an authentication header that names itself as the next one does.
+ */
+static bool jumps_back(const struct bpf_program *program)
+{
+	for (unsigned i = 0; i < program->bf_len; i++) {
+		if (program->bf_insns[i].code == (BPF_JMP | BPF_JA) && program->bf_insns[i].k > INT32_MAX)
+			return true;
+	}
+	return false;
+}
+
 static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
 {
 	if (pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, pcap_geterr(pcap));
-	return 0;
+	if (!jumps_back(program))
+		return 0;
+	pcap_freecode(program);
+	return err_set(
+		err, STATUS_USAGE,
+		"the filter '%.200s': protochain is not offered, as a packet can keep it busy for ever: use proto",
+		text);
 }
 
 static char *with_term(const char *term, const char *text)

@@ -166,6 +166,18 @@ def test_bad_filter(tmp_path, words, dump):
     refused(result, 2)
 
 
+@pytest.mark.parametrize("words", [["ip6 protochain 6"], ["ip", "protochain", "6"], ["udp or protochain 6"]])
+def test_filter_that_a_packet_can_keep_busy_for_ever(wire, tmp_path, words):
+    """An authentication header that is followed by itself: CVE-2026-6554."""
+    path = tmp_path / "x.pcap"
+    looping = bytes(12) + b"\x86\xdd\x60\0\0\0\0\x18\x33\x40" + bytes(32) + b"\x33\x08" + bytes(22)
+    path.write_bytes(pcap_file([(1, 0, looping)]))
+    assert "AH" in sh("tcpdump", "-nr", path).stdout
+    refused(run("-r", path, *words), 2, "protochain", "not offered")
+    refused(run("-d", *words), 2, "protochain", "not offered")
+    refused(run("-i", "tc0", *words, namespace=wire.b), 2, "protochain", "not offered")
+
+
 def test_bad_filter_live(wire):
     for words in BAD_FILTERS + [["host nosuch.invalid"]]:
         refused(run("-i", "tc0", *words, namespace=wire.b), 2, "filter")
