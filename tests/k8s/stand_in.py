@@ -11,7 +11,9 @@ Environment:
   STAND_IN_STATE   directory of its state (required; empty at first)
   STAND_IN_PAUSE   image of the container that holds a pod's network: tarcap's (it runs 'tarcap join' on an open stdin)
   STAND_IN_DENY    what 'auth can-i' says no to: "patch pods/ephemeralcontainers,create pods/exec"
-  STAND_IN_REFUSE  'NET_RAW': 'debug' refuses the capability, in the words of Pod Security baseline
+  STAND_IN_REFUSE  'NET_RAW': 'debug' refuses the capability, in the words of Pod Security baseline;
+                   'allowPrivilegeEscalation': it refuses all but false, in words like Kyverno's; or both, with a comma
+  STAND_IN_RUNTIME what the pods' containers seem to be run by (docker); it changes nothing but their containerID
   STAND_IN_OLD     'custom' or 'profile': 'debug' knows no --custom, or no --profile either, as older clients
 """
 
@@ -137,12 +139,14 @@ def security_options(pod, container):
     for name in capabilities.get("add", []):
         options.append(f"--cap-add={name}")
     user = context.get("runAsUser")
-    if user is not None:
-        options.append(f"--user={user}:{context.get('runAsGroup', 0)}")
+    if user is not None:  # without a group it is the one of the image's /etc/passwd, or 0
+        group = f":{context['runAsGroup']}" if "runAsGroup" in context else ""
+        options.append(f"--user={user}{group}")
     if context.get("runAsNonRoot"):
-        if user is None:
-            user = docker("image", "inspect", "--format", "{{.Config.User}}", container["image"]).stdout.strip() or "0"
-        if str(user).split(":")[0] in ("0", "root"):
+        if user == 0:
+            raise CannotStart("CreateContainerConfigError", "container's runAsUser breaks non-root policy")
+        of_image = docker("image", "inspect", "--format", "{{.Config.User}}", container["image"]).stdout.strip()
+        if user is None and of_image.split(":")[0] in ("", "0", "root"):
             raise CannotStart("CreateContainerConfigError",
                               "container has runAsNonRoot and image will run as root")
     if context.get("allowPrivilegeEscalation") is False:
@@ -285,6 +289,7 @@ def statuses(pod, containers):
             status["state"] = {"waiting": container["cannot-start"]}
         else:
             identity = container_id(pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
+            status["containerID"] = f"{os.environ.get('STAND_IN_RUNTIME', 'docker')}://{identity}"
             done = docker("inspect", "--format", "{{json .State}}", identity, check=False)
             state = json.loads(done.stdout) if done.returncode == 0 else {"Running": False, "ExitCode": 137}
             if state["Running"]:
@@ -667,10 +672,18 @@ def debug(state, words):
         container["targetContainerName"] = given.get("--target")
     added = container.get("securityContext", {}).get("capabilities", {}).get("add", [])
     pod = named_pod(given.words[0])
-    if os.environ.get("STAND_IN_REFUSE") in added:
+    refused = os.environ.get("STAND_IN_REFUSE", "").split(",")
+    if "NET_RAW" in refused and "NET_RAW" in added:
         fail(f'Error from server (Forbidden): pods "{pod}" is forbidden: violates PodSecurity "baseline:latest": '
              f'non-default capabilities (container "{container["name"]}" must not include "NET_RAW" in '
              'securityContext.capabilities.add)')
+    if "allowPrivilegeEscalation" in refused and \
+            container.get("securityContext", {}).get("allowPrivilegeEscalation") is not False:
+        fail('Error from server: admission webhook "validate.kyverno.svc-fail" denied the request:\n\n'
+             f"resource Pod/{given.namespace}/{pod} was blocked due to the following policies\n\n"
+             "disallow-privilege-escalation:\n"
+             "  privilege-escalation: 'validation error: Privilege escalation is disallowed. The fields "
+             "spec.ephemeralContainers[*].securityContext.allowPrivilegeEscalation must be set to `false`.'")
     known(CONTAINER_FIELDS, container, "container")
     add_ephemeral(state, given.namespace, pod, container)
     if given.has("-i") or given.has("--attach"):
@@ -737,7 +750,7 @@ def attach_to(identity, interactive, container):
     if interactive and at_end_of_file(0) and not container.get("stdinOnce"):
         refuse("attach with an stdin at its end, without stdinOnce: containerd drops the output then, docker doesn't")
     if not is_running(identity):  # as kubectl does, silently
-        return stream("logs", identity).wait()
+        return stream("logs", identity, stderr=subprocess.STDOUT).wait()
     client = stream("attach", "--sig-proxy=false", *([] if interactive else ["--no-stdin"]), identity)
     status = client.wait()
     if status:
@@ -759,7 +772,8 @@ def attach(state, words):
 def logs(state, words):
     given = Arguments(words, valued=["-c", "--tail"])
     identity, _ = find_container(state, given.namespace, named_pod(given.words[0]), given.get("-c"))
-    return stream("logs", identity, stdin=subprocess.DEVNULL).wait()
+    # stdout and stderr of the container are one log, which kubectl writes to its stdout.
+    return stream("logs", identity, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT).wait()
 
 
 def unpack(source, prefix, destination):

@@ -395,7 +395,36 @@ def hold_beside_other_processes(suite):
 
 @check
 def check_says_that_it_works(suite):
-    suite.kubectl("exec", "web-1", "-c", suite.hold, "--", "tarcap", "check")
+    done = suite.kubectl("exec", "web-1", "-c", suite.hold, "--", "tarcap", "check")
+    assert re.search("^user +65532:65532$", done.out, re.M), done.out
+
+
+@check
+def every_profile_captures(suite):
+    for custom, user in [("debug-profile.yaml", 65532), ("debug-profile-ceilings.yaml", 65532),
+                         ("debug-profile-no-new-privs.yaml", 0), ("debug-profile-baseline.yaml", 65532)]:
+        capture = suite.exec("web-2", suite.debug("web-2", custom=custom), "tarcap", "--duration", "1s")
+        capture.wait(expect=None)
+        if custom == "debug-profile-baseline.yaml" and capture.said("started without the capability NET_RAW"):
+            raise Skip("this runtime does not give NET_RAW by default; the other profiles have passed")
+        assert capture.said(f"asked for by uid {user}:"), (custom, capture.lines)
+        assert capture.archive().cause == "duration"
+
+
+@check
+def user_of_the_pod(suite):
+    """Any user has the file capability: where a container says none, the pod's counts."""
+    suite.apply(suite.pod("of-1000", image=suite.image, securityContext={"runAsUser": 1000, "runAsGroup": 1000}))
+    suite.await_state("of-1000", "app", "running", kind="container")
+    profile = suite.path(".json")
+    profile.write_text(json.dumps({"stdin": True, "stdinOnce": True, "securityContext": {
+        "runAsNonRoot": True, "capabilities": {"drop": ["ALL"], "add": ["NET_RAW"]}}}))
+    name = suite.debug("of-1000", custom=profile)
+    capture = suite.exec("of-1000", name, "tarcap", "--duration", "2s").wait()
+    assert capture.said("asked for by uid 1000:"), capture.lines
+    assert capture.archive().packets
+    suite.kubectl("exec", "of-1000", "-c", name, "--", "tarcap", "stop")
+    suite.await_state("of-1000", name, "terminated", timeout=10)
 
 
 # --- cp ---------------------------------------------------------------------------------------------------------
@@ -554,6 +583,7 @@ def plugin_adds_its_own_container(suite):
     [mine] = [one for one in added if one["name"] == name]
     assert mine["command"][:2] == ["tarcap", "hold"]
     assert mine["securityContext"]["capabilities"] == {"add": ["NET_RAW"], "drop": ["ALL"]}
+    assert (mine["securityContext"]["runAsUser"], mine["securityContext"]["runAsNonRoot"]) == (65532, True)
 
 
 @check
@@ -572,6 +602,31 @@ def plugin_on_three_pods(suite):
     for pod in ("web-1", "web-2", "web-3"):
         assert Archive((directory / f"{pod}.tar").read_bytes()).packets
         assert re.search(rf"^{pod} +whole", done.err, re.M), done.err
+
+
+@check
+def plugin_in_pods_of_any_user(suite):
+    """What the pod says of its user is for the pod: tarcap's container is the image's own, and starts."""
+    users = {"root": {"runAsUser": 0}, "somebody": {"runAsUser": 1000, "runAsGroup": 1000},
+             "not-root": {"runAsNonRoot": True, "runAsUser": 1000}, "image": {"runAsNonRoot": True}}
+    suite.apply(*(suite.pod(f"user-{name}", {"users": "any"}, image=suite.image, securityContext=user)
+                  for name, user in users.items()))
+    for name in users:
+        suite.await_state(f"user-{name}", "app", "running", kind="container")
+    directory = suite.path()
+    done = suite.plugin("-l", "users=any", "--duration", "2s", "-o", directory)
+    for name in users:
+        assert Archive((directory / f"user-{name}.tar").read_bytes()).packets
+    assert done.err.count("asked for by uid 65532:") == len(users), done.err
+
+
+@check
+def plugin_says_what_is_missing(suite):
+    """In a container that cannot capture: the cause, and what cures it."""
+    done = suite.plugin("web-3", "-c", f"tarcap-{suite.number()}", "--profile", "restricted", "-o", suite.path(".tar"),
+                        expect=1)
+    assert "the container was started without the capability NET_RAW" in done.err.splitlines()[-1], done.err
+    assert "Kubernetes: securityContext: {capabilities: {add: [NET_RAW]}" in done.err.splitlines()[-1]
 
 
 @check
