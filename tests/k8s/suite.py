@@ -387,6 +387,7 @@ def hold_beside_other_processes(suite):
     suite.await_state("web-2", name, "running")
     capture = suite.exec("web-2", name, "tarcap").heard("listening on")
     time.sleep(1)
+    assert "captures, for uid 65532: tarcap" in suite.kubectl("logs", "web-2", "-c", name).out
     suite.kubectl("exec", "web-2", "-c", name, "--", "tarcap", "stop")
     assert capture.wait().archive().cause == "signal"
     suite.await_state("web-2", name, "terminated", timeout=10)
@@ -397,6 +398,21 @@ def hold_beside_other_processes(suite):
 def check_says_that_it_works(suite):
     done = suite.kubectl("exec", "web-1", "-c", suite.hold, "--", "tarcap", "check")
     assert re.search("^user +65532:65532$", done.out, re.M), done.out
+
+
+@check
+def log_says_who_captured(suite):
+    """A capture's own stderr goes where its archive goes; the container's log must tell all the same."""
+    name = suite.debug("web-3")
+    suite.exec("web-3", name, "tarcap", "--duration", "1s", "--reason", "ticket 12", "tcp port 9").wait()
+    suite.copy("web-3:/capture/1s", name, suite.path())
+    suite.kubectl("exec", "web-3", "-c", name, "--", "tarcap", "check")
+
+    def log():
+        return suite.kubectl("logs", "web-3", "-c", name).out
+    wait_until(lambda: log().count("has ended, after") == 2, 20, "the captures' ends in the log")
+    assert re.findall("^tarcap: process [0-9]+ captures, for (.*)$", log(), re.M) == [
+        "uid 65532: tarcap --duration 1s --reason 'ticket 12' 'tcp port 9'", "uid 65532: tar cf - /capture/1s"]
 
 
 @check
