@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "headers.h"
+#include "terms.h"
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap's instructions are the kernel's");
 
@@ -26,8 +27,73 @@ static bool jumps_back(const struct bpf_program *program)
 	return false;
 }
 
+/*
+ * Append next to program, whose returns that accept (or those that do not) go on there instead. next is freed. A jump
+ * without a condition reaches everywhere and takes the place of one return, so nothing else moves.
+ */
+static int link_programs(struct bpf_program *program, bool accepting, struct bpf_program *next)
+{
+	unsigned length = program->bf_len, all = length + next->bf_len;
+	struct bpf_insn *both = realloc(program->bf_insns, all * sizeof(*both));
+
+	if (!both)
+		return -1;
+	for (unsigned i = 0; i < length; i++) {
+		if (BPF_CLASS(both[i].code) == BPF_RET && (both[i].k != 0) == accepting)
+			both[i] = (struct bpf_insn)BPF_STMT(BPF_JMP | BPF_JA, length - i - 1);
+	}
+	memcpy(both + length, next->bf_insns, next->bf_len * sizeof(*both));
+	pcap_freecode(next);
+	*program = (struct bpf_program){all, both};
+	return 0;
+}
+
+static void negate(struct bpf_program *program, unsigned accept)
+{
+	for (unsigned i = 0; i < program->bf_len; i++) {
+		if (BPF_CLASS(program->bf_insns[i].code) == BPF_RET)
+			program->bf_insns[i].k = program->bf_insns[i].k ? 0 : accept;
+	}
+}
+
+static int compile_part(struct pcap *pcap, const struct terms_part *part, struct bpf_program *program)
+{
+	char *text = strndup(part->text, part->length);
+	int result = text ? pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) : -1;
+
+	free(text);
+	return result;
+}
+
+/* False where a part is no filter by itself: one that no packet can pass, or none at all. */
+static bool compile_parts(struct pcap *pcap, const struct terms *terms, struct bpf_program *program)
+{
+	struct bpf_program part;
+
+	*program = (struct bpf_program){0};
+	for (size_t i = 0; i < terms->count; i++) {
+		bool compiled = compile_part(pcap, &terms->parts[i], &part) == 0;
+
+		if (compiled && !jumps_back(&part) && link_programs(program, false, &part) == 0)
+			continue;
+		if (compiled)
+			pcap_freecode(&part);
+		pcap_freecode(program);
+		return false;
+	}
+	if (terms->negated)
+		negate(program, (unsigned)pcap_snapshot(pcap));
+	return true;
+}
+
+/* 1 where it was compiled in parts, else 0; or -1. */
 static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
 {
+	static struct terms terms;
+
+	terms_split(text, &terms);
+	if (terms.count > 1 && compile_parts(pcap, &terms, program))
+		return 1;
 	if (pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, pcap_geterr(pcap));
 	if (!jumps_back(program))
@@ -49,6 +115,35 @@ static char *with_term(const char *term, const char *text)
 	return both;
 }
 
+/* program is the user's filter: let term come first. */
+static int put_in_front(struct pcap *pcap, const char *term, struct bpf_program *program, struct err *err)
+{
+	struct bpf_program both;
+
+	if (compile(pcap, term, &both, err) < 0)
+		return -1;
+	if (link_programs(&both, true, program) < 0) {
+		pcap_freecode(&both);
+		return err_set(err, STATUS_FAILED, "the filter: out of memory");
+	}
+	*program = both;
+	return 0;
+}
+
+/* As one text, for a better program, and one that is refused where no packet can pass both. */
+static int compile_together(struct pcap *pcap, const char *term, const char *text, struct bpf_program *program,
+			    struct err *err)
+{
+	char *both = with_term(term, text);
+	int result;
+
+	if (!both)
+		return err_set(err, STATUS_FAILED, "the filter: out of memory");
+	result = compile(pcap, both, program, err);
+	free(both);
+	return result;
+}
+
 /*
  * The user's own text first: an error must not speak of words nobody typed, and "tcp) or (udp", which is an error,
  * would be none inside our brackets.
@@ -56,20 +151,14 @@ static char *with_term(const char *term, const char *text)
 static int compile_both(struct pcap *pcap, const char *term, const char *text, struct bpf_program *program,
 			struct err *err)
 {
-	char *both;
-	int result;
+	int in_parts = compile(pcap, text, program, err);
 
-	if (compile(pcap, text, program, err) < 0)
-		return -1;
-	if (!term)
+	if (in_parts < 0 || !term)
+		return in_parts;
+	if (in_parts && put_in_front(pcap, term, program, err) == 0)
 		return 0;
 	pcap_freecode(program);
-	both = with_term(term, text);
-	if (!both)
-		return err_set(err, STATUS_FAILED, "the filter: out of memory");
-	result = compile(pcap, both, program, err);
-	free(both);
-	return result;
+	return in_parts ? -1 : compile_together(pcap, term, text, program, err);
 }
 
 int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
@@ -130,7 +219,7 @@ struct bpf_program *filter_compile(struct pcap *pcap, const char *term, const ch
 		err_set(err, STATUS_FAILED, "the filter: out of memory");
 	if (dead)
 		pcap_close(dead);
-	if (result == 0)
+	if (result >= 0)
 		return program;
 	free(program);
 	return NULL;

@@ -57,7 +57,7 @@ static struct parts *begin(void)
 	parts->writer = pipes[1];
 	assert_int_equal(sink_init(&parts->sink, pipes[1], &err), 0);
 	assert_int_equal(pool_open(&parts->pool, SEGMENTS * SEGMENT, SEGMENT, &err), 0);
-	segments_init(&parts->segments, &parts->pool, &limits, header, 65535);
+	segments_init(&parts->segments, &parts->pool, &limits, header, 65535, PACKET_TICK_MICRO);
 	outbox_init(&delivery->outbox);
 	delivery->compress = compress_open(SEGMENT, &err);
 	assert_int_equal(deliver_start(delivery, &parts->segments, &parts->sink,
