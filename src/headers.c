@@ -127,6 +127,12 @@ static void need_here(struct writer *w, uint32_t n)
 	land(w, &enough);
 }
 
+/* A with k (BPF_ADD, BPF_AND, BPF_LSH, BPF_RSH). */
+static void compute(struct writer *w, int how, uint32_t k)
+{
+	add(w, BPF_ALU | how | BPF_K, k);
+}
+
 static void load_byte(struct writer *w, uint32_t offset)
 {
 	add(w, BPF_LD | BPF_B | BPF_IND, offset);
@@ -186,8 +192,8 @@ static void ipv4_header(struct writer *w, struct ends *ends)
 	struct label sound = {0}, later = {0}, upper = {0};
 
 	load_byte(w, 0);
-	add(w, BPF_ALU | BPF_AND | BPF_K, 0x0f);
-	add(w, BPF_ALU | BPF_LSH | BPF_K, 2);
+	compute(w, BPF_AND, 0x0f);
+	compute(w, BPF_LSH, 2);
 	jump_if(w, BPF_JGE, IPV4_HEADER, &sound);
 	jump(w, &ends->unknown);
 	land(w, &sound);
@@ -221,7 +227,7 @@ static void network_layer(struct writer *w, struct ends *ends)
 
 	need_here(w, IPV4_HEADER);
 	load_byte(w, 0);
-	add(w, BPF_ALU | BPF_RSH | BPF_K, 4);
+	compute(w, BPF_RSH, 4);
 	jump_if(w, BPF_JEQ, 4, &ipv4);
 	jump_if(w, BPF_JEQ, 6, &ipv6);
 	jump(w, &ends->unknown);
@@ -244,17 +250,17 @@ static void extension_header(struct writer *w, struct ends *ends)
 	jump_if(w, BPF_JEQ, FRAGMENT, &fragment);
 	jump_if(w, BPF_JEQ, AH, &ah);
 	load_byte(w, 1);
-	add(w, BPF_ALU | BPF_ADD | BPF_K, 1);
-	add(w, BPF_ALU | BPF_LSH | BPF_K, 3);
+	compute(w, BPF_ADD, 1);
+	compute(w, BPF_LSH, 3);
 	jump(w, &known);
 	land(w, &ah);
 	load_byte(w, 1);
-	add(w, BPF_ALU | BPF_ADD | BPF_K, 2);
-	add(w, BPF_ALU | BPF_LSH | BPF_K, 2);
+	compute(w, BPF_ADD, 2);
+	compute(w, BPF_LSH, 2);
 	jump(w, &known);
 	land(w, &fragment);
 	add(w, BPF_LD | BPF_H | BPF_IND, 2);
-	add(w, BPF_ALU | BPF_AND | BPF_K, 0xfff8);
+	compute(w, BPF_AND, 0xfff8);
 	jump_if(w, BPF_JEQ, 0, &first);
 	jump(w, &ends->eight);
 	land(w, &first);
@@ -291,8 +297,8 @@ static void tcp_header(struct writer *w, struct ends *ends)
 
 	need_here(w, TCP_HEADER);
 	load_byte(w, 12);
-	add(w, BPF_ALU | BPF_AND | BPF_K, 0xf0);
-	add(w, BPF_ALU | BPF_RSH | BPF_K, 2);
+	compute(w, BPF_AND, 0xf0);
+	compute(w, BPF_RSH, 2);
 	jump_if(w, BPF_JGE, TCP_HEADER, &sound);
 	add(w, BPF_LD | BPF_IMM, TCP_HEADER);
 	land(w, &sound);
@@ -316,9 +322,9 @@ static void icmp_header(struct writer *w, struct ends *ends)
 	jump(w, &ends->eight);
 	land(w, &quote);
 	load_byte(w, 8);
-	add(w, BPF_ALU | BPF_AND | BPF_K, 0x0f);
-	add(w, BPF_ALU | BPF_LSH | BPF_K, 2);
-	add(w, BPF_ALU | BPF_ADD | BPF_K, 8 + PORTS);
+	compute(w, BPF_AND, 0x0f);
+	compute(w, BPF_LSH, 2);
+	compute(w, BPF_ADD, 8 + PORTS);
 	jump(w, &ends->more);
 }
 

@@ -50,15 +50,14 @@ static unsigned dissect_icmpv6(const struct dissector *d, unsigned at)
 	return at + (type <= 129 ? 8 : UNKNOWN);
 }
 
-static unsigned dissect_upper(const struct dissector *d, unsigned protocol, unsigned at, int extensions)
+static unsigned dissect_transport(const struct dissector *d, unsigned protocol, unsigned at)
 {
-	unsigned words;
+	unsigned words = byte_at(d, at + 12) >> 4;
 
 	if (at >= d->length)
 		return d->length;
 	switch (protocol) {
 	case 6:
-		words = byte_at(d, at + 12) >> 4;
 		return at + (words < 5 ? 20 : words * 4);
 	case 17:
 	case 50:
@@ -72,29 +71,31 @@ static unsigned dissect_upper(const struct dissector *d, unsigned protocol, unsi
 		return dissect_icmpv6(d, at);
 	case 59:
 		return at;
-	case 0:
-	case 43:
-	case 60:
-		if (extensions == 6)
-			return at + UNKNOWN;
-		return at + 8 > d->length
-			       ? d->length
-			       : dissect_upper(d, byte_at(d, at), at + (byte_at(d, at + 1) + 1) * 8, extensions + 1);
-	case 51:
-		if (extensions == 6)
-			return at + UNKNOWN;
-		return at + 8 > d->length
-			       ? d->length
-			       : dissect_upper(d, byte_at(d, at), at + (byte_at(d, at + 1) + 2) * 4, extensions + 1);
-	case 44:
-		if (extensions == 6)
-			return at + UNKNOWN;
-		if (at + 8 > d->length || short_at(d, at + 2) >> 3)
-			return at + 8;
-		return dissect_upper(d, byte_at(d, at), at + 8, extensions + 1);
 	default:
 		return at + UNKNOWN;
 	}
+}
+
+/* What is behind the IP header: extension headers, then the transport layer's. */
+static unsigned dissect_upper(const struct dissector *d, unsigned protocol, unsigned at)
+{
+	for (int extensions = 0; extensions < 6; extensions++) {
+		unsigned length = (byte_at(d, at + 1) + 1) * 8;
+
+		if (protocol == 51)
+			length = (byte_at(d, at + 1) + 2) * 4;
+		else if (protocol == 44)
+			length = 8;
+		else if (protocol != 0 && protocol != 43 && protocol != 60)
+			break;
+		if (at + 8 > d->length)
+			return d->length;
+		if (protocol == 44 && short_at(d, at + 2) >> 3)
+			return at + 8;
+		protocol = byte_at(d, at);
+		at += length;
+	}
+	return dissect_transport(d, protocol, at);
 }
 
 static unsigned dissect_ip(const struct dissector *d, unsigned at)
@@ -104,12 +105,12 @@ static unsigned dissect_ip(const struct dissector *d, unsigned at)
 	if (at + 20 > d->length)
 		return d->length;
 	if (byte_at(d, at) >> 4 == 6)
-		return at + 40 > d->length ? d->length : dissect_upper(d, byte_at(d, at + 6), at + 40, 0);
+		return at + 40 > d->length ? d->length : dissect_upper(d, byte_at(d, at + 6), at + 40);
 	if (byte_at(d, at) >> 4 != 4 || header < 20)
 		return at + UNKNOWN;
 	if (short_at(d, at + 6) & 0x1fff)
 		return at + header;
-	return dissect_upper(d, byte_at(d, at + 9), at + header, 0);
+	return dissect_upper(d, byte_at(d, at + 9), at + header);
 }
 
 static unsigned dissect_ethertype(const struct dissector *d, unsigned type, unsigned at)
