@@ -442,25 +442,17 @@ def filter_of(terms):
     return "udp port 5000 or " + " or ".join(f"ether[{46 + n // 220}] = {1 + n % 220}" for n in range(terms))
 
 
-@pytest.mark.parametrize("terms, said", [(1700, None), (2100, "to cut"), (2300, "filtered here")])
+@pytest.mark.parametrize("terms, said", [(2100, "to cut"), (2300, "filtered here")])
 def test_long_filters(wire, tmp_path, terms, said):
+    """Of nearly 4096 instructions, to which the cut's are too many; and of more than that alone."""
     path = tmp_path / "filter"
     path.write_text(filter_of(terms))
     pair = Pair(wire, "-F", path)
-    assert [line for line in pair.headers.err if "too long" in line and said in line] if said else not any(
-        "too long" in line for line in pair.headers.err)
+    assert any("too long" in line and said in line for line in pair.headers.err), pair.headers.err
     wire.send(udp(number % 2, 5000 + number % 2, size=100) for number in range(200))
     wire.send(frame(1, 100) for number in range(100))
     _, cut = pair.end(200)
     assert [r.caplen for r in cut] == [42] * 100 + [100] * 100
-
-
-def test_filter_that_no_kernel_takes(wire):
-    """It has a loop."""
-    pair = Pair(wire, "ip6 protochain 17")
-    wire.send(MAC_B + MAC_A + ethertype(packet) + packet for packet in ODD_IP)
-    _, cut = pair.end()
-    assert len(cut) > 2
 
 
 # --- what is said -----------------------------------------------------------------------------------------------
@@ -483,7 +475,7 @@ def test_dumped_program_is_the_kernels(wire):
 
 def test_it_is_said(wire):
     capture = Capture(wire, "--headers", "-s", 90)
-    assert "snapshot length 90 bytes, headers only; " in capture.err[0], capture.err
+    assert any("snapshot length 90 bytes, headers only; " in line for line in capture.err), capture.err
     archive = capture.end().whole()
     assert archive.capture["interface"]["headers"] is True
     result = run("-r", "-", "--headers", stdin=pcap_file([(1, 0, frame(0))]))
