@@ -34,15 +34,17 @@ static bool jumps_back(const struct bpf_program *program)
 static int link_programs(struct bpf_program *program, bool accepting, struct bpf_program *next)
 {
 	unsigned length = program->bf_len, all = length + next->bf_len;
-	struct bpf_insn *both = realloc(program->bf_insns, all * sizeof(*both));
+	struct bpf_insn *both = calloc(all, sizeof(*both));
 
 	if (!both)
 		return -1;
+	for (unsigned i = 0; i < all; i++)
+		both[i] = i < length ? program->bf_insns[i] : next->bf_insns[i - length];
 	for (unsigned i = 0; i < length; i++) {
 		if (BPF_CLASS(both[i].code) == BPF_RET && (both[i].k != 0) == accepting)
 			both[i] = (struct bpf_insn)BPF_STMT(BPF_JMP | BPF_JA, length - i - 1);
 	}
-	memcpy(both + length, next->bf_insns, next->bf_len * sizeof(*both));
+	pcap_freecode(program);
 	pcap_freecode(next);
 	*program = (struct bpf_program){all, both};
 	return 0;
@@ -62,7 +64,7 @@ static int compile_part(struct pcap *pcap, const struct terms_part *part, struct
 	int result = text ? pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) : -1;
 
 	free(text);
-	return result;
+	return result == 0 && program->bf_len > 0 ? 0 : -1;
 }
 
 /* False where a part is no filter by itself: one that no packet can pass, or none at all. */
@@ -86,14 +88,18 @@ static bool compile_parts(struct pcap *pcap, const struct terms *terms, struct b
 	return true;
 }
 
-/* 1 where it was compiled in parts, else 0; or -1. */
-static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
+static bool compile_long(struct pcap *pcap, const char *text, struct bpf_program *program)
 {
 	static struct terms terms;
 
 	terms_split(text, &terms);
-	if (terms.count > 1 && compile_parts(pcap, &terms, program))
-		return 1;
+	return terms.count > 1 && compile_parts(pcap, &terms, program);
+}
+
+static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
+{
+	if (compile_long(pcap, text, program))
+		return 0;
 	if (pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, pcap_geterr(pcap));
 	if (!jumps_back(program))
@@ -115,19 +121,19 @@ static char *with_term(const char *term, const char *text)
 	return both;
 }
 
-/* program is the user's filter: let term come first. */
+/* program is the user's filter, and freed on failure: let term come first. */
 static int put_in_front(struct pcap *pcap, const char *term, struct bpf_program *program, struct err *err)
 {
-	struct bpf_program both;
+	struct bpf_program both = {0};
 
-	if (compile(pcap, term, &both, err) < 0)
-		return -1;
-	if (link_programs(&both, true, program) < 0) {
-		pcap_freecode(&both);
-		return err_set(err, STATUS_FAILED, "the filter: out of memory");
+	if (compile(pcap, term, &both, err) == 0 && link_programs(&both, true, program) == 0) {
+		program->bf_len = both.bf_len;
+		program->bf_insns = both.bf_insns;
+		return 0;
 	}
-	*program = both;
-	return 0;
+	free(both.bf_insns);
+	pcap_freecode(program);
+	return err_set(err, STATUS_FAILED, "the filter: out of memory");
 }
 
 /* As one text, for a better program, and one that is refused where no packet can pass both. */
@@ -151,14 +157,14 @@ static int compile_together(struct pcap *pcap, const char *term, const char *tex
 static int compile_both(struct pcap *pcap, const char *term, const char *text, struct bpf_program *program,
 			struct err *err)
 {
-	int in_parts = compile(pcap, text, program, err);
-
-	if (in_parts < 0 || !term)
-		return in_parts;
-	if (in_parts && put_in_front(pcap, term, program, err) == 0)
+	if (compile_long(pcap, text, program))
+		return term ? put_in_front(pcap, term, program, err) : 0;
+	if (compile(pcap, text, program, err) < 0)
+		return -1;
+	if (!term)
 		return 0;
 	pcap_freecode(program);
-	return in_parts ? -1 : compile_together(pcap, term, text, program, err);
+	return compile_together(pcap, term, text, program, err);
 }
 
 int filter_set(struct pcap *pcap, const char *term, const char *text, unsigned max, struct err *err)
@@ -219,7 +225,7 @@ struct bpf_program *filter_compile(struct pcap *pcap, const char *term, const ch
 		err_set(err, STATUS_FAILED, "the filter: out of memory");
 	if (dead)
 		pcap_close(dead);
-	if (result >= 0)
+	if (result == 0)
 		return program;
 	free(program);
 	return NULL;
