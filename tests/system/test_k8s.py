@@ -495,7 +495,9 @@ class Cluster:
         return process
 
     def close(self):
-        self.kubectl("delete", "namespace", *json.loads((self.directory / "state/pods.json").read_text()))
+        pods = self.directory / "state/pods.json"
+        if pods.exists():  # else no test has made one
+            self.kubectl("delete", "namespace", *json.loads(pods.read_text()))
         mine = f"label=stand-in-state={self.env['STAND_IN_STATE']}"
         # A pod on a node is deleted without waiting for that.
         wait_until(lambda: not docker("ps", "-aq", "--filter", mine).stdout, 30, "the end of all containers")
