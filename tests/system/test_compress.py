@@ -17,7 +17,6 @@ from tarcap import (MAC_A, MAC_B, TARCAP, Archive, Capture, Flood, expanded, fra
 MIB = 1 << 20
 START = 1_800_000_000
 ZSTD = ("--compress", "zstd")
-SANITIZED = b"__asan_init" in open(TARCAP, "rb").read()
 
 
 # --- traffic ----------------------------------------------------------------------------------------------------
@@ -273,7 +272,6 @@ def test_disk_that_fills_up(wire, tmp_path):
 
 # --- the loop ---------------------------------------------------------------------------------------------------
 
-@pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under ptrace")
 def test_a_large_segment_is_compressed_in_turns(tmp_path):
     """Signals, the reader and the ring get theirs after each MiB of it, not at its end."""
     path, log = tmp_path / "in.pcap", tmp_path / "log"

@@ -137,7 +137,7 @@ def test_too_long_filter_does_not_deafen(wire, too_long):
     took = time.monotonic() - start
     assert flood.process.poll() is None
     flood.stop()
-    assert took < 3
+    assert took < 6
     assert result.status == 0 and result.archive().check().records == []
 
 
