@@ -154,5 +154,5 @@ class Layout:
 @pytest.fixture(scope="session")
 def archive():
     """build/tarcap.oci.tar, as 'make image' makes it."""
-    sh("make", str(BUILD / "tarcap.oci.tar"), timeout=1200)
+    sh("make", f"BUILD={BUILD}", str(BUILD / "tarcap.oci.tar"), timeout=1200)
     return BUILD / "tarcap.oci.tar"
