@@ -329,32 +329,27 @@ struct reading {
 	enum verdict verdict;
 };
 
-static void take(unsigned char *context, const struct pcap_pkthdr *header, const unsigned char *data)
+static void take(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
 {
 	struct reading *reading = (void *)context;
-	uint32_t snaplen = reading->capture->snaplen;
-	struct packet packet = {
-		.header =
-			{
-				.seconds = (uint32_t)header->ts.tv_sec,
-				.fraction = (uint32_t)header->ts.tv_usec,
-				.caplen = header->caplen < snaplen ? header->caplen : snaplen,
-				.length = header->len,
-			},
-		.data = data,
+	struct capture *capture = reading->capture;
+	struct packet_header header = {
+		.seconds = (uint32_t)packet->ts.tv_sec,
+		.fraction = (uint32_t)packet->ts.tv_usec,
+		.caplen = packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
+		.length = packet->len,
 	};
 
-	reading->capture->read++;
-	if (reading->capture->user_filter &&
-	    !filter_matches(reading->capture->user_filter, data, header->len, header->caplen)) {
-		reading->capture->rejected++;
+	capture->read++;
+	if (capture->user_filter && !filter_matches(capture->user_filter, data, packet->len, packet->caplen)) {
+		capture->rejected++;
 		return;
 	}
-	if (reading->capture->headers)
-		packet.header.caplen = filter_header_length(reading->capture->headers, data, packet.header.caplen);
-	reading->verdict = segments_add(reading->segments, &packet);
+	if (capture->headers)
+		header.caplen = filter_header_length(capture->headers, data, header.caplen);
+	reading->verdict = segments_add(reading->segments, header, data);
 	if (reading->verdict != VERDICT_GO)
-		pcap_breakloop(reading->capture->pcap);
+		pcap_breakloop(capture->pcap);
 }
 
 /* What a file has to say when it gives no more packets. */

@@ -93,15 +93,28 @@ static bool follow_packet_clock(struct segments *segments, uint64_t time)
 	return true;
 }
 
-/* The one copy of a packet in user space. */
-static void append(struct segment *segment, const struct packet *packet, uint32_t tick)
+/* musl's memcpy is one machine instruction on amd64, which takes as long to begin as a small packet to be copied. */
+static void copy(unsigned char *to, const unsigned char *from, size_t size)
 {
-	uint64_t time = packet_time(&packet->header, tick);
+	enum { PIECE = 32, SMALL = 512 };
+
+	if (size < PIECE || size > SMALL) {
+		memcpy(to, from, size);
+		return;
+	}
+	for (size_t at = 0; at < size - PIECE; at += PIECE)
+		memcpy(to + at, from + at, PIECE);
+	memcpy(to + size - PIECE, from + size - PIECE, PIECE);
+}
+
+/* The one copy of a packet in user space. */
+static void append(struct segment *segment, struct packet_header header, const unsigned char *data, uint64_t time)
+{
 	unsigned char *to = segment->data + segment->used;
 
-	memcpy(to, &packet->header, sizeof(packet->header));
-	memcpy(to + sizeof(packet->header), packet->data, packet->header.caplen);
-	segment->used += sizeof(packet->header) + packet->header.caplen;
+	memcpy(to, &header, sizeof(header));
+	copy(to + sizeof(header), data, header.caplen);
+	segment->used += sizeof(header) + header.caplen;
 	segment->packets++;
 	if (time < segment->first)
 		segment->first = time;
@@ -109,31 +122,46 @@ static void append(struct segment *segment, const struct packet *packet, uint32_
 		segment->last = time;
 }
 
-enum verdict segments_add(struct segments *segments, const struct packet *packet)
+static bool fits(const struct segments *segments, size_t size)
 {
-	size_t size = sizeof(packet->header) + packet->header.caplen;
+	return segments->open && segments->pool->segment_size - segments->open->used >= size;
+}
+
+/* For the packets that begin a segment, or may: apart, since inlined it would slow down all the others. */
+__attribute__((cold)) static enum verdict begin_segment(struct segments *segments, uint64_t time, size_t size)
+{
 	uint64_t sealed_before = segments->sealed_count;
 
-	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
-		return VERDICT_BYTES;
-	if (segments->packet_clock && !follow_packet_clock(segments, packet_time(&packet->header, segments->tick)))
+	if (segments->packet_clock && !follow_packet_clock(segments, time))
 		return VERDICT_DURATION;
-	if (segments->open && segments->pool->segment_size - segments->open->used < size)
+	if (!fits(segments, size))
 		segments_seal(segments);
 	if (!segments->open) {
 		if (segments_complete(segments))
 			return VERDICT_SEGMENTS;
 		open_segment(segments);
 	}
-	append(segments->open, packet, segments->tick);
-	segments->packets++;
-	segments->bytes += size;
-
-	if (segments->packets == segments->limits.packets)
-		return VERDICT_COUNT;
-	if (!segments_room(segments))
-		return VERDICT_FULL;
 	return segments->sealed_count != sealed_before ? VERDICT_SEALED : VERDICT_GO;
+}
+
+enum verdict segments_add(struct segments *segments, struct packet_header header, const unsigned char *data)
+{
+	uint64_t time = packet_time(&header, segments->tick);
+	size_t size = sizeof(header) + header.caplen;
+	enum verdict verdict = VERDICT_GO;
+
+	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
+		return VERDICT_BYTES;
+	if (segments->packet_clock || !fits(segments, size)) {
+		verdict = begin_segment(segments, time, size);
+		if (verdict != VERDICT_GO && verdict != VERDICT_SEALED)
+			return verdict;
+	}
+	append(segments->open, header, data, time);
+	segments->bytes += size;
+	if (++segments->packets == segments->limits.packets)
+		return VERDICT_COUNT;
+	return segments_room(segments) ? verdict : VERDICT_FULL;
 }
 
 struct segment *segments_pop(struct segments *segments)

@@ -61,7 +61,8 @@ void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cu
 /* Is there room for one more packet, whatever its size? If not, segments_add() must not be called. */
 bool segments_room(const struct segments *segments);
 
-enum verdict segments_add(struct segments *segments, const struct packet *packet);
+/* The header goes by value, in registers: stored and loaded again at once in another width, it would stall. */
+enum verdict segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
 
 /* Let the cutting clock go on to now: if a cut was due, seal the open segment; true if there was one. */
 bool segments_tick(struct segments *segments, uint64_t now);

@@ -27,14 +27,14 @@ struct parts {
 static void fill(struct parts *parts)
 {
 	static unsigned char data[CAPLEN];
-	struct packet packet = {.header = {1, 0, CAPLEN, CAPLEN}, .data = data};
+	const struct packet_header header = {1, 0, CAPLEN, CAPLEN};
 	uint64_t sealed = parts->segments.sealed_count;
 
 	for (size_t i = 0; i < CAPLEN / 2; i++)
 		data[i] = (unsigned char)random();
 	parts->packets = 0;
 	while (parts->segments.sealed_count == sealed && parts->packets < SEGMENT / (CAPLEN + 16)) {
-		segments_add(&parts->segments, &packet);
+		segments_add(&parts->segments, header, data);
 		for (size_t i = 0; i < CAPLEN / 2; i++)
 			data[i] = (unsigned char)random();
 		parts->packets++;

@@ -30,13 +30,36 @@ static void start(struct fixture *f, unsigned count, struct segments_limits limi
 
 static enum verdict add(struct fixture *f, uint64_t time, uint32_t caplen)
 {
-	struct packet packet = {
-		.header = {(uint32_t)(time / SECOND), (uint32_t)(time % SECOND / 1000), caplen, caplen + 5},
-		.data = payload,
-	};
+	struct packet_header record = {(uint32_t)(time / SECOND), (uint32_t)(time % SECOND / 1000), caplen, caplen + 5};
 
 	assert_true(segments_room(&f->segments));
-	return segments_add(&f->segments, &packet);
+	return segments_add(&f->segments, record, payload);
+}
+
+/* Small packets are copied in pieces: no size may lose a byte, or take one that lies behind. */
+static void every_size_is_copied_whole(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t size = 0; size <= SNAPLEN; size++) {
+		unsigned char *exact = malloc(size ? size : 1);
+		struct packet_header record = {1, 2, size, size};
+		unsigned char *copied;
+
+		assert_non_null(exact);
+		for (uint32_t i = 0; i < size; i++)
+			exact[i] = (unsigned char)(i * 7 + size);
+		start(&f, 1, (struct segments_limits){0}, 0, false);
+		memset(f.pool.memory, 0xee, SEGMENT);
+		segments_add(&f.segments, record, exact);
+		copied = f.segments.open->data + PACKET_FILE_HEADER;
+		assert_memory_equal(copied, &record, sizeof(record));
+		assert_memory_equal(copied + sizeof(record), exact, size);
+		assert_int_equal(copied[sizeof(record) + size], 0xee);
+		pool_close(&f.pool);
+		free(exact);
+	}
 }
 
 static void by_size(void **state)
@@ -247,9 +270,16 @@ static void random_traffic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_size),	  cmocka_unit_test(just_fits),	  cmocka_unit_test(full_and_back),
-		cmocka_unit_test(count_limit),	  cmocka_unit_test(byte_limit),	  cmocka_unit_test(segment_limit),
-		cmocka_unit_test(doubling_clock), cmocka_unit_test(packet_clock), cmocka_unit_test(packet_clock_room),
+		cmocka_unit_test(every_size_is_copied_whole),
+		cmocka_unit_test(by_size),
+		cmocka_unit_test(just_fits),
+		cmocka_unit_test(full_and_back),
+		cmocka_unit_test(count_limit),
+		cmocka_unit_test(byte_limit),
+		cmocka_unit_test(segment_limit),
+		cmocka_unit_test(doubling_clock),
+		cmocka_unit_test(packet_clock),
+		cmocka_unit_test(packet_clock_room),
 		cmocka_unit_test(random_traffic),
 	};
 
