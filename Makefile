@@ -67,6 +67,8 @@ coverage:
 soak: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/soak $(SOAK_TIME)
 
+include tests/bench/programs.mk
+
 # Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/asan/unit-%,$(wildcard tests/unit/*.c))
 
@@ -185,11 +187,11 @@ install: $(BUILD)/$(ARCH)/tarcap
 	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
 
 help:
-	@sed -n 's/^## //p' Makefile
+	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))
 
 clean:
 	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/probe $(BUILD)/fuzz $(BUILD)/coverage \
-		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/reproducible $(BUILD)/tests
+		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/reproducible $(BUILD)/tests $(BUILD)/bench
 
 distclean:
 	rm -rf $(BUILD)

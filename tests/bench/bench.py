@@ -1,0 +1,196 @@
+"""What the rows of the benchmark share: the tools that are compared, one measured run of one of them, rounds, tables."""
+
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
+OUT = BUILD / "bench"
+os.environ.setdefault("TARCAP", str(BUILD / "tarcap"))
+sys.path.insert(0, str(TOP / "tests/system"))
+
+from tarcap import TARCAP, Wire, in_namespace, sh, wait_until  # noqa: E402
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+TIME = float(os.environ.get("BENCH_TIME", 1))  # seconds of traffic in a run
+LOAD, COUNT, FLOOR = (str(OUT / name) for name in ("load", "count", "floor"))
+RING = 32768  # KiB: tarcap's default
+
+# Neither time nor bytes end it; the rest is as it comes.
+NO_LIMITS = ["--duration", "0", "--max-bytes", "0"]
+TOOLS = {
+    "tarcap": [TARCAP, "-i", "tc0", *NO_LIMITS],
+    "tcpdump": ["tcpdump", "-i", "tc0", "-w", "-"],
+    "tcpdump -U": ["tcpdump", "-i", "tc0", "-U", "-w", "-"],
+    "tcpdump -B": ["tcpdump", "-i", "tc0", "-B", str(RING), "-w", "-"],
+    "tcpdump -B -U": ["tcpdump", "-i", "tc0", "-B", str(RING), "-U", "-w", "-"],
+    "dumpcap": ["dumpcap", "-i", "tc0", "-P", "-q", "-w", "-"],
+    "dumpcap -B": ["dumpcap", "-i", "tc0", "-P", "-q", "-B", str(RING // 1024), "-w", "-"],
+    "floor drain": [FLOOR, "drain", "tc0"],
+    "floor write": [FLOOR, "write", "tc0"],
+    "floor copy": [FLOOR, "copy", "tc0"],
+}
+READY = re.compile(rb"listening on|File: -")
+
+
+def has_flag(flag):
+    return flag in sh(TARCAP, "--help").stdout
+
+
+# --- processes --------------------------------------------------------------------------------------------------
+
+def cpu_of(pid):
+    """Nanoseconds of processor time of a whole process so far. (The clock's number: clock_getcpuclockid(3).)"""
+    return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def pinned(cpu):
+    return (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
+
+
+def cpus():
+    """Where the sender and the reader run, and where the tool does; two is all we count on."""
+    all_cpus = sorted(os.sched_getaffinity(0))
+    return all_cpus[0], all_cpus[-1]
+
+
+def packets_in(namespace, interface="tc0"):
+    """How many packets the interface has received by its own count; Docker's namespaces go by a process's path."""
+    def read():
+        for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
+            name, _, counters = line.partition(":")
+            if name.strip() == interface:
+                return int(counters.split()[1])
+        raise LookupError(interface)
+    return in_namespace(namespace, read)
+
+
+def load(wire, *arguments, cpu=None):
+    """Send, and return what the sender says of it."""
+    command = [f"--net=/run/netns/{wire.a}", LOAD, "-c", str(cpus()[0] if cpu is None else cpu)]
+    done = sh("nsenter", *command, *(str(item) for item in arguments), "tc1", timeout=120)
+    return json.loads(done.stdout)
+
+
+class Tool:
+    """A tool at work on tc0, with a reader that counts what comes."""
+
+    def __init__(self, wire, command, reader=(), cpu=None, reader_cpu=None, before=(), into=None, env=None, ready=True):
+        self.said = tempfile.TemporaryFile(buffering=0)
+        read_end, write_end = os.pipe()
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{wire.b}", *before, *command],
+                                        stdin=subprocess.DEVNULL, stdout=write_end, stderr=self.said,
+                                        preexec_fn=into or pinned(cpu), env={**os.environ, **(env or {})})
+        self.reader = subprocess.Popen([COUNT, *map(str, reader)], stdin=read_end, stdout=subprocess.PIPE,
+                                       preexec_fn=pinned(reader_cpu))
+        os.close(read_end)
+        os.close(write_end)
+        self.pid, self.is_floor = self.process.pid, command[0] == FLOOR
+        if not ready:
+            return
+        try:
+            wait_until(lambda: READY.search(self.text()) or self.process.poll() is not None, 30, "listening")
+            assert self.process.poll() is None, self.text()
+        except AssertionError:
+            self.end(signal.SIGKILL)
+            raise
+
+    def text(self):
+        return os.pread(self.said.fileno(), 1 << 16, 0)
+
+    def end(self, number=signal.SIGINT):
+        """What the reader counted; and cpu, the nanoseconds that the tool took in all. With 0 it ends by itself."""
+        if self.process.returncode is None:
+            if number:
+                os.kill(self.pid, number)
+            _, status, usage = os.wait4(self.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu = int((usage.ru_utime + usage.ru_stime) * 1e9)
+        out, _ = self.reader.communicate(timeout=120)
+        result = json.loads(out)
+        if self.is_floor: # nothing of its packets reaches the reader
+            result["distinct"] = int(re.search(rb"(\d+) packets captured", self.text())[1])
+        self.said.close()
+        return result
+
+
+def measure(wire, command, traffic, settle=0.25, rest=0.25, look=None, **more):
+    """One run: start the tool, send, look(tool), end the tool. traffic: load's arguments, or None to send nothing."""
+    tool = Tool(wire, command, **more)
+    try:
+        time.sleep(settle)
+        before, cpu = packets_in(wire.b), cpu_of(tool.pid)
+        sent = load(wire, *traffic) if traffic else {"sent": 0, "per_second": 0}
+        time.sleep(rest)
+        arrived = packets_in(wire.b) - before
+        seen = look(tool) if look else {}
+    except BaseException:
+        tool.end(signal.SIGKILL)
+        raise
+    result = tool.end()
+    return {**sent, **result, **seen, "arrived": arrived, "cpu": tool.cpu - cpu,
+            "loss": 100 * (1 - result["distinct"] / arrived) if arrived else 0}
+
+
+# --- rounds -----------------------------------------------------------------------------------------------------
+
+def rounds(names, run, count=ROUNDS):
+    """{name: [run(name), …]}: all of them in turn, every other round backwards (A B B A), so that drift hits all."""
+    results = {name: [] for name in names}
+    for number in range(count):
+        for name in names if number % 2 == 0 else list(reversed(names)):
+            results[name].append(run(name))
+    return results
+
+
+def middle(values, form="{:.0f}"):
+    """The median with the least and the greatest."""
+    values = list(values)
+    texts = [form.format(value) for value in (statistics.median(values), min(values), max(values))]
+    return texts[0] if texts[1] == texts[2] else f"{texts[0]} ({texts[1]}-{texts[2]})"
+
+
+def ratios(ours, theirs):
+    """Of each round."""
+    return [a / b for a, b in zip(ours, theirs) if b]
+
+
+def offered(results):
+    rates = [sample["per_second"] for samples in results.values() for sample in samples]
+    return f"offered as achieved {middle(rates)} packets/s"
+
+
+# --- the table --------------------------------------------------------------------------------------------------
+
+class Table:
+    """Printed at once and appended to the results."""
+
+    def __init__(self, name, title, *columns):
+        self.name, self.title, self.columns, self.lines, self.notes = name, title, columns, [], []
+
+    def row(self, *cells):
+        self.lines.append([str(cell) for cell in cells])
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def text(self):
+        lines = [["", *self.columns], *self.lines]
+        widths = [max(len(line[at]) for line in lines if at < len(line)) for at in range(len(self.columns) + 1)]
+        out = [f"{self.name}: {self.title}"]
+        out += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+        return "\n".join(out + ["  " + note for note in self.notes]) + "\n"
+
+    def show(self):
+        print(self.text(), flush=True)
+        with open(OUT / "results.txt", "a", encoding="ascii") as results:
+            results.write(self.text() + "\n")

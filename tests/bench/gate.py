@@ -1,0 +1,102 @@
+"""What a packet costs in counts that do not drift, each with a limit a little above today's value: python3 gate.py.
+
+Counted live, on a wire, by the difference of two runs: so what a start or an end costs is not in it. Then something is
+wasted on purpose (waste.c), and each count has to notice. Ends with "N passed, N failed".
+"""
+
+import os
+import sys
+
+from bench import OUT, TARCAP
+from counts import CALLGRIND, LACKEY, OPEN, callgrind_total, counted, difference, stored_total, strace_total
+from tarcap import Wire, sh
+
+# count: (today's value, limit, what waste.c wastes for it to notice). Live, the clock has a part in the first and in the
+# system calls: a machine that is slow wakes up more often for as many packets.
+LIMITS = {
+    "instructions, 64 B": (279, 295, "instructions"),
+    "allocations, 64 B": (0, 0.0005, "malloc"),
+    "bytes stored, 64 B": (403, 420, "instructions"),
+    "bytes stored, 1472 B": (1837, 1900, "copy"),
+    "system calls, 64 B": (0.003, 0.03, "call"),
+    "system calls from a file, 64 B": (0.0018, 0.002, "call"),
+}
+# All of one segment, and little enough for the ring to take it while valgrind is slow.
+FEW = {64: (10000, 40000), 1472: (500, 2500)}
+MANY = (20000, 120000) # several segments; still within the ring
+WASTE = str(OUT / "tarcap-waste")
+passed = failed = 0
+
+
+def options(count):
+    return ["-i", "tc0", "-c", str(count), "--duration", "60", "-G", "60"]
+
+
+
+
+def by_callgrind(wire, what, packets, binary=OPEN, env=None):
+    def count(packets):
+        delivered, pid = counted(wire, [*CALLGRIND, binary, *options(packets)], ["-s", 64, "-r", 50000], packets, env, True)
+        return delivered, callgrind_total(pid)[what]
+    return difference(count, *packets)
+
+
+def by_lackey(wire, size, binary=OPEN, env=None):
+    def count(packets):
+        delivered, _ = counted(wire, [*LACKEY, binary, *options(packets)], ["-s", size], packets, env, True)
+        return delivered, stored_total(OUT / "lackey.log")
+    return difference(count, *FEW[size])
+
+
+def by_strace(wire, binary=TARCAP, env=None):
+    def count(packets):
+        log = OUT / "gate.strace"
+        command = ["strace", "-f", "-c", "-o", str(log), binary, *options(packets)]
+        delivered, _ = counted(wire, command, ["-s", 64], packets, env, True)
+        return delivered, strace_total(log)
+    return difference(count, *MANY)
+
+
+def from_a_file(_, binary=TARCAP, env=None):
+    def count(packets):
+        log, file = OUT / "gate.strace", OUT / "gate.pcap"
+        sh(str(OUT / "load"), "-s", "64", "-n", str(packets), "-w", str(file))
+        sh("strace", "-f", "-c", "-o", str(log), binary, "-r", str(file), "-w", "/dev/null",
+           env={**os.environ, **(env or {})})
+        file.unlink()
+        return packets, strace_total(log)
+    return difference(count, *MANY)
+
+
+MEASURES = {
+    "instructions, 64 B": lambda wire, **more: by_callgrind(wire, "instructions", MANY, **more),
+    "allocations, 64 B": lambda wire, **more: by_callgrind(wire, "allocations", FEW[64], **more),
+    "bytes stored, 64 B": lambda wire, **more: by_lackey(wire, 64, **more),
+    "bytes stored, 1472 B": lambda wire, **more: by_lackey(wire, 1472, **more),
+    "system calls, 64 B": by_strace,
+    "system calls from a file, 64 B": from_a_file,
+}
+
+
+def judge(right, line):
+    global passed, failed
+    passed, failed = passed + right, failed + (not right)
+    print(("ok: " if right else "FAILED: ") + line, flush=True)
+
+
+def main():
+    wire = Wire()
+    try:
+        for name, (today, limit, waste) in LIMITS.items():
+            value = MEASURES[name](wire)
+            judge(value <= limit, f"{name}: {value:.4f} a packet (limit {limit}; {today} when it was set)")
+            value = MEASURES[name](wire, binary=WASTE, env={"BENCH_WASTE": waste})
+            judge(value > limit, f"{name}: {value:.4f} with waste ({waste}): above the limit")
+    finally:
+        wire.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

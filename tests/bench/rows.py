@@ -1,0 +1,352 @@
+"""The benchmark's rows: python3 rows.py [ROW]... (all without a name; --list names them). See tests/README.md."""
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from bench import (OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpus, has_flag, load, measure, middle, offered, packets_in,
+                   ratios, rounds, wait_until)
+from tarcap import Wire
+
+CAPTURES = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "tcpdump -B -U", "dumpcap", "dumpcap -B"]
+DEFAULTS = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "dumpcap"]
+GSO = 54 + 45 * 1448  # a frame as TCP makes it with an MTU of 1500, 65,214 bytes
+FLOORS = ["floor drain", "floor write", "floor copy"]
+
+# Section "Numbers" of README says what each is for.
+TARGETS = {
+    ("cpu-64", "tcpdump"): 0.6, ("cpu-64", "tcpdump -U"): 0.12, ("cpu-64", "dumpcap"): 0.05,
+    ("cpu-1472", "tcpdump"): 0.8, ("cpu-1472", "tcpdump -U"): 0.5, ("cpu-1472", "dumpcap"): 0.4,
+}
+
+
+# --- processor time ---------------------------------------------------------------------------------------------
+
+def cpu(row, size, rate):
+    """Sender and reader on one processor, the tool on the other; what an idle run takes is taken off."""
+    near, far = cpus()
+    places = {"cpu": far, "reader_cpu": near}
+    wire = Wire()
+    try:
+        traffic = ["-s", size, "-r", rate, "-n", int(rate * 1.5 * TIME)]
+        names = CAPTURES + FLOORS
+        idle = rounds(names, lambda name: measure(wire, TOOLS[name], None, **places)["cpu"], 3)
+        idle = {name: statistics.median(values) for name, values in idle.items()}
+        results = rounds(names, lambda name: measure(wire, TOOLS[name], traffic, **places))
+    finally:
+        wire.close()
+    per_packet = {name: [(sample["cpu"] - idle[name]) / sample["distinct"] for sample in samples]
+                  for name, samples in results.items()}
+    table = Table(row, f"processor time per packet of {size} bytes, {offered(results)}",
+                  "ns per packet", "tarcap's share of it", "target", "lost %")
+    for name in names:
+        share = middle(ratios(per_packet["tarcap"], per_packet[name]), "{:.2f}") if name != "tarcap" else ""
+        target = TARGETS.get((row, name))
+        table.row(name, middle(per_packet[name]), share, f"<= {target}" if target else "",
+                  middle((sample["loss"] for sample in results[name]), "{:.1f}"))
+    table.note("idle runs, taken off: " + ", ".join(f"{name} {value / 1e6:.1f} ms" for name, value in idle.items()))
+    if size >= 1472:
+        for floor in FLOORS[1:]:
+            table.note(f"of the floor ({floor.split()[1]}): " + middle(
+                ratios(per_packet[floor], per_packet["tarcap"]), "{:.2f}") + ", target >= 0.85")
+    table.show()
+
+
+def cpu_64():
+    cpu("cpu-64", 64, 100000)
+
+
+def cpu_1472():
+    cpu("cpu-1472", 1472, 60000)
+
+
+def cpu_gso():
+    cpu("cpu-gso", GSO, 4000)
+
+
+# --- loss -------------------------------------------------------------------------------------------------------
+
+def loss(row, title, cases, names):
+    """cases: [(label, load's arguments)]. Everyone's defaults; nothing is pinned but the sender."""
+    wire = Wire()
+    table = Table(row, title, "offered/s as achieved", *names)
+    try:
+        for label, traffic in cases:
+            results = rounds(names, lambda name: measure(wire, TOOLS[name], traffic))
+            table.row(label, middle(sample["per_second"] for samples in results.values() for sample in samples),
+                      *(middle((sample["loss"] for sample in results[name]), "{:.1f}") for name in names))
+    finally:
+        wire.close()
+    table.note("lost % of what arrived at the interface, counted at the reader")
+    table.show()
+
+
+def loss_64():
+    loss("loss-64", "loss over offered rate, 64 bytes",
+         [(f"{rate // 1000} k/s", ["-s", 64, "-r", rate, "-n", int(rate * TIME)])
+          for rate in (50000, 100000, 200000, 400000, 800000)], DEFAULTS)
+
+
+def loss_1472():
+    loss("loss-1472", "loss over offered rate, 1472 bytes",
+         [(f"{rate // 1000} k/s", ["-s", 1472, "-r", rate, "-n", int(rate * TIME)])
+          for rate in (25000, 50000, 100000, 200000, 400000)], DEFAULTS)
+
+
+def loss_gso():
+    bursts = [("20 k/s for 0.1 s", 20000, 0.1), ("20 k/s for 0.4 s", 20000, 0.4)]
+    cases = [(label, ["-s", GSO, "-r", rate, "-n", int(rate * seconds)]) for label, rate, seconds in bursts]
+    steady = [(f"{rate // 1000} k/s for {TIME:g} s", ["-s", GSO, "-r", rate, "-n", int(rate * TIME)])
+              for rate in (2000, 5000, 10000)]
+    gaps = [("20 k/s, 20 ms of each 100", ["-s", GSO, "-r", 20000, "-b", "20:80", "-n", int(4000 * TIME)])]
+    loss("loss-gso", "loss of 64 KiB frames (GSO), bursts and steady", cases + gaps + steady, DEFAULTS)
+
+
+def neighbour():
+    """What the kernel does for a capture is done in the sender's time: how fast it goes with one beside it."""
+    names, commands = ["nobody", *DEFAULTS], {**TOOLS, "nobody": ["sleep", "100"]}
+    if has_flag("--headers"):
+        names.insert(2, "tarcap --headers")
+        commands["tarcap --headers"] = [*TOOLS["tarcap"], "--headers"]
+    wire = Wire()
+    table = Table("neighbour", "frames per second that one sender reaches while captured by", *names)
+    try:
+        for size in (64, 1472, GSO):
+            traffic = ["-s", size, "-t", TIME, "-n", 10**8]
+            results = rounds(names, lambda name: measure(wire, commands[name], traffic, ready=name != "nobody"))
+            table.row(f"{size} B", *(middle(sample["per_second"] for sample in results[name]) for name in names))
+    finally:
+        wire.close()
+    table.show()
+
+
+def tail():
+    """So many packets, all of them arrived; so much later the tool is asked to end."""
+    names, count, delays = DEFAULTS, 1000, (0, 50, 100, 250, 500)
+    table = Table("tail", f"delivered of the last {count} packets (least of {ROUNDS}), the stop coming so much later",
+                  *(f"{delay} ms" for delay in delays))
+    wire = Wire()
+
+    def run(name, delay):
+        tool = Tool(wire, TOOLS[name])
+        try:
+            time.sleep(0.25)
+            before = packets_in(wire.b)
+            load(wire, "-n", count, "-s", 200)
+            wait_until(lambda: packets_in(wire.b) - before >= count)
+            time.sleep(delay / 1000)
+        except BaseException:
+            tool.end(signal.SIGKILL)
+            raise
+        return tool.end()["distinct"]
+
+    try:
+        columns = [rounds(names, lambda name: run(name, delay)) for delay in delays]
+    finally:
+        wire.close()
+    for name in names:
+        table.row(name, *(min(column[name]) for column in columns))
+    table.note("target for tarcap: all")
+    table.show()
+
+
+def readers():
+    """Readers that are slow, or stop for a while."""
+    slow = ["-s", 1472, "-r", 20000, "-n", int(40000 * TIME)]
+    pause = ["-s", 200, "-r", 100000, "-n", int(200000 * TIME)]
+    cases = [
+        ("30 MB/s to a reader of 10 MB/s", slow, ["-r", 10e6]),
+        ("30 MB/s to a reader of 20 MB/s", slow, ["-r", 20e6]),
+        ("22 MB/s, reader away for 0.5 s", pause, ["-p", "1000000:500"]),
+        ("22 MB/s, reader away for 1.5 s", pause, ["-p", "1000000:1500"]),
+    ]
+    wire = Wire()
+    table = Table("readers", "loss with slow and stalling readers", *DEFAULTS)
+    try:
+        for label, traffic, reader in cases:
+            results = rounds(DEFAULTS, lambda name: measure(wire, TOOLS[name], traffic, reader=reader))
+            table.row(label, *(middle((sample["loss"] for sample in results[name]), "{:.1f}") for name in DEFAULTS))
+    finally:
+        wire.close()
+    table.note("lost % of what arrived at the interface, counted at the reader")
+    table.show()
+
+
+# --- start ------------------------------------------------------------------------------------------------------
+
+def start():
+    """From exec to the line that says listening: time, and system calls."""
+    from counts import calls_until_ready
+    names = ["tarcap", "tarcap without -i", "tcpdump", "dumpcap"]
+    commands = {**TOOLS, "tarcap without -i": [item for item in TOOLS["tarcap"] if item not in ("-i", "tc0")]}
+    wire = Wire()
+
+    def run(name):
+        before = time.monotonic()
+        process = subprocess.Popen(["nsenter", f"--net=/run/netns/{wire.b}", *commands[name]],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        text = b""
+        while not re.search(rb"listening on|File: -", text):
+            text += os.read(process.stderr.fileno(), 4096)
+        taken = time.monotonic() - before
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        return taken * 1000
+
+    try:
+        times = rounds(names, run)
+        calls = {name: calls_until_ready(wire, commands[name]) for name in names}
+    finally:
+        wire.close()
+    table = Table("start", "exec to listening", "ms", "system calls")
+    for name in names:
+        table.row(name, middle(times[name], "{:.1f}"), calls[name])
+    table.note(f"tarcap's share of tcpdump's system calls: {calls['tarcap'] / calls['tcpdump']:.2f}, target <= 0.3")
+    table.show()
+
+
+# --- memory -----------------------------------------------------------------------------------------------------
+
+class Cgroup:
+    """A memory control group of its own, of whichever version the machine has."""
+
+    def __init__(self):
+        one = "/sys/fs/cgroup/memory"
+        self.version = 1 if os.path.isdir(one) else 2
+        self.path = f"{one if self.version == 1 else '/sys/fs/cgroup'}/tarcap-bench-{os.getpid()}"
+        os.mkdir(self.path)
+
+    def enter(self):
+        self.write("cgroup.procs", os.getpid())
+
+    def write(self, name, value):
+        with open(f"{self.path}/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def read(self, name):
+        with open(f"{self.path}/{name}", encoding="ascii") as file:
+            return int(file.read())
+
+    def peak(self):
+        return self.read("memory.max_usage_in_bytes" if self.version == 1 else "memory.peak")
+
+    def close(self):
+        os.rmdir(self.path)
+
+
+def mapped(pid):
+    """(resident bytes without the ring, the ring's size)."""
+    resident = ring = size = 0
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as maps:
+        for line in maps:
+            if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+                is_ring = "socket:" in line
+            elif line.startswith("Size:"):
+                size = int(line.split()[1]) * 1024
+                ring += size if is_ring else 0
+            elif line.startswith("Rss:") and not is_ring:
+                resident += int(line.split()[1]) * 1024
+    return resident, ring
+
+
+def memory():
+    names = ["tarcap", "tcpdump", "tcpdump -B", "dumpcap"]
+    wire = Wire()
+
+    def run(name, traffic):
+        group = Cgroup()
+        try:
+            def look(tool):
+                resident, ring = mapped(tool.pid)
+                return {"resident": resident, "ring": ring, "charged": group.peak()}
+            return measure(wire, TOOLS[name], traffic, into=group.enter, look=look)
+        finally:
+            wait_until(lambda: not open(f"{group.path}/cgroup.procs", encoding="ascii").read())
+            group.close()
+
+    table = Table("memory", "memory in MiB while the reader keeps up", "resident without ring", "ring",
+                  "charged to its cgroup, peak", "lost %")
+    try:
+        for label, size, rate in (("idle", 0, 0), ("64 B", 64, 100000), ("1472 B", 1472, 60000)):
+            traffic = ["-s", size, "-r", rate, "-n", int(rate * TIME)] if size else None
+            for name, samples in rounds(names, lambda name: run(name, traffic)).items():
+                mib = {key: middle((sample[key] / 2**20 for sample in samples), "{:.1f}")
+                       for key in ("resident", "ring", "charged")}
+                table.row(f"{name}, {label}", mib["resident"], mib["ring"], mib["charged"],
+                          middle((sample["loss"] for sample in samples), "{:.1f}"))
+    finally:
+        wire.close()
+    table.note("target: tarcap's charge <= 4 MiB (a ring is the kernel's memory and charged to nobody)")
+    table.show()
+
+
+# --- what does not drift ----------------------------------------------------------------------------------------
+
+def counts():
+    """System calls and user instructions per packet, by the difference of two runs."""
+    from counts import calls_per_packet, instructions_per_packet
+    wire = Wire()
+    names = ["tarcap", "tcpdump", "tcpdump -U", "dumpcap"]
+    table = Table("counts", "per packet, by the difference of two runs", "system calls, 64 B", "1472 B",
+                  "user instructions, 64 B", "1472 B")
+    try:
+        calls = {(name, size): calls_per_packet(wire, name, size) for name in names for size in (64, 1472)}
+        instructions = {(name, size): instructions_per_packet(wire, name, size)
+                        for name in names for size in (64, 1472)}
+    finally:
+        wire.close()
+    for name in names:
+        table.row(name, *(f"{calls[name, size]:.4f}" for size in (64, 1472)),
+                  *(f"{instructions[name, size]:.1f}" for size in (64, 1472)))
+    table.note("tarcap's share of tcpdump's instructions: " + ", ".join(
+        f"{instructions['tarcap', size] / instructions['tcpdump', size]:.2f} at {size} B" for size in (64, 1472)) +
+        "; target <= 0.45 at 64 B")
+    table.show()
+
+
+def delivered():
+    from containers import delivered as through_docker
+    through_docker()
+
+
+ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
+        "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
+        "delivered": delivered}
+
+
+def machine():
+    """What the numbers are of."""
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        model = re.search(r"^(?:model name|CPU part)\s*: (.*)$", file.read(), re.MULTILINE)
+    versions = [subprocess.run(command, capture_output=True, text=True, check=True) for command in (
+        [TARCAP, "--version"], ["tcpdump", "--version"], ["dumpcap", "--version"])]
+    words = [(done.stdout or done.stderr).splitlines()[0] for done in versions]
+    load_average = os.getloadavg()[0]
+    return (f"{time.strftime('%Y-%m-%d', time.gmtime())}, Linux {os.uname().release}, {os.cpu_count()} x "
+            f"{model[1] if model else os.uname().machine}, load average before: {load_average:.1f}\n"
+            f"{', '.join(word.split(' (Git')[0] for word in words)}; {ROUNDS} rounds: median (least-greatest)\n")
+
+
+def main(names):
+    if names == ["--list"]:
+        print(*ROWS, sep="\n")
+        return 0
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        print(f"bench: {unknown[0]}: no such row; there are: {' '.join(ROWS)}", file=sys.stderr)
+        return 2
+    head = machine()
+    print(head)
+    with open(OUT / "results.txt", "a" if names else "w", encoding="ascii") as results:
+        results.write(head + "\n")
+    for name in names or ROWS:
+        ROWS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

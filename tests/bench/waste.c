@@ -1,0 +1,33 @@
+/*
+ * Wastes something for each packet, to show that the gate turns red: linked with the shipped program's objects by
+ * -Wl,--wrap=segments_add. BENCH_WASTE=malloc, copy, call or instructions says what.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "segments.h"
+
+enum verdict __real_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
+enum verdict __wrap_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
+
+enum verdict __wrap_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data)
+{
+	static const char *what;
+	static unsigned char copied[1 << 18];
+	static volatile unsigned counted;
+	static void *volatile allocated; /* or the compiler sees through it */
+
+	if (!what && !(what = getenv("BENCH_WASTE")))
+		what = "";
+	if (*what == 'm')
+		free(allocated = malloc(header.caplen));
+	if (*what == 'c' && what[1] == 'o')
+		memcpy(copied, data, header.caplen);
+	if (*what == 'c' && what[1] == 'a')
+		syscall(SYS_getppid);
+	for (unsigned i = 0; *what == 'i' && i < 10; i++)
+		counted++;
+	return __real_segments_add(segments, header, data);
+}
