@@ -67,7 +67,7 @@ coverage:
 soak: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/soak $(SOAK_TIME)
 
-include tests/bench/programs.mk
+-include tests/bench/programs.mk # where tests/ is: a build from source for the image has none
 
 # Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/asan/unit-%,$(wildcard tests/unit/*.c))
