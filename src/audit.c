@@ -10,24 +10,33 @@
 #define SYS_pidfd_open 434
 #endif
 
+static void append(char text[AUDIT_TEXT_SIZE], size_t *used, const char *part)
+{
+	while (*part && *used < AUDIT_TEXT_SIZE)
+		text[(*used)++] = *part++;
+}
+
 /* As a shell would need it, when something in the word is not plain. */
-static const char *quotes_for(const char *word)
+static void append_word(char text[AUDIT_TEXT_SIZE], size_t *used, const char *word)
 {
 	const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
+	bool quoted = !*word || word[strspn(word, plain)];
 
-	return *word && strspn(word, plain) == strlen(word) ? "" : "'";
+	append(text, used, quoted ? " '" : " ");
+	for (; *word; word++)
+		append(text, used, *word == '\'' ? "'\\''" : (const char[]){*word, '\0'});
+	append(text, used, quoted ? "'" : "");
 }
 
 char *audit_text(int uid, char *const *words, char text[AUDIT_TEXT_SIZE])
 {
-	int used = snprintf(text, AUDIT_TEXT_SIZE, "uid %d:", uid);
+	size_t used = (size_t)snprintf(text, AUDIT_TEXT_SIZE, "uid %d:", uid);
 
-	for (; *words && used < AUDIT_TEXT_SIZE; words++) {
-		const char *quote = quotes_for(*words);
-
-		used += snprintf(text + used, (size_t)(AUDIT_TEXT_SIZE - used), " %s%s%s", quote, *words, quote);
-	}
-	if (used >= AUDIT_TEXT_SIZE)
+	for (; *words && used < AUDIT_TEXT_SIZE; words++)
+		append_word(text, &used, *words);
+	if (used < AUDIT_TEXT_SIZE)
+		text[used] = '\0';
+	else
 		memcpy(text + AUDIT_TEXT_SIZE - 4, "...", 4);
 	return text;
 }

@@ -14,6 +14,8 @@ static void test_words_are_quoted_where_a_shell_would_need_it(void **state)
 
 	(void)state;
 	assert_string_equal(audit_text(65532, words, text), "uid 65532: tarcap -i eth0 '' 'tcp port 443'");
+	words[2] = "it's' ; x";
+	assert_string_equal(audit_text(1, words, text), "uid 1: tarcap -i 'it'\\''s'\\'' ; x' '' 'tcp port 443'");
 }
 
 static void test_every_length_is_cut_in_time(void **state)
