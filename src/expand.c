@@ -60,8 +60,7 @@ enum expand_event expand_next(struct expand *expand, const unsigned char **data,
 			return EXPAND_MORE;
 		expand->pending = ZSTD_decompressStream(expand->stream, &output, &expand->input);
 		expand->damaged = ZSTD_isError(expand->pending);
-		/* At a frame's end nothing does, though the output be full; asked again it would begin another frame.
-		 */
+		/* At a frame's end nothing does, though the output be full: asked again, it begins another. */
 		expand->flushed = output.pos < output.size || expand->pending == 0;
 	}
 	if (expand->damaged)
