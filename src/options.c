@@ -89,7 +89,7 @@ static const struct flag flags[] = {
 	{0, "max-bytes", KIND_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
 	 .help = "stop before N bytes of packet records (default 1G; 0: none)"},
 	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, 256 * MIB, 0},
-	 .help = "cut a file before it exceeds N; a bare N is millions (default 4M)"},
+	 .help = "cut a file before it exceeds N; a bare N is millions (default 1M)"},
 	{'G', "segment-time", KIND_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
 	 .help = "cut a file every D (default: 1s, doubling up to 10s)"},
 	{'W', NULL, KIND_NUMBER, "N", AT(segments), {NUMBER_COUNT, 1, UINT32_MAX, 0},
@@ -342,7 +342,7 @@ uint64_t options_segment_size(const struct options *options, uint64_t pool)
 {
 	/* A file header and one maximal record, rounded up to whole pages. */
 	uint64_t smallest = (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
-	uint64_t size = options->segment_size ? options->segment_size : pool / 4 < 4 * MIB ? pool / 4 : 4 * MIB;
+	uint64_t size = options->segment_size ? options->segment_size : pool / 4 < MIB ? pool / 4 : MIB;
 
 	return size < smallest ? smallest : size;
 }

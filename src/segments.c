@@ -96,7 +96,7 @@ static bool follow_packet_clock(struct segments *segments, uint64_t time)
 /* musl's memcpy is one machine instruction on amd64, which takes as long to begin as a small packet to be copied. */
 static void copy(unsigned char *to, const unsigned char *from, size_t size)
 {
-	enum { PIECE = 32, SMALL = 512 };
+	enum { PIECE = 32, SMALL = 2048 };
 
 	if (size < PIECE || size > SMALL) {
 		memcpy(to, from, size);

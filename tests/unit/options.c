@@ -33,7 +33,7 @@ static void defaults(void **state)
 	assert_int_equal(options.snaplen, 262144);
 	assert_true(options.duration == UINT64_C(300000000000));
 	assert_int_equal(options.max_bytes, 1 << 30);
-	assert_int_equal(options.segment_size, 4 << 20);
+	assert_int_equal(options.segment_size, 1 << 20);
 	assert_int_equal(options.buffer_kib, 32768);
 	assert_int_equal(options.memory, 16 << 20);
 	assert_true(options.stall == UINT64_C(60000000000));
