@@ -6,7 +6,8 @@
 #define WINDOW (100 * MS)
 #define RELEASE_MIN (12 * MS)
 #define RELEASE_MAX (60 * MS)
-#define STEP (2 * MS)
+#define STEP_MIN (2 * MS)
+#define STEP_MAX (10 * MS)
 #define HOLD_MIN (20 * MS)
 #define HOLD_MAX (300 * MS)
 #define PATIENCE (100 * MS) /* for what is sent to come back: others have to run for that */
@@ -64,6 +65,14 @@ static void mark(struct feedback *feedback, uint64_t now, uint64_t accepted)
 	feedback->marks[feedback->marked++] = (struct feedback_mark){now, accepted, 0};
 }
 
+/* While held: often enough that a load which begins at GB/s then is seen before it fills the ring. */
+static uint64_t step(const struct feedback *feedback)
+{
+	uint64_t time = feedback->ring * 2; /* ns, at a byte each */
+
+	return time < STEP_MIN ? STEP_MIN : time > STEP_MAX ? STEP_MAX : time;
+}
+
 /*
  * What was on its way when the hold began still arrives: what counts is its last quarter. The hold is as long as
  * the ring can take what comes if it is no feedback.
@@ -73,7 +82,7 @@ static enum feedback_verdict begin_trial(struct feedback *feedback, uint64_t now
 {
 	enter(feedback, FEEDBACK_HOLD, now, time_for(feedback, feedback->ring, HOLD_MIN, HOLD_MAX), counters);
 	feedback->marked = feedback->weighed = 0;
-	feedback->step_at = now + STEP;
+	feedback->step_at = now + step(feedback);
 	return FEEDBACK_KEEP;
 }
 
@@ -136,7 +145,7 @@ static enum feedback_verdict hold(struct feedback *feedback, uint64_t now, const
 
 	if (fills_ring(feedback, counters))
 		return acquit(feedback, now, counters);
-	feedback->step_at = now + STEP;
+	feedback->step_at = now + step(feedback);
 	if (!feedback->marked && now >= quarter_at) {
 		mark(feedback, now, counters->accepted);
 		feedback->dropped = counters->dropped;
