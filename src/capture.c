@@ -76,7 +76,7 @@ static int activation_failed(struct capture *capture, int result, struct err *er
 	}
 }
 
-static int activate(struct capture *capture, const struct options *options, struct err *err)
+static int activate(struct capture *capture, uint64_t ring, const struct options *options, struct err *err)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	int result;
@@ -87,7 +87,7 @@ static int activate(struct capture *capture, const struct options *options, stru
 	pcap_set_snaplen(capture->pcap, (int)options->snaplen);
 	pcap_set_promisc(capture->pcap, options->promiscuous);
 	pcap_set_timeout(capture->pcap, CAPTURE_BLOCK_TIMEOUT);
-	pcap_set_buffer_size(capture->pcap, (int)(options->buffer_kib * 1024));
+	pcap_set_buffer_size(capture->pcap, (int)ring);
 	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_UNUSED);
 	if (options->precision == PRECISION_NANO)
 		pcap_set_tstamp_precision(capture->pcap, PCAP_TSTAMP_PRECISION_NANO);
@@ -97,6 +97,9 @@ static int activate(struct capture *capture, const struct options *options, stru
 		return activation_failed(capture, result, err);
 	if (pcap_setnonblock(capture->pcap, 1, text) < 0)
 		return err_set(err, STATUS_FAILED, "%s: %s", capture->interface, text);
+	/* As tcpdump does: the first version tells neither the interface nor, of all protocols, which. */
+	if (capture->any && pcap_set_datalink(capture->pcap, DLT_LINUX_SLL2) < 0)
+		return err_set(err, STATUS_FAILED, "%s: %s", capture->interface, pcap_geterr(capture->pcap));
 	return 0;
 }
 
@@ -138,6 +141,8 @@ static int describe(struct capture *capture)
 	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
 	capture->ring = ring_size(capture->fd);
+	if (capture->any)
+		return 0;
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);
 	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) == 0)
 		capture->loopback = request.ifr_flags & IFF_LOOPBACK;
@@ -157,6 +162,10 @@ static const char *direction_term(const struct capture *capture, const struct op
 
 	if (options->direction == DIRECTION_OUT)
 		return "outbound";
+	/* In every namespace loopback has this number: loopback_net_init() in the kernel's net/core/dev.c counts on it.
+	 */
+	if (options->direction == DIRECTION_BOTH && capture->any)
+		return "not (outbound and ifindex 1)";
 	if (options->direction == DIRECTION_BOTH && !capture->loopback)
 		return NULL;
 	if (setsockopt(capture->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) == 0)
@@ -237,15 +246,13 @@ static int lock_filter(const struct capture *capture, struct err *err)
 	return 0;
 }
 
-int capture_open_live(struct capture *capture, const struct options *options, struct err *err)
+int capture_open_live(struct capture *capture, const char *name, uint64_t ring, const struct options *options,
+		      struct err *err)
 {
-	*capture = (struct capture){.fd = -1, .file = -1, .interface = options->interface};
+	*capture = (struct capture){.fd = -1, .file = -1, .interface = name};
 	capture->snaplen = (uint32_t)options->snaplen;
-	if (!capture->interface)
-		capture->interface = capture->found_interface = interfaces_default(err);
-	if (!capture->interface)
-		return -1;
-	if (activate(capture, options, err) < 0)
+	capture->any = strcmp(name, "any") == 0;
+	if (activate(capture, ring, options, err) < 0)
 		return -1;
 	if (describe(capture) < 0)
 		return no_such_interface(capture->interface, err);
@@ -269,7 +276,6 @@ void capture_close(struct capture *capture)
 	filter_free(capture->headers);
 	if (capture->file > STDIN_FILENO)
 		close(capture->file);
-	free(capture->found_interface);
 	*capture = (struct capture){.fd = -1, .file = -1};
 }
 
@@ -325,7 +331,7 @@ int capture_file_header(struct capture *capture, unsigned char header[PACKET_FIL
 
 struct reading {
 	struct capture *capture;
-	struct segments *segments;
+	struct series *series;
 	enum verdict verdict;
 };
 
@@ -347,7 +353,7 @@ static void take(unsigned char *context, const struct pcap_pkthdr *packet, const
 	}
 	if (capture->headers)
 		header.caplen = filter_header_length(capture->headers, data, header.caplen);
-	reading->verdict = segments_add(reading->segments, header, data);
+	reading->verdict = segments_add(reading->series, header, data);
 	if (reading->verdict != VERDICT_GO)
 		pcap_breakloop(capture->pcap);
 }
@@ -362,10 +368,10 @@ static enum capture_result file_ended(struct capture *capture, int result, struc
 	return CAPTURE_ERROR;
 }
 
-enum capture_result capture_read(struct capture *capture, struct segments *segments, int max, enum verdict *verdict,
+enum capture_result capture_read(struct capture *capture, struct series *series, int max, enum verdict *verdict,
 				 struct err *err)
 {
-	struct reading reading = {capture, segments, VERDICT_GO};
+	struct reading reading = {capture, series, VERDICT_GO};
 	int result = pcap_dispatch(capture->pcap, max, take, (unsigned char *)&reading);
 
 	*verdict = reading.verdict;
@@ -409,6 +415,8 @@ enum capture_state capture_state(struct capture *capture)
 	if (capture->fd < 0)
 		return CAPTURE_UP;
 	(void)getsockopt(capture->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
+	if (capture->any)
+		return CAPTURE_UP;
 	if (ioctl(capture->fd, SIOCGIFNAME, &request) < 0)
 		return CAPTURE_GONE;
 	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0)

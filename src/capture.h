@@ -21,8 +21,8 @@ struct capture {
 	int fd; /* the packet socket, to poll; -1 when reading a file */
 	int ifindex;
 	bool loopback;
+	bool any;	       /* the device of all interfaces: no ifindex, and it is always there */
 	const char *interface; /* name, or the file's; owned by whoever opened */
-	char *found_interface; /* the default interface's name, when we had to find one; owned */
 	const char *link_type; /* "EN10MB", or NULL if it has no name */
 	const char *link_type_description;
 	int link_type_number;
@@ -47,11 +47,13 @@ struct capture {
 };
 
 /*
- * Open options->interface, or the first usable one, with the filter set, but not yet receiving
+ * Open the interface, which "any" may be, with so many bytes of ring and the filter set, but not yet receiving
  * ("armed"): the socket is bound to an ethertype nobody uses, so that no packet from before the filter
- * gets in. STATUS_USAGE for a bad filter, STATUS_FAILED for no such interface or no permission.
+ * gets in. name stays the caller's. STATUS_USAGE for a bad filter, STATUS_FAILED for no such interface or no
+ * permission.
  */
-int capture_open_live(struct capture *capture, const struct options *options, struct err *err);
+int capture_open_live(struct capture *capture, const char *name, uint64_t ring, const struct options *options,
+		      struct err *err);
 
 /*
  * Open options->read_file ("-" is stdin). Reads wait for the file or for interrupt_fd to become readable,
@@ -80,8 +82,8 @@ enum capture_result {
 	CAPTURE_ERROR,	 /* see err */
 };
 
-/* Move up to max waiting packets into segments, which must have room. Never waits on an interface. */
-enum capture_result capture_read(struct capture *capture, struct segments *segments, int max, enum verdict *verdict,
+/* Move up to max waiting packets into the series, which must have room. Never waits on an interface. */
+enum capture_result capture_read(struct capture *capture, struct series *series, int max, enum verdict *verdict,
 				 struct err *err);
 
 /* Bring received and dropped up to date. The kernel's counters are 32 bits wide and restart at each look. */

@@ -119,6 +119,7 @@ static int apply_memory(struct options *options, struct err *err)
 
 	if (read_ceiling("TARCAP_MAX_MEMORY", &range, &ceiling, err) < 0)
 		return -1;
+	options->memory_ceiling = ceiling;
 	/* libpcap makes whole blocks of it. */
 	ring = options->read_file ? 0 : round_down(ring + RING_BLOCK - 1, RING_BLOCK);
 	options->lowered.memory = ring + pool + compressor(options, pool) > ceiling;

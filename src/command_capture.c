@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "account.h"
-#include "capture.h"
+#include "captures.h"
 #include "command.h"
 #include "compress.h"
 #include "container.h"
@@ -16,6 +15,7 @@
 #include "filter.h"
 #include "interfaces.h"
 #include "manifest.h"
+#include "newcomers.h"
 #include "options.h"
 #include "pool.h"
 #include "report.h"
@@ -33,7 +33,7 @@
 
 /* All that is opened for a capture, so that it can be closed in one place. */
 struct capturing {
-	struct capture capture;
+	struct captures captures;
 	struct sink sink;
 	struct pool pool;
 	struct segments segments;
@@ -43,7 +43,7 @@ struct capturing {
 	struct manifest *manifest;
 	struct signals signals;
 	int output_fd;
-	char series[33];
+	int newcomers_fd;
 };
 
 static enum status show_version(void)
@@ -53,21 +53,23 @@ static enum status show_version(void)
 	return STATUS_OK;
 }
 
+/* Of several interfaces, for the first: it differs with the link type. */
 static enum status dump_filter(const struct options *options, struct err *err)
 {
-	struct capture capture = {.fd = -1, .file = -1};
+	struct captures captures = {0};
 	int result;
 
 	if (options->read_file)
-		result = capture_open_file(&capture, options, -1, err);
-	else if (options->interface)
-		result = capture_open_live(&capture, options, err);
+		result = captures_open_file(&captures, options, -1, err);
+	else if (options->interface_count)
+		result = captures_open_live(&captures, options, err);
 	else
 		result = filter_dump_ethernet(options->filter, (int)options->snaplen, options->headers,
 					      options->dump_level, err);
-	if (result == 0 && capture.pcap)
-		result = filter_dump(capture.pcap, options->filter, options->headers, options->dump_level, err);
-	capture_close(&capture);
+	if (result == 0 && captures.count)
+		result = filter_dump(captures.list[0].capture.pcap, options->filter, options->headers,
+				     options->dump_level, err);
+	captures_close(&captures);
 	return result < 0 ? err->status : STATUS_OK;
 }
 
@@ -93,10 +95,13 @@ static int open_capture(struct capturing *c, const struct options *options, stru
 	if (options->read_file) {
 		if (signals_open(&c->signals, err) < 0)
 			return -1;
-		return capture_open_file(&c->capture, options, c->signals.stop_fd, err);
+		return captures_open_file(&c->captures, options, c->signals.stop_fd, err);
 	}
 	signals_end_at_once();
-	if (capture_open_live(&c->capture, options, err) < 0)
+	/* First, so that an interface which comes up in between is either found or told of. */
+	if (options_all_interfaces(options) && (c->newcomers_fd = newcomers_open(err)) < 0)
+		return -1;
+	if (captures_open_live(&c->captures, options, err) < 0)
 		return -1;
 	return signals_open(&c->signals, err);
 }
@@ -128,43 +133,78 @@ static int open_output(struct capturing *c, const struct options *options, struc
 	return err->status ? -1 : sink_init(&c->sink, c->output_fd, err);
 }
 
-/* The first part of the files' names: the interface, or the name of the file that is read. */
-static void name_series(struct capturing *c, const struct options *options)
+/*
+ * The first part of the files' names: the interface, or the name of the file that is read. Of two interfaces whose
+ * names come to the same, the later gets its place in the list.
+ */
+static void name_series(struct capturing *c, unsigned place, const struct options *options)
 {
-	const char *slash = strrchr(c->capture.interface, '/');
-	const char *name = options->read_file && slash ? slash + 1 : c->capture.interface;
+	struct interface *interface = &c->captures.list[place];
+	const char *whole = interface->capture.interface, *slash = strrchr(whole, '/');
+	const char *name = options->read_file && slash ? slash + 1 : whole;
+	struct series *series = &interface->series;
 	char *dot;
 
 	if (options->read_file && strcmp(name, "-") == 0)
 		name = "stdin";
-	options_safe_name(name, c->series, sizeof(c->series));
-	for (char *p = c->series; *p; p++) {
+	options_safe_name(name, series->name, sizeof(series->name));
+	for (char *p = series->name; *p; p++) {
 		if (*p == '_')
 			*p = '-';
 	}
-	dot = strrchr(c->series, '.');
-	if (options->read_file && dot && dot != c->series)
+	dot = strrchr(series->name, '.');
+	if (options->read_file && dot && dot != series->name)
 		*dot = '\0';
+	for (unsigned i = 0; i < place; i++) {
+		if (strcmp(c->captures.list[i].series.name, series->name) == 0)
+			snprintf(series->name + strlen(series->name), sizeof(series->name) - strlen(series->name),
+				 "-%u", place);
+	}
+	/* Reading a file, the series stands for the interface: nobody knows its name. */
+	series->interface = options->read_file ? series->name : whole;
 }
 
-static int open_pipeline(struct capturing *c, const struct options *options, struct err *err)
+static int add_series(struct capturing *c, unsigned place, const struct options *options, struct err *err)
 {
+	struct interface *interface = &c->captures.list[place];
 	unsigned char header[PACKET_FILE_HEADER];
-	struct segments_limits limits = {
+
+	name_series(c, place, options);
+	if (capture_file_header(&interface->capture, header, err) < 0)
+		return -1;
+	segments_add_series(&c->segments, &interface->series, header, interface->capture.snaplen,
+			    interface->capture.tick);
+	return 0;
+}
+
+static int open_segments(struct capturing *c, const struct options *options, struct err *err)
+{
+	const struct segments_limits limits = {
 		.packets = options->count,
 		.bytes = options->max_bytes,
 		.segments = options->segments,
 		.duration = options->duration,
 	};
-	struct manifest_setup setup = {options, &c->capture, &c->pool, c->series};
+	uint64_t segment_size = options_segment_share(options, c->captures.count);
 
-	name_series(c, options);
-	if (capture_file_header(&c->capture, header, err) < 0 ||
-	    pool_open(&c->pool, options->memory, options->segment_size, err) < 0)
+	if (pool_open(&c->pool, options->memory, segment_size, err) < 0)
 		return -1;
-	if (options->compression != COMPRESSION_NONE && !(c->compress = compress_open(options->segment_size, err)))
+	if (options->compression != COMPRESSION_NONE && !(c->compress = compress_open(segment_size, err)))
 		return -1;
-	segments_init(&c->segments, &c->pool, &limits, header, c->capture.snaplen, c->capture.tick);
+	segments_init(&c->segments, &c->pool, &limits);
+	for (unsigned i = 0; i < c->captures.count; i++) {
+		if (add_series(c, i, options, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int open_pipeline(struct capturing *c, const struct options *options, struct err *err)
+{
+	struct manifest_setup setup = {options, &c->captures, &c->pool};
+
+	if (open_segments(c, options, err) < 0)
+		return -1;
 	outbox_init(&c->delivery.outbox);
 	if (!(c->manifest = manifest_open(&setup, err)) ||
 	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))
@@ -184,7 +224,9 @@ static void close_all(struct capturing *c)
 		sink_restore(&c->sink);
 	if (c->output_fd > STDOUT_FILENO)
 		close(c->output_fd);
-	capture_close(&c->capture);
+	captures_close(&c->captures);
+	if (c->newcomers_fd >= 0)
+		close(c->newcomers_fd);
 	signals_close(&c->signals);
 }
 
@@ -212,12 +254,11 @@ static void say_asked(const struct options *options)
 
 static enum status capture_now(struct capturing *c, const struct options *options, struct err *err)
 {
-	struct account account = {0};
 	struct sandbox sandbox;
 	enum status status;
 	struct run_parts parts = {
 		.options = options,
-		.capture = &c->capture,
+		.captures = &c->captures,
 		.segments = &c->segments,
 		.delivery = &c->delivery,
 		.signals = &c->signals,
@@ -227,21 +268,21 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	if (refuse_terminal(options, err) < 0 || open_capture(c, options, err) < 0 ||
 	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
 		return err->status;
+	parts.newcomers_fd = c->newcomers_fd;
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
 		return err->status;
 	report_sandbox(&sandbox, options);
-	report_warnings(&c->capture, options);
-	status = run(&parts, &account, err);
-	report_account(&account, options);
+	report_warnings(&c->captures, options);
+	status = run(&parts, err);
+	report_account(&c->captures, options);
 	return status;
 }
 
 enum status capture_as_asked(const struct options *options, struct err *err)
 {
-	struct capturing c = {
-		.capture = {.fd = -1, .file = -1}, .sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1};
+	struct capturing c = {.sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1, .newcomers_fd = -1};
 	enum status status = STATUS_OK;
 
 	switch (options->action) {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capture.h"
+#include "captures.h"
 #include "command.h"
 #include "number.h"
 #include "options.h"
@@ -15,7 +15,7 @@
 #include "sandbox.h"
 
 #define ROW "%-14s "
-#define INTERFACES_MAX 100	       /* rows */
+#define INTERFACES_SHOWN 100	       /* rows */
 #define LIMIT_NONE (UINT64_C(1) << 60) /* a cgroup's limit from here on is none (v1 has no word for it) */
 
 static const char *yes_no(bool yes)
@@ -60,7 +60,7 @@ static void print_interfaces(void)
 	char line[512], name[IFNAMSIZ];
 	uint64_t in[2], out[2];
 
-	while (devices && rows < INTERFACES_MAX && fgets(line, sizeof(line), devices)) {
+	while (devices && rows < INTERFACES_SHOWN && fgets(line, sizeof(line), devices)) {
 		if (sscanf(line, " %15[^:]: %" SCNu64 " %" SCNu64 " %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, name,
 			   &in[0], &in[1], &out[0], &out[1]) != 5)
 			continue;
@@ -129,35 +129,43 @@ static void print_limits(const struct options *options)
 	       options->lowered.snaplen ? " (TARCAP_MAX_SNAPLEN)" : "");
 }
 
-static void print_capture(const struct capture *capture, const struct options *options)
+static void print_capture(const struct captures *captures, const struct options *options)
 {
 	char granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
 
-	printf(ROW "%s, link-type %s\n", "capture", capture->interface, capture->link_type ? capture->link_type : "?");
-	printf(ROW "ring %s of %s, pool %s%s%s%s\n", "memory", number_format(NUMBER_SIZE, capture->ring, granted),
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		printf(ROW "%s, link-type %s\n", "capture", capture->interface,
+		       capture->link_type ? capture->link_type : "?");
+	}
+	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURES_LEFT_OUT; i++)
+		printf(ROW "not %s: %s\n", "capture", captures->left_out[i].name, captures->left_out[i].why);
+	printf(ROW "ring %s of %s, pool %s%s%s%s\n", "memory",
+	       number_format(NUMBER_SIZE, captures_sum(captures).ring, granted),
 	       number_format(NUMBER_SIZE, options->buffer_kib * 1024, asked),
 	       number_format(NUMBER_SIZE, options->memory, pool), options->compressor ? ", compressor " : "",
 	       options->compressor ? number_format(NUMBER_SIZE, options->compressor, compressor) : "",
 	       options->lowered.memory ? " (TARCAP_MAX_MEMORY)" : "");
-	if (capture->excluded[0])
-		printf(ROW "%s\n", "left out", capture->excluded);
+	if (captures->list[0].capture.excluded[0])
+		printf(ROW "%s\n", "left out", captures->list[0].capture.excluded);
 }
 
 /* As a capture does it, up to its first packet. */
 static void try(const struct options *options, struct err *err)
 {
-	struct capture capture = {.fd = -1, .file = -1};
+	struct captures captures = {0};
 	char text[SANDBOX_TEXT_SIZE];
 	struct sandbox sandbox;
 
-	if (capture_open_live(&capture, options, err) == 0) {
-		print_capture(&capture, options);
+	if (captures_open_live(&captures, options, err) == 0) {
+		print_capture(&captures, options);
 		if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) == 0) {
 			printf(ROW "%s\n", "sandbox", sandbox_text(&sandbox, text));
 			printf("a capture would work\n");
 		}
 	}
-	capture_close(&capture);
+	captures_close(&captures);
 }
 
 enum status command_check(int argc, char **argv, struct err *err)

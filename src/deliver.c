@@ -24,7 +24,7 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 	delivery->manifest = manifest;
 	delivery->progress_at = now;
 	if (delivery->raw)
-		return outbox_put(&delivery->outbox, segments->file_header, PACKET_FILE_HEADER);
+		return outbox_put(&delivery->outbox, segments->series->file_header, PACKET_FILE_HEADER);
 	if (manifest_capture_text(manifest, &text, &size, err) < 0)
 		return -1;
 	return put_text(delivery, "capture.json", text, size, err);
@@ -41,8 +41,8 @@ static int put_segment(struct delivery *delivery, struct segment *segment, const
 				  segment->used - PACKET_FILE_HEADER);
 	}
 	manifest_add(delivery->manifest, segment);
-	return tar_member(delivery->tar, manifest_file_name(delivery->manifest, segment, name),
-			  segment->last / CLOCK_SECOND, data, segment->stored, err);
+	return tar_member(delivery->tar, manifest_file_name(segment, name), segment->last / CLOCK_SECOND, data,
+			  segment->stored, err);
 }
 
 static void give_back(struct delivery *delivery, struct segment *segment)
@@ -96,8 +96,7 @@ static int put_manifest(struct delivery *delivery, struct err *err)
 	size_t size;
 
 	delivery->manifest_sent = true;
-	if (manifest_text(delivery->manifest, delivery->account, delivery->cause, delivery->detail, &text, &size, err) <
-	    0)
+	if (manifest_text(delivery->manifest, delivery->cause, delivery->detail, &text, &size, err) < 0)
 		return -1;
 	return put_text(delivery, "manifest.json", text, size, err);
 }
@@ -117,9 +116,9 @@ static enum put put_next(struct delivery *delivery, struct err *err)
 		result = put_part(delivery, err);
 	else if (take_next(delivery))
 		return put_taken(delivery, err);
-	else if (delivery->account && !delivery->manifest_sent && !delivery->raw)
+	else if (delivery->finishing && !delivery->manifest_sent && !delivery->raw)
 		result = put_manifest(delivery, err);
-	else if (delivery->account && !delivery->ended)
+	else if (delivery->finishing && !delivery->ended)
 		result = put_end(delivery, err);
 	else
 		return PUT_NOTHING;
@@ -181,65 +180,65 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 	}
 }
 
-void deliver_finish(struct delivery *delivery, const struct account *account, enum cause cause, const char *detail)
+void deliver_finish(struct delivery *delivery, enum cause cause, const char *detail)
 {
-	delivery->account = account;
+	delivery->finishing = true;
 	delivery->cause = cause;
 	delivery->detail = detail;
 }
 
-uint64_t deliver_drop(struct delivery *delivery)
+static void give_up(struct delivery *delivery, struct segment *segment)
 {
-	uint64_t packets = 0;
+	segment->series->given_up += segment->packets;
+	give_back(delivery, segment);
+}
+
+void deliver_drop(struct delivery *delivery)
+{
 	struct segment *segment;
 
 	if (delivery->sending && !delivery->outbox.started) {
 		outbox_discard(&delivery->outbox);
 		if (!delivery->raw)
 			manifest_take_back(delivery->manifest, delivery->sending);
-		packets += delivery->sending->packets;
-		give_back(delivery, delivery->sending);
+		give_up(delivery, delivery->sending);
 		delivery->sending = NULL;
 	}
 	while ((segment = delivery->next ? delivery->next : segments_pop(delivery->segments))) {
-		packets += segment->packets;
-		give_back(delivery, segment);
+		give_up(delivery, segment);
 		delivery->next = NULL;
 	}
-	return packets;
 }
 
 /* The last files of the archive, to make room for so many bytes of the manifest. */
-static bool give_up_files(struct delivery *delivery, uint64_t room, uint64_t *packets)
+static bool give_up_files(struct delivery *delivery, uint64_t room)
 {
-	uint64_t given = 0, file_packets, stored;
+	uint64_t given = 0, packets, stored;
 
-	while (given < room && manifest_cut_last(delivery->manifest, &file_packets, &stored)) {
+	while (given < room && manifest_cut_last(delivery->manifest, &packets, &stored)) {
 		given += TAR_BLOCK + (stored + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 		delivery->files--;
-		delivery->packets -= file_packets;
-		*packets += file_packets;
+		delivery->packets -= packets;
 	}
 	delivery->whole -= given;
 	return given > 0;
 }
 
-bool deliver_cut_back(struct delivery *delivery, uint64_t *packets)
+bool deliver_cut_back(struct delivery *delivery)
 {
 	struct err ignored = {0};
 	bool possible;
 
-	*packets = 0;
 	if (delivery->part_sent)
 		manifest_take_back_part(delivery->manifest);
 	delivery->part_sent = false;
 	possible = delivery->whole > 0 && !delivery->raw && /* what was asked for is there */
-		   (!delivery->manifest_sent || give_up_files(delivery, delivery->outbox.pending, packets));
+		   (!delivery->manifest_sent || give_up_files(delivery, delivery->outbox.pending));
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
 		return false;
 	delivery->sent = delivery->whole;
 	delivery->manifest_sent = delivery->ended = false;
 	outbox_discard(&delivery->outbox);
-	*packets += deliver_drop(delivery);
+	deliver_drop(delivery);
 	return true;
 }

@@ -21,11 +21,11 @@ struct delivery {
 	struct manifest *manifest;
 	struct outbox outbox;
 	bool raw; /* to be set before deliver_start: the segments' packets behind one file header, and nothing else */
-	struct compress *compress;     /* to be set before deliver_start; NULL: members are stored as they are */
-	struct segment *next;	       /* taken, and being compressed */
-	struct segment compressed;     /* what a compressed member in the outbox was; its memory has been given back */
-	struct segment *sending;       /* the segment in the outbox, or NULL when it is something else */
-	const struct account *account; /* set by deliver_finish */
+	struct compress *compress; /* to be set before deliver_start; NULL: members are stored as they are */
+	struct segment *next;	   /* taken, and being compressed */
+	struct segment compressed; /* what a compressed member in the outbox was; its memory has been given back */
+	struct segment *sending;   /* the segment in the outbox, or NULL when it is something else */
+	bool finishing;		   /* set by deliver_finish */
 	enum cause cause;
 	const char *detail;
 	bool part_sent; /* the latest member is a part of the manifest */
@@ -53,18 +53,17 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 /* Send as much as the reader takes now. now is boot time. */
 enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err);
 
-/* No more segments will be sealed: manifest and trailer are to follow the last. account is read when the manifest is
- * made. */
-void deliver_finish(struct delivery *delivery, const struct account *account, enum cause cause, const char *detail);
+/* No more segments will be sealed: manifest and trailer are to follow the last. */
+void deliver_finish(struct delivery *delivery, enum cause cause, const char *detail);
 
-/* Give up the segments whose header has not left. Returns their packets. */
-uint64_t deliver_drop(struct delivery *delivery);
+/* Give up the segments whose header has not left: their series count the packets. */
+void deliver_drop(struct delivery *delivery);
 
 /*
  * After DELIVER_FAILED: cut the output, where it is a file, back to its last complete member, and give up every
  * segment. When it was the manifest that did not fit, its last files go, too. True if the
- * manifest can be tried (again); then *packets is what was given up.
+ * manifest can be tried (again).
  */
-bool deliver_cut_back(struct delivery *delivery, uint64_t *packets);
+bool deliver_cut_back(struct delivery *delivery);
 
 #endif

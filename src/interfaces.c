@@ -86,6 +86,26 @@ char *interfaces_default(struct err *err)
 	return name;
 }
 
+int interfaces_up(char (*names)[INTERFACES_NAME_SIZE], int max, struct err *err)
+{
+	pcap_if_t *all = find_all(err);
+	int count = 0;
+
+	if (!all)
+		return -1;
+	for (const pcap_if_t *interface = all; interface; interface = interface->next) {
+		if (!is_interface(interface) || !(interface->flags & PCAP_IF_UP))
+			continue;
+		if (count < max)
+			snprintf(names[count], INTERFACES_NAME_SIZE, "%.15s", interface->name);
+		count++;
+	}
+	pcap_freealldevs(all);
+	if (count == 0)
+		return err_set(err, STATUS_FAILED, "no interface is up here (see tarcap -D)");
+	return count;
+}
+
 char *interfaces_names(char *names, size_t size)
 {
 	struct err ignored = {0};

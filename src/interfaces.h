@@ -6,11 +6,19 @@
 
 #include "err.h"
 
+#define INTERFACES_NAME_SIZE 16 /* IFNAMSIZ */
+
 /* Print them to stdout as tcpdump -D does: "1.eth0 [Up, Running, Connected]". */
 int interfaces_list(struct err *err);
 
 /* The first that is up and not loopback, else the loopback. malloc'ed; NULL on failure. */
 char *interfaces_default(struct err *err);
+
+/*
+ * The names of those that are up, at most max of them, in libpcap's order: loopback last. Returns how many there are,
+ * -1 on failure.
+ */
+int interfaces_up(char (*names)[INTERFACES_NAME_SIZE], int max, struct err *err);
 
 /* The names of all, with commas, cut at size. Returns names. */
 char *interfaces_names(char *names, size_t size);

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-void ledger_init(struct ledger *ledger, struct capture *capture, struct segments *segments, struct account *account)
+void ledger_init(struct ledger *ledger, struct capture *capture, struct series *series, struct account *account)
 {
-	*ledger = (struct ledger){.capture = capture, .segments = segments, .account = account};
+	*ledger = (struct ledger){.capture = capture, .series = series, .account = account};
 }
 
 void ledger_count(struct ledger *ledger)
@@ -37,14 +37,13 @@ static uint64_t take_gaps(struct ledger *ledger, uint64_t before)
 
 bool ledger_seal(struct ledger *ledger)
 {
-	const struct segments *segments = ledger->segments;
+	const struct series *series = ledger->series;
 
-	if (segments->sealed_count == ledger->sealed_seen)
+	if (series->sealed_count == ledger->sealed_seen)
 		return false;
-	ledger->sealed_seen = segments->sealed_count;
+	ledger->sealed_seen = series->sealed_count;
 	ledger_count(ledger);
-	segments->newest->dropped =
-		take_gaps(ledger, ledger->capture->read - (segments->open ? segments->open->packets : 0));
+	series->newest->dropped = take_gaps(ledger, ledger->capture->read - (series->open ? series->open->packets : 0));
 	return true;
 }
 
@@ -86,14 +85,17 @@ void ledger_close(struct ledger *ledger, enum cause cause)
 
 	account->received = capture->received;
 	account->dropped = capture->dropped;
-	account->written = ledger->segments->packets;
+	account->written = ledger->series->packets;
 	account->filtered_in_user_space = capture->rejected;
 	account->after_limit = capture->read - capture->rejected - account->written;
 	*charged(account, cause) += ledger_in_ring(ledger);
 }
 
-void ledger_take_back(struct ledger *ledger, uint64_t packets, enum cause cause)
+void ledger_take_back(struct ledger *ledger, enum cause cause)
 {
+	uint64_t packets = ledger->series->given_up;
+
+	ledger->series->given_up = 0;
 	ledger->account->written -= packets;
 	*charged(ledger->account, cause) += packets;
 }

@@ -18,7 +18,7 @@ struct ledger_gap {
 
 struct ledger {
 	struct capture *capture;
-	struct segments *segments;
+	struct series *series;
 	struct account *account;
 	bool held;		  /* the pool is full, the ring is not being read */
 	uint64_t dropped_at_hold; /* by the kernel, when that began */
@@ -29,7 +29,7 @@ struct ledger {
 };
 
 /* All stay the caller's. */
-void ledger_init(struct ledger *ledger, struct capture *capture, struct segments *segments, struct account *account);
+void ledger_init(struct ledger *ledger, struct capture *capture, struct series *series, struct account *account);
 
 /* Bring the capture's counters up to date, and note what is new in them. */
 void ledger_count(struct ledger *ledger);
@@ -49,7 +49,7 @@ uint64_t ledger_in_ring(const struct ledger *ledger);
 /* No more will be read: what is left in the ring is charged to cause. */
 void ledger_close(struct ledger *ledger, enum cause cause);
 
-/* packets that were counted as written will not be, because of cause. */
-void ledger_take_back(struct ledger *ledger, uint64_t packets, enum cause cause);
+/* What of the series has been given up was counted as written and will not be, because of cause. */
+void ledger_take_back(struct ledger *ledger, enum cause cause);
 
 #endif

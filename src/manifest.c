@@ -13,12 +13,17 @@
 #include "compress.h"
 #include "version.h"
 
-/* A file's line is below 400 bytes; the rest is below 64 KiB but for the filter, which may be escaped. */
+/* A file's line is below 400 bytes, an interface's part below 1 KiB; the rest is below 64 KiB but for the filter, which
+ * may be escaped. */
 #define LINE_SIZE 400
-#define TEXT_SIZE ((size_t)MANIFEST_FILES * LINE_SIZE + 65536 + 6 * (size_t)FILTER_MAX_LENGTH)
+#define INTERFACE_SIZE 1024
+#define TEXT_SIZE \
+	((size_t)MANIFEST_FILES * LINE_SIZE + (size_t)INTERFACES_MAX * INTERFACE_SIZE + 65536 + \
+	 6 * (size_t)FILTER_MAX_LENGTH)
 #define COMMAND_MAX 4096 /* bytes of words before the filter that are recorded; the rest is "..." */
 
 struct file {
+	struct series *series;
 	uint32_t number;
 	uint64_t packets, bytes, stored, first, last, dropped;
 };
@@ -90,19 +95,19 @@ size_t manifest_memory(void)
 	return TEXT_SIZE + MANIFEST_FILES * sizeof(struct file);
 }
 
-static char *file_name(const struct manifest *manifest, uint32_t number, uint64_t first, bool compressed,
+static char *file_name(const struct series *series, uint32_t number, uint64_t first, bool compressed,
 		       char name[MANIFEST_NAME_SIZE])
 {
 	char time[CLOCK_TEXT_SIZE];
 
-	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap%s", manifest->setup.series, number,
+	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap%s", series->name, number,
 		 clock_compact(first, time), compressed ? ".zst" : "");
 	return name;
 }
 
-char *manifest_file_name(const struct manifest *manifest, const struct segment *segment, char name[MANIFEST_NAME_SIZE])
+char *manifest_file_name(const struct segment *segment, char name[MANIFEST_NAME_SIZE])
 {
-	return file_name(manifest, segment->number, segment->first, segment->stored < segment->used, name);
+	return file_name(segment->series, segment->number, segment->first, segment->stored < segment->used, name);
 }
 
 bool manifest_full(const struct manifest *manifest)
@@ -113,6 +118,7 @@ bool manifest_full(const struct manifest *manifest)
 void manifest_add(struct manifest *manifest, const struct segment *segment)
 {
 	manifest->table[manifest->count++] = (struct file){
+		.series = segment->series,
 		.number = segment->number,
 		.packets = segment->packets,
 		.bytes = segment->used,
@@ -142,6 +148,7 @@ bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *s
 		return false;
 	*packets = file->packets;
 	*stored = file->stored;
+	file->series->given_up += file->packets;
 	manifest->count--;
 	manifest->files--;
 	manifest->packets -= file->packets;
@@ -245,31 +252,73 @@ static json_t *json_limits(const struct options *options)
 
 static json_t *json_memory(const struct manifest_setup *setup)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)setup->capture->ring, "pool_bytes",
-			 (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size, "segment_bytes",
-			 (json_int_t)setup->pool->segment_size, "compressor_bytes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)captures_sum(setup->captures).ring,
+			 "pool_bytes", (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size,
+			 "segment_bytes", (json_int_t)setup->pool->segment_size, "compressor_bytes",
 			 (json_int_t)setup->options->compressor, "manifest_bytes", (json_int_t)manifest_memory());
 }
 
-/* Reading a file, the series stands for the interface: nobody knows its name. */
-static json_t *json_interface_name(const struct manifest_setup *setup)
+static json_t *json_interface(const struct manifest_setup *setup, const struct interface *interface)
 {
-	return json_text(setup->options->read_file ? setup->series : setup->capture->interface);
-}
+	const struct capture *capture = &interface->capture;
 
-static json_t *json_interface(const struct manifest_setup *setup)
-{
-	const struct capture *capture = setup->capture;
-
-	return json_pack("{s:o, s:o, s:i, s:I, s:b, s:s}", "name", json_interface_name(setup), "link_type",
+	return json_pack("{s:o, s:o, s:i, s:I, s:b, s:s}", "name", json_text(interface->series.interface), "link_type",
 			 json_text(capture->link_type), "link_type_number", capture->link_type_number,
 			 "snapshot_length", (json_int_t)capture->snaplen, "headers", setup->options->headers,
 			 "time_stamp_precision", capture->tick == PACKET_TICK_NANO ? "nano" : "micro");
 }
 
-static json_t *json_excluded(const struct capture *capture)
+/* An array of what make() says of each interface. */
+static json_t *json_interfaces(const struct manifest_setup *setup,
+			       json_t *(*make)(const struct manifest_setup *, const struct interface *))
 {
-	return json_text(capture->excluded[0] ? capture->excluded : NULL);
+	json_t *array = json_array();
+
+	for (unsigned i = 0; array && i < setup->captures->count; i++) {
+		if (json_array_append_new(array, make(setup, &setup->captures->list[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+/* Of several interfaces, one on which there is something to be left out. */
+static json_t *json_excluded(const struct captures *captures)
+{
+	const char *excluded = NULL;
+
+	for (unsigned i = 0; i < captures->count; i++) {
+		if (captures->list[i].capture.excluded[0])
+			excluded = captures->list[i].capture.excluded;
+	}
+	return json_text(excluded);
+}
+
+static bool filtered_in_user_space(const struct captures *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		if (captures->list[i].capture.user_filter)
+			return true;
+	}
+	return false;
+}
+
+static json_t *json_left_out(const struct captures *captures)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; array && i < captures->left_out_count && i < CAPTURES_LEFT_OUT; i++) {
+		const struct left_out *left_out = &captures->left_out[i];
+		json_t *object =
+			json_pack("{s:o, s:o}", "name", json_text(left_out->name), "why", json_text(left_out->why));
+
+		if (json_array_append_new(array, object) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
 }
 
 static json_t *json_compression(const struct options *options)
@@ -321,15 +370,15 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
 		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
 		"reason", json_text(options->reason), "source", options->read_file ? "file" : "interface", "file",
-		json_text(options->read_file), "interface", json_interface(&manifest->setup), "filter",
-		json_text(options->filter), "excluded", json_excluded(manifest->setup.capture), "direction",
+		json_text(options->read_file), "interfaces", json_interfaces(&manifest->setup, json_interface),
+		"filter", json_text(options->filter), "excluded", json_excluded(manifest->setup.captures), "direction",
 		options->direction == DIRECTION_IN    ? "in"
 		: options->direction == DIRECTION_OUT ? "out"
 						      : "inout",
 		"promiscuous", options->promiscuous, "filter_in_user_space",
-		manifest->setup.capture->user_filter != NULL, "segment_seconds", json_duration(options->segment_time),
-		"compression", json_compression(options), "limits", json_limits(options), "memory",
-		json_memory(&manifest->setup));
+		filtered_in_user_space(manifest->setup.captures), "segment_seconds",
+		json_duration(options->segment_time), "compression", json_compression(options), "limits",
+		json_limits(options), "memory", json_memory(&manifest->setup));
 	manifest->used = 0;
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
@@ -339,13 +388,13 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	return 0;
 }
 
-static json_t *json_file(const struct manifest *manifest, const struct file *file)
+static json_t *json_file(const struct file *file)
 {
 	char name[MANIFEST_NAME_SIZE];
 
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I}", "name",
-			 file_name(manifest, file->number, file->first, file->stored < file->bytes, name), "interface",
-			 json_interface_name(&manifest->setup), "packets", (json_int_t)file->packets, "bytes",
+			 file_name(file->series, file->number, file->first, file->stored < file->bytes, name),
+			 "interface", json_text(file->series->interface), "packets", (json_int_t)file->packets, "bytes",
 			 (json_int_t)file->bytes, "stored_bytes", (json_int_t)file->stored, "first",
 			 json_time(file->first), "last", json_time(file->last), "dropped", (json_int_t)file->dropped);
 }
@@ -360,7 +409,7 @@ static int append_with_files(struct manifest *manifest, json_t *head, struct err
 	append_text(manifest, ",\n  \"files\": [");
 	for (unsigned i = 0; i < manifest->count; i++) {
 		append_text(manifest, i ? ",\n    " : "\n    ");
-		if (append_json(manifest, json_file(manifest, &manifest->table[i]), JSON_COMPACT, err) < 0)
+		if (append_json(manifest, json_file(&manifest->table[i]), JSON_COMPACT, err) < 0)
 			return -1;
 	}
 	append_text(manifest, "\n  ]\n}\n");
@@ -396,31 +445,37 @@ static json_t *json_account(const struct account *account)
 			 "filtered_in_user_space", (json_int_t)account->filtered_in_user_space);
 }
 
-static json_t *json_interface_account(const struct manifest *manifest, const struct account *account)
+static json_t *json_interface_account(const struct manifest_setup *setup, const struct interface *interface)
 {
-	json_t *interface = json_interface(&manifest->setup);
-	json_t *numbers = json_account(account);
+	json_t *object = json_interface(setup, interface);
+	json_t *numbers = json_account(&interface->account);
+	json_t *gone = interface->gone ? json_time(interface->gone_at) : json_null();
 
-	if (!numbers || (interface && json_object_update(interface, numbers) < 0)) {
-		json_decref(interface);
-		interface = NULL;
+	if (!numbers || !gone || !object || json_object_update(object, numbers) < 0 ||
+	    json_object_set(object, "gone", gone) < 0) {
+		json_decref(object);
+		object = NULL;
 	}
+	json_decref(gone);
 	json_decref(numbers);
-	return interface;
+	return object;
 }
 
-int manifest_text(struct manifest *manifest, const struct account *account, enum cause cause, const char *detail,
-		  const char **text, size_t *size, struct err *err)
+int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text, size_t *size,
+		  struct err *err)
 {
+	const struct captures *captures = manifest->setup.captures;
 	json_t *head = json_pack(
-		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:[o], s:{s:I, s:I, s:I}, s:i}",
+		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:I, s:{s:I, s:I, s:I}, "
+		"s:i}",
 		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
 		"reason", json_text(manifest->setup.options->reason), "started", json_time(manifest->started), "ended",
 		json_time(clock_real()), "clock_offset_seconds_at_start", json_seconds(manifest->clock_offset),
 		"clock_offset_seconds_at_end", json_seconds(clock_offset()), "ended_by", "cause", causes[cause],
 		"detail", json_text(detail), "limits", json_limits(manifest->setup.options), "memory",
-		json_memory(&manifest->setup), "interfaces", json_interface_account(manifest, account), "totals",
-		"files", (json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
+		json_memory(&manifest->setup), "interfaces", json_interfaces(&manifest->setup, json_interface_account),
+		"not_captured", json_left_out(captures), "not_captured_count", (json_int_t)captures->left_out_count,
+		"totals", "files", (json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
 		(json_int_t)manifest->bytes, "parts", (int)manifest->parts);
 
 	if (append_with_files(manifest, head, err) < 0)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "account.h"
-#include "capture.h"
+#include "captures.h"
 #include "err.h"
 #include "options.h"
 #include "pool.h"
@@ -19,9 +19,8 @@
 /* What does not change during a capture. Pointers stay the caller's. */
 struct manifest_setup {
 	const struct options *options;
-	const struct capture *capture;
+	const struct captures *captures;
 	const struct pool *pool;
-	const char *series; /* first part of the pcap files' names, at most 32 bytes */
 };
 
 struct manifest;
@@ -37,7 +36,7 @@ size_t manifest_memory(void);
  * "eth0_00001_20261122084500.pcap", by dumpcap's pattern; the time is the earliest packet's, UTC. Compressed (stored is
  * less than used), with ".zst" behind it. Returns name.
  */
-char *manifest_file_name(const struct manifest *manifest, const struct segment *segment, char name[MANIFEST_NAME_SIZE]);
+char *manifest_file_name(const struct segment *segment, char name[MANIFEST_NAME_SIZE]);
 
 /* Enter a file; the table must not be full. */
 void manifest_add(struct manifest *manifest, const struct segment *segment);
@@ -45,7 +44,10 @@ void manifest_add(struct manifest *manifest, const struct segment *segment);
 /* Take the last file out again: it was not sent after all. */
 void manifest_take_back(struct manifest *manifest, const struct segment *segment);
 
-/* Take the last file out again: it is cut off. False when the table is empty; else its packets and stored bytes. */
+/*
+ * Take the last file out again: it is cut off, its series has given it up. False when the table is empty; else its
+ * packets and stored bytes.
+ */
 bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored);
 
 /* The last part was not sent after all: its files are in the table again. */
@@ -59,8 +61,8 @@ bool manifest_full(const struct manifest *manifest);
 int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
 int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text, size_t *size,
 		       struct err *err);
-int manifest_text(struct manifest *manifest, const struct account *account, enum cause cause, const char *detail,
-		  const char **text, size_t *size, struct err *err);
+int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text, size_t *size,
+		  struct err *err);
 
 /* The JSON library's name and version. */
 const char *manifest_library(void);

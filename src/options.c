@@ -17,6 +17,7 @@ enum kind {
 	KIND_NUMBER,
 	KIND_TEXT,
 	KIND_NAME,
+	KIND_INTERFACE, /* one more each time */
 	KIND_CHOICE,
 	KIND_SET,     /* bool */
 	KIND_CHOSEN,  /* a flag of its own for one of the choices of another */
@@ -58,8 +59,8 @@ static const char printing[] = "tarcap prints no packets: write the archive and 
 
 /* clang-format off */
 static const struct flag flags[] = {
-	{'i', "interface", KIND_TEXT, "NAME", AT(interface),
-	 .help = "capture on NAME (default: the first that is up and not loopback)"},
+	{'i', "interface", KIND_INTERFACE, "NAME",
+	 .help = "capture on NAME; all: on each that is up (default: the first but loopback)"},
 	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES,
 	 .help = "list the interfaces and exit"},
 	{'F', NULL, KIND_TEXT, "FILE", AT(filter_file),
@@ -226,6 +227,21 @@ static int set_name(struct options *options, const char *argument, struct err *e
 	return 0;
 }
 
+/* Twice the same is once. */
+static int add_interface(struct options *options, const char *name, struct err *err)
+{
+	if (!*name)
+		return err_set(err, STATUS_USAGE, "-i '': needs an argument, NAME");
+	for (int i = 0; i < options->interface_count; i++) {
+		if (strcmp(options->interfaces[i], name) == 0)
+			return 0;
+	}
+	if (options->interface_count == INTERFACES_MAX)
+		return err_set(err, STATUS_USAGE, "-i %.60s: allowed are at most %d interfaces", name, INTERFACES_MAX);
+	options->interfaces[options->interface_count++] = name;
+	return 0;
+}
+
 static int apply(struct options *options, const struct flag *flag, const char *argument, struct err *err)
 {
 	void *at = (char *)options + flag->offset;
@@ -242,6 +258,8 @@ static int apply(struct options *options, const struct flag *flag, const char *a
 		return 0;
 	case KIND_NAME:
 		return set_name(options, argument, err);
+	case KIND_INTERFACE:
+		return add_interface(options, argument, err);
 	case KIND_CHOICE:
 		return set_choice(flag, name, argument, at, err);
 	case KIND_SET:
@@ -338,13 +356,33 @@ static bool ends_with(const char *text, const char *end)
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
+bool options_all_interfaces(const struct options *options)
+{
+	return options->interface_count == 1 && strcmp(options->interfaces[0], "all") == 0;
+}
+
+/* A file header and one maximal record, rounded up to whole pages. */
+static uint64_t smallest_segment(const struct options *options)
+{
+	return (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
+}
+
 uint64_t options_segment_size(const struct options *options, uint64_t pool)
 {
-	/* A file header and one maximal record, rounded up to whole pages. */
-	uint64_t smallest = (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
+	uint64_t smallest = smallest_segment(options);
 	uint64_t size = options->segment_size ? options->segment_size : pool / 4 < MIB ? pool / 4 : MIB;
 
 	return size < smallest ? smallest : size;
+}
+
+uint64_t options_segment_share(const struct options *options, unsigned interfaces)
+{
+	uint64_t share = (options->memory / (2 * (uint64_t)interfaces)) & ~UINT64_C(4095);
+	uint64_t smallest = smallest_segment(options);
+
+	if (!options->segment_chosen || share >= options->segment_size)
+		return options->segment_size;
+	return share < smallest ? smallest : share;
 }
 
 static int check_segment_size(struct options *options, struct err *err)
@@ -359,6 +397,7 @@ static int check_segment_size(struct options *options, struct err *err)
 			       number_format(NUMBER_SIZE, options->segment_size, text[0]),
 			       options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "",
 			       number_format(NUMBER_SIZE, largest, text[1]));
+	options->segment_chosen = !options->segment_size;
 	options->segment_grown = options->segment_size && options->segment_size < size;
 	options->segment_size = size;
 	if (options->compression != COMPRESSION_NONE)
@@ -366,12 +405,25 @@ static int check_segment_size(struct options *options, struct err *err)
 	return 0;
 }
 
+static int check_interfaces(const struct options *options, struct err *err)
+{
+	if (options->read_file && options->interface_count)
+		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interfaces[0]);
+	for (int i = 0; options->interface_count > 1 && i < options->interface_count; i++) {
+		const char *name = options->interfaces[i];
+
+		if (strcmp(name, "all") == 0 || strcmp(name, "any") == 0)
+			return err_set(err, STATUS_USAGE, "-i %s: stands alone, without other interfaces", name);
+	}
+	if (options->raw && (options->interface_count > 1 || options_all_interfaces(options)))
+		return err_set(err, STATUS_USAGE, "--raw: a pcap file has one link type: name one interface, or any");
+	return 0;
+}
+
 static int check(struct options *options, struct err *err)
 {
-	if (options->read_file && options->interface)
-		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interface);
-	if (options->interface && (strcmp(options->interface, "any") == 0 || strcmp(options->interface, "all") == 0))
-		return err_set(err, STATUS_USAGE, "-i %s: name one interface (see -D)", options->interface);
+	if (check_interfaces(options, err) < 0)
+		return -1;
 	if (options->raw && (options->segments || options->segment_size || options->segment_time))
 		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
 	if (options->raw && options->compression != COMPRESSION_NONE)

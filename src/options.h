@@ -9,6 +9,7 @@
 #include "err.h"
 
 #define SNAPLEN_MAX 262144	 /* libpcap's MAXIMUM_SNAPLEN */
+#define INTERFACES_MAX 256	 /* captured at once */
 #define NAME_MAX_LENGTH 64	 /* of --name */
 #define FILTER_MAX_LENGTH 131072 /* bytes of filter text, from the command line or -F */
 #define REASON_MAX_LENGTH 1000	 /* bytes of --reason */
@@ -34,8 +35,9 @@ struct lowered {
 /* Texts point into argv, except filter. 0 means no limit where a limit can be none. */
 struct options {
 	enum action action;
-	int dump_level; /* -d, -dd, -ddd */
-	const char *interface;
+	int dump_level;				/* -d, -dd, -ddd */
+	const char *interfaces[INTERFACES_MAX]; /* as named; "all" and "any" stand alone */
+	int interface_count;
 	const char *read_file;
 	const char *write_file; /* NULL: stdout */
 	const char *filter_file;
@@ -51,6 +53,7 @@ struct options {
 	uint64_t segments;
 	uint64_t buffer_kib;
 	uint64_t memory;
+	uint64_t memory_ceiling; /* of ring, pool and compressor together */
 	uint64_t compression;	 /* enum compression */
 	uint64_t compressor;	 /* bytes of memory that it takes, besides */
 	uint64_t stall;		 /* ns */
@@ -62,8 +65,9 @@ struct options {
 	bool headers; /* keep only these of each packet */
 	bool promiscuous;
 	bool wait_reader;
-	bool raw;	    /* one pcap file instead of an archive */
-	bool segment_grown; /* -C was below one maximal packet, and was raised to segment_size */
+	bool raw;	     /* one pcap file instead of an archive */
+	bool segment_chosen; /* nobody asked for segment_size */
+	bool segment_grown;  /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
 	char *const *argv; /* as it was given to options_parse */
 	int words;	   /* of argv: where the filter begins */
@@ -78,6 +82,12 @@ void options_free(struct options *options);
 
 /* What segment_size will be with a pool of so many bytes, if that allows it. */
 uint64_t options_segment_size(const struct options *options, uint64_t pool);
+
+/* The same when so many interfaces share the pool: unless it was asked for, small enough for two of each. */
+uint64_t options_segment_share(const struct options *options, unsigned interfaces);
+
+/* Is each interface that is up to be captured? */
+bool options_all_interfaces(const struct options *options);
 
 /* Print the help text to stdout. */
 void options_help(void);

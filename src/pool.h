@@ -10,8 +10,11 @@
 
 #define POOL_SEGMENTS_MAX 1024
 
+struct series;
+
 /* A pcap file in the making, or made. */
 struct segment {
+	struct series *series; /* the files of one interface that it belongs to */
 	struct segment *next;
 	unsigned char *data;
 	size_t used;

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include "clock.h"
 #include "number.h"
 #include "say.h"
+
+#define LEFT_OUT_SHOWN 8 /* lines about interfaces that are not captured */
 
 void report_asked(const struct options *options)
 {
@@ -25,24 +28,48 @@ void report_sandbox(const struct sandbox *sandbox, const struct options *options
 		say("sandbox: %s", sandbox_text(sandbox, text));
 }
 
-void report_warnings(const struct capture *capture, const struct options *options)
+static void warn_of_filter(const struct captures *captures)
 {
+	const struct interface *user_filter = NULL, *headers = NULL;
+
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct interface *interface = &captures->list[i];
+
+		if (interface->capture.user_filter)
+			user_filter = interface;
+		else if (interface->capture.headers && interface->capture.fd >= 0)
+			headers = interface;
+	}
+	if (user_filter)
+		say("the filter is too long for the kernel: every packet is copied, and filtered here");
+	else if (headers)
+		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
+		    "and cut here");
+}
+
+static void warn_of_left_out(const struct captures *captures)
+{
+	for (unsigned i = 0; i < captures->left_out_count && i < LEFT_OUT_SHOWN; i++)
+		say("%s: not captured: %s", captures->left_out[i].name, captures->left_out[i].why);
+	if (captures->left_out_count > LEFT_OUT_SHOWN)
+		say("%u more are not captured: see the manifest", captures->left_out_count - LEFT_OUT_SHOWN);
+}
+
+void report_warnings(const struct captures *captures, const struct options *options)
+{
+	const struct capture *first = &captures->list[0].capture;
+	uint64_t ring = captures_sum(captures).ring;
 	char size[NUMBER_TEXT_SIZE];
 
 	if (options->segment_grown && !options->quiet)
 		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
-	if (capture->user_filter)
-		say("the filter is too long for the kernel: every packet is copied, and filtered here");
-	else if (capture->headers && capture->fd >= 0)
-		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
-		    "and cut here");
-	if (capture->excluded[0] && !options->quiet)
-		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)",
-		    capture->excluded);
-	if (capture->ring && capture->ring < options->buffer_kib * 1024)
-		say("-B/--buffer-size: the kernel granted only %s of ring",
-		    number_format(NUMBER_SIZE, capture->ring, size));
+	warn_of_filter(captures);
+	warn_of_left_out(captures);
+	if (first->excluded[0] && !options->quiet)
+		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", first->excluded);
+	if (ring < captures->ring_asked)
+		say("-B/--buffer-size: the kernel granted only %s of ring", number_format(NUMBER_SIZE, ring, size));
 }
 
 static const char *ceiling(bool lowered, const char *text)
@@ -65,14 +92,44 @@ static void format_limits(const struct options *options, char *text, size_t size
 		snprintf(text, size, "no time or byte limit");
 }
 
-static void format_link(const struct capture *capture, char *text, size_t size)
+/* How much of the text is used now. */
+static size_t add(char *text, size_t size, size_t used, const char *format, ...)
 {
-	const char *description = capture->link_type_description;
+	va_list args;
+	int length;
 
-	if (capture->link_type)
-		snprintf(text, size, "%s (%s)", capture->link_type, description ? description : "?");
-	else
-		snprintf(text, size, "%d", capture->link_type_number);
+	va_start(args, format);
+	length = vsnprintf(text + used, size - used, format, args);
+	va_end(args);
+	return length < 0 || (size_t)length >= size - used ? size - 1 : used + (size_t)length;
+}
+
+/* "eth0, link-type EN10MB (Ethernet)"; of several "3 interfaces: lo (EN10MB), ...", as many as fit. */
+static void format_interfaces(const struct captures *captures, char *text, size_t size)
+{
+	const struct capture *first = &captures->list[0].capture;
+	size_t used = 0;
+
+	if (captures->count == 1) {
+		used = add(text, size, 0, "%.60s, link-type ", first->interface);
+		if (first->link_type)
+			add(text, size, used, "%s (%s)", first->link_type,
+			    first->link_type_description ? first->link_type_description : "?");
+		else
+			add(text, size, used, "%d", first->link_type_number);
+		return;
+	}
+	used = add(text, size, 0, "%u interfaces: ", captures->count);
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		if (size - used < 80) {
+			add(text, size, used, ", ...");
+			break;
+		}
+		used = add(text, size, used, "%s%.20s (%.20s)", i ? ", " : "", capture->interface,
+			   capture->link_type ? capture->link_type : "?");
+	}
 }
 
 /* What user space takes: the pool, and what compresses beside it. */
@@ -86,24 +143,24 @@ static void format_memory(const struct options *options, const struct pool *pool
 		 options->compressor ? compressor : "");
 }
 
-void report_ready(const struct capture *capture, const struct options *options, const struct pool *pool)
+void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool)
 {
-	char limits[160], link[160], ring[NUMBER_TEXT_SIZE], memory[2 * NUMBER_TEXT_SIZE + 32];
+	char limits[160], interfaces[400], ring[NUMBER_TEXT_SIZE], memory[2 * NUMBER_TEXT_SIZE + 32];
 	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
 	const char *headers = options->headers ? ", headers only" : "";
+	const struct capture *first = &captures->list[0].capture;
 
 	if (options->quiet)
 		return;
 	format_limits(options, limits, sizeof(limits));
-	format_link(capture, link, sizeof(link));
-	number_format(NUMBER_SIZE, capture->ring, ring);
+	format_interfaces(captures, interfaces, sizeof(interfaces));
+	number_format(NUMBER_SIZE, captures_sum(captures).ring, ring);
 	format_memory(options, pool, memory, sizeof(memory));
-	if (capture->fd < 0)
-		say("reading from file %s, link-type %s, snapshot length %u%s; %s; %s%s", capture->interface, link,
-		    capture->snaplen, headers, limits, memory, lowered);
+	if (first->fd < 0)
+		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
+		    memory, lowered);
 	else
-		say("listening on %s, link-type %s, snapshot length %u bytes%s%s; %s; ring %s, %s%s",
-		    capture->interface, link, capture->snaplen,
+		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s, %s%s", interfaces, first->snaplen,
 		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits, ring, memory, lowered);
 }
 
@@ -118,20 +175,35 @@ static void count(uint64_t packets, const char *what)
 	say_bare("%" PRIu64 " packet%s %s", packets, packets == 1 ? "" : "s", what);
 }
 
-void report_account(const struct account *account, const struct options *options)
+/* Of several, those that lost some. */
+static void account_for_each(const struct captures *captures)
 {
-	if (!options->quiet) {
-		count(account->written, "captured");
-		count(account->received, "received by filter");
+	for (unsigned i = 0; captures->count > 1 && i < captures->count; i++) {
+		const struct interface *interface = &captures->list[i];
+
+		if (interface->account.dropped)
+			say_bare("%" PRIu64 " of these on %s", interface->account.dropped,
+				 interface->capture.interface);
 	}
-	if (!options->quiet || account->dropped)
-		count(account->dropped, "dropped by kernel");
-	if (account->dropped_reader_slow)
-		say_bare("%" PRIu64 " of these while the reader took too little", account->dropped_reader_slow);
-	if (account->dropped_at_stop)
-		count(account->dropped_at_stop, "dropped at stop: the reader did not take them in time");
-	if (account->dropped_output_failed)
-		count(account->dropped_output_failed, "dropped: the output failed");
-	if (account->after_limit && !options->quiet)
-		count(account->after_limit, "came after the limit");
+}
+
+void report_account(const struct captures *captures, const struct options *options)
+{
+	struct account account = captures_account(captures);
+
+	if (!options->quiet) {
+		count(account.written, "captured");
+		count(account.received, "received by filter");
+	}
+	if (!options->quiet || account.dropped)
+		count(account.dropped, "dropped by kernel");
+	account_for_each(captures);
+	if (account.dropped_reader_slow)
+		say_bare("%" PRIu64 " of these while the reader took too little", account.dropped_reader_slow);
+	if (account.dropped_at_stop)
+		count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
+	if (account.dropped_output_failed)
+		count(account.dropped_output_failed, "dropped: the output failed");
+	if (account.after_limit && !options->quiet)
+		count(account.after_limit, "came after the limit");
 }

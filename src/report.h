@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "account.h"
-#include "capture.h"
+#include "captures.h"
 #include "options.h"
 #include "pool.h"
 #include "sandbox.h"
@@ -18,15 +18,15 @@ void report_asked(const struct options *options);
 void report_sandbox(const struct sandbox *sandbox, const struct options *options);
 
 /* What was opened differs from what was asked for. */
-void report_warnings(const struct capture *capture, const struct options *options);
+void report_warnings(const struct captures *captures, const struct options *options);
 
 /* The readiness line: what is captured, when it ends by itself, and the memory there is. */
-void report_ready(const struct capture *capture, const struct options *options, const struct pool *pool);
+void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool);
 
 /* A line of progress; elapsed in ns, packets and bytes captured. */
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped);
 
 /* The account at the end, in tcpdump's words, so that scripts which look for them go on working. */
-void report_account(const struct account *account, const struct options *options);
+void report_account(const struct captures *captures, const struct options *options);
 
 #endif

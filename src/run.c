@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "feedback.h"
 #include "ledger.h"
+#include "newcomers.h"
 #include "reader.h"
 #include "report.h"
 #include "say.h"
@@ -36,10 +37,9 @@ enum stage {
 struct run {
 	const struct run_parts *parts;
 	const struct options *options;
-	struct capture *capture;
+	struct captures *captures;
 	struct segments *segments;
 	struct delivery *delivery;
-	struct account *account;
 	struct err *err;
 	enum stage stage;
 	enum cause cause;
@@ -50,37 +50,57 @@ struct run {
 	uint64_t now, timer_at; /* boot time */
 	uint64_t listening_at, asked_at /* by the first signal, or 0 */, drain_until, tick_at, down_check_at;
 	uint64_t finished_at, linger_until, tried_at /* to send */;
-	struct ledger ledger;
 	struct reader reader;
 	struct feedback feedback;
 	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
 	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
-	bool down;
 	bool reader_waits, compressing;
-	uint64_t dropped_said, said_at;
 };
+
+static struct interface *at(const struct run *run, unsigned place)
+{
+	return &run->captures->list[place];
+}
 
 static bool is_file(const struct run *run)
 {
-	return run->capture->fd < 0;
+	return run->captures->list[0].capture.fd < 0;
 }
 
-static void say_loss(struct run *run)
+static void say_loss(struct run *run, struct interface *interface)
 {
-	uint64_t dropped = run->capture->dropped;
+	uint64_t dropped = interface->capture.dropped;
 
-	if (dropped == run->dropped_said || (run->said_at && run->now - run->said_at < TICK))
+	if (dropped == interface->dropped_said || (interface->said_at && run->now - interface->said_at < TICK))
 		return;
-	say("%s: %" PRIu64 " packets dropped by kernel so far%s", run->capture->interface, dropped,
-	    run->ledger.held ? ", because the reader takes too little" : "");
-	run->dropped_said = dropped;
-	run->said_at = run->now;
+	say("%s: %" PRIu64 " packets dropped by kernel so far%s", interface->capture.interface, dropped,
+	    interface->ledger.held ? ", because the reader takes too little" : "");
+	interface->dropped_said = dropped;
+	interface->said_at = run->now;
 }
 
-static void account_for_seal(struct run *run)
+static void account_for_seal(struct run *run, struct interface *interface)
 {
-	if (ledger_seal(&run->ledger))
-		say_loss(run);
+	if (ledger_seal(&interface->ledger))
+		say_loss(run, interface);
+}
+
+static void account_for_seals(struct run *run)
+{
+	for (unsigned i = 0; i < run->captures->count; i++)
+		account_for_seal(run, at(run, i));
+}
+
+static void count_all(struct run *run)
+{
+	for (unsigned i = 0; i < run->captures->count; i++)
+		ledger_count(&at(run, i)->ledger);
+}
+
+static void take_back(struct run *run, enum cause cause)
+{
+	for (unsigned i = 0; i < run->captures->count; i++)
+		ledger_take_back(&at(run, i)->ledger, cause);
 }
 
 /* Every packet has come as far as it will: seal, close the account, let the manifest follow. */
@@ -89,15 +109,19 @@ static void finish(struct run *run)
 	run->stage = STAGE_FLUSH;
 	run->finished_at = run->now;
 	segments_seal(run->segments);
-	account_for_seal(run);
-	(void)ledger_hold(&run->ledger, false);
-	ledger_close(&run->ledger, run->cause);
-	deliver_finish(run->delivery, run->account, run->cause, run->detail[0] ? run->detail : NULL);
+	account_for_seals(run);
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		(void)ledger_hold(&interface->ledger, false);
+		ledger_close(&interface->ledger, run->cause);
+	}
+	deliver_finish(run->delivery, run->cause, run->detail[0] ? run->detail : NULL);
 }
 
 static bool is_drained(const struct run *run)
 {
-	return ledger_in_ring(&run->ledger) == 0 || run->now >= run->drain_until;
+	return captures_sum(run->captures).in_ring == 0 || run->now >= run->drain_until;
 }
 
 /* The capture ends, for the first cause that comes; but a limit that is reached while the ring is emptied still holds.
@@ -108,7 +132,7 @@ static void stop(struct run *run, enum cause cause)
 	    (run->stage == STAGE_DRAIN && !cause_is_limit(cause) && cause != CAUSE_OUTPUT_FAILED))
 		return;
 	if (run->stage == STAGE_CAPTURE) {
-		capture_disarm(run->capture);
+		captures_disarm(run->captures);
 		run->stage = STAGE_DRAIN;
 		run->drain_until = run->now + DRAIN_QUIET;
 	} else {
@@ -122,12 +146,16 @@ static void stop(struct run *run, enum cause cause)
 /* The end now, whatever has left. */
 static void abandon(struct run *run, enum status status, const char *why)
 {
-	uint64_t dropped_at_stop = run->account->dropped_at_stop;
+	bool flushing;
 
 	stop(run, CAUSE_NONE);
-	if (run->stage != STAGE_FLUSH)
+	flushing = run->stage == STAGE_FLUSH;
+	if (!flushing)
 		finish(run);
-	run->account->dropped_at_stop = dropped_at_stop; /* what was in the ring just now was not given time to leave */
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		if (!flushing) /* what was in the ring just now was not given time to leave */
+			at(run, i)->account.dropped_at_stop = 0;
+	}
 	run->status = status;
 	run->over = true;
 	if (status == STATUS_FAILED)
@@ -144,13 +172,31 @@ static void drop_late(struct run *run)
 {
 	if (run->stage == STAGE_DRAIN)
 		finish(run);
-	ledger_take_back(&run->ledger, deliver_drop(run->delivery), CAUSE_NONE);
+	deliver_drop(run->delivery);
+	take_back(run, CAUSE_NONE);
 }
 
-static bool wants_packets(const struct run *run)
+static bool may_read(const struct run *run)
 {
-	return run->stage != STAGE_FLUSH && !run->capture->interrupted && !run->reading_file && !run->on_trial &&
-	       segments_room(run->segments);
+	return run->stage != STAGE_FLUSH && !run->captures->list[0].capture.interrupted && !run->reading_file &&
+	       !run->on_trial;
+}
+
+/* Room for one more packet is there, or can be made. */
+static bool wants_packets(const struct run *run, const struct interface *interface)
+{
+	return may_read(run) && (segments_room(&interface->series) || segments_all_open(run->segments));
+}
+
+static bool wants_any_packets(const struct run *run)
+{
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		if (wants_packets(run, interface))
+			return true;
+	}
+	return false;
 }
 
 static void by_verdict(struct run *run, enum verdict verdict)
@@ -165,47 +211,109 @@ static void by_verdict(struct run *run, enum verdict verdict)
 		stop(run, ends[verdict]);
 }
 
-static void look_at_interface(struct run *run)
+static bool all_gone(const struct run *run)
 {
-	enum capture_state state = capture_state(run->capture);
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
 
-	if (run->stage != STAGE_CAPTURE)
-		return;
-	switch (state) {
-	case CAPTURE_GONE:
-		say("%s: the interface is gone", run->capture->interface);
+		if (!interface->gone)
+			return false;
+	}
+	return true;
+}
+
+static void interface_gone(struct run *run, struct interface *interface)
+{
+	bool last;
+
+	interface->gone = true;
+	interface->gone_at = clock_real();
+	last = all_gone(run);
+	say("%s: the interface is gone%s", interface->capture.interface, last ? "" : "; the others go on");
+	if (last)
 		stop(run, CAUSE_INTERFACE_GONE);
-		run->down_check_at = 0;
-		break;
-	case CAPTURE_DOWN:
-		if (!run->down)
-			say("%s: the interface is down; waiting for it", run->capture->interface);
-		run->down = true;
+}
+
+static void look_at_interface(struct run *run, struct interface *interface)
+{
+	enum capture_state state = capture_state(&interface->capture);
+
+	if (run->stage != STAGE_CAPTURE || interface->gone)
+		return;
+	if (state == CAPTURE_GONE)
+		interface_gone(run, interface);
+	else if (state == CAPTURE_DOWN && !interface->down)
+		say("%s: the interface is down; waiting for it", interface->capture.interface);
+	else if (state == CAPTURE_UP && interface->down)
+		say("%s: the interface is up again", interface->capture.interface);
+	interface->down = state == CAPTURE_DOWN;
+	if (interface->down && run->down_check_at <= run->now)
 		run->down_check_at = run->now + DOWN_CHECK;
-		break;
-	case CAPTURE_UP:
-		if (run->down)
-			say("%s: the interface is up again", run->capture->interface);
-		run->down = false;
-		run->down_check_at = 0;
-		break;
+}
+
+/* While one is down, nothing tells when it is gone. */
+static void look_at_those_down(struct run *run)
+{
+	run->down_check_at = 0;
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		if (interface->down)
+			look_at_interface(run, interface);
 	}
 }
 
-/* Under load, so that a gap is charged to the right file. */
-static void count_if_busy(struct run *run, uint64_t read)
+static bool is_captured(const struct run *run, int ifindex)
 {
-	if (read >= READ_PACKETS / 4 && !is_file(run))
-		ledger_count(&run->ledger);
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		if (interface->capture.ifindex == ifindex && !interface->gone)
+			return true;
+	}
+	return false;
 }
 
-static void read_packets(struct run *run)
+static void look_for_newcomers(struct run *run)
 {
-	uint64_t read = run->capture->read, at_most = feedback_read_at_most(&run->feedback, read);
+	struct newcomer newcomers[NEWCOMERS_MAX];
+	bool missed;
+	int count = newcomers_read(run->parts->newcomers_fd, newcomers, &missed);
+
+	for (int i = 0; i < count; i++) {
+		if (!is_captured(run, newcomers[i].ifindex) &&
+		    captures_leave_out(run->captures, newcomers[i].name, "came up after the start"))
+			say("%s: came up after the start, and is not captured (-i any would)", newcomers[i].name);
+	}
+	if (missed && captures_leave_out(run->captures, "(others)", "came up after the start, maybe: too many changes"))
+		say("too many interfaces change: some may have come up, which are not captured (-i any would)");
+}
+
+/* Under load, so that a gap is charged to the right file. */
+static void count_if_busy(struct run *run, struct interface *interface, uint64_t read)
+{
+	if (read >= READ_PACKETS / 4 && !is_file(run))
+		ledger_count(&interface->ledger);
+}
+
+static uint64_t read_so_far(const struct run *run)
+{
+	uint64_t read = 0;
+
+	for (unsigned i = 0; i < run->captures->count; i++)
+		read += at(run, i)->capture.read;
+	return read;
+}
+
+static void read_packets(struct run *run, struct interface *interface)
+{
+	uint64_t before = interface->capture.read;
+	uint64_t at_most =
+		feedback_on_trial(&run->feedback) ? feedback_read_at_most(&run->feedback, read_so_far(run)) : 0;
 	int max = at_most && at_most < READ_PACKETS ? (int)at_most : READ_PACKETS;
 	enum verdict verdict;
 
-	switch (capture_read(run->capture, run->segments, max, &verdict, run->err)) {
+	switch (capture_read(&interface->capture, &interface->series, max, &verdict, run->err)) {
 	case CAPTURE_VERDICT:
 		by_verdict(run, verdict);
 		/* fall through */
@@ -213,26 +321,27 @@ static void read_packets(struct run *run)
 		run->drain_until = run->now + DRAIN_QUIET;
 		break;
 	case CAPTURE_NOTHING:
-		look_at_interface(run);
+		look_at_interface(run, interface);
 		break;
 	case CAPTURE_END:
 		/* Interrupted: the signal that did it is about to be read, and says what to do. */
-		if (!run->capture->interrupted)
+		if (!interface->capture.interrupted)
 			stop(run, CAUSE_END_OF_FILE);
 		break;
 	case CAPTURE_ERROR:
 		stop(run, CAUSE_INPUT_FAILED);
 		break;
 	}
-	feedback_weigh(&run->feedback, run->capture->read, run->segments->bytes);
-	count_if_busy(run, run->capture->read - read);
-	account_for_seal(run);
+	if (feedback_on_trial(&run->feedback))
+		feedback_weigh(&run->feedback, read_so_far(run), run->segments->bytes);
+	count_if_busy(run, interface, interface->capture.read - before);
+	account_for_seal(run, interface);
 }
 
 static void say_progress(const struct run *run)
 {
 	report_progress(run->now - run->listening_at, run->segments->packets, run->segments->bytes,
-			run->capture->dropped);
+			captures_sum(run->captures).dropped);
 }
 
 static void seal_now(struct run *run)
@@ -240,7 +349,7 @@ static void seal_now(struct run *run)
 	if (run->stage != STAGE_CAPTURE)
 		return;
 	segments_seal(run->segments);
-	account_for_seal(run);
+	account_for_seals(run);
 	if (segments_complete(run->segments))
 		stop(run, CAUSE_SEGMENTS);
 }
@@ -248,7 +357,7 @@ static void seal_now(struct run *run)
 static void by_signal(struct run *run, int signo)
 {
 	if (signo == SIGUSR1) {
-		ledger_count(&run->ledger);
+		count_all(run);
 		say_progress(run);
 	} else if (signo == SIGUSR2) {
 		seal_now(run);
@@ -270,7 +379,7 @@ static void by_signal(struct run *run, int signo)
 static void say_ready(struct run *run)
 {
 	run->reader.ready_at = run->now;
-	report_ready(run->capture, run->options, run->segments->pool);
+	report_ready(run->captures, run->options, run->segments->pool);
 }
 
 static void look_at_stdin(struct run *run)
@@ -297,14 +406,16 @@ static void look_at_stdin(struct run *run)
 static enum feedback_verdict look_for_feedback(struct run *run)
 {
 	struct feedback_counters counters;
+	struct captures_sum sum;
 
-	ledger_count(&run->ledger);
+	count_all(run);
+	sum = captures_sum(run->captures);
 	counters = (struct feedback_counters){
 		.captured = run->segments->bytes,
 		.sent = run->delivery->sent,
-		.accepted = run->capture->received - run->capture->dropped,
-		.dropped = run->capture->dropped,
-		.read = run->capture->read,
+		.accepted = sum.received - sum.dropped,
+		.dropped = sum.dropped,
+		.read = sum.read,
 	};
 	return feedback_look(&run->feedback, run->now, &counters);
 }
@@ -325,7 +436,7 @@ static void watch_feedback(struct run *run)
 	if (verdict == FEEDBACK_PROVEN) {
 		say("feedback: the archive comes back as packets on %s, so the capture ends; leave its connection out "
 		    "by a filter, or with --exclude-stream on",
-		    run->capture->interface);
+		    run->captures->count > 1 ? "an interface" : run->captures->list[0].capture.interface);
 		stop(run, CAUSE_FEEDBACK);
 	}
 }
@@ -333,9 +444,13 @@ static void watch_feedback(struct run *run)
 static void each_tick(struct run *run)
 {
 	run->tick_at = run->now + TICK;
-	ledger_count(&run->ledger);
-	say_loss(run);
-	look_at_interface(run);
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		ledger_count(&interface->ledger);
+		say_loss(run, interface);
+		look_at_interface(run, interface);
+	}
 	if (run->options->verbose)
 		say_progress(run);
 }
@@ -373,20 +488,20 @@ static void by_clock(struct run *run)
 	}
 	if (run->stage == STAGE_CAPTURE && live) {
 		if (segments_tick(run->segments, run->now))
-			account_for_seal(run);
+			account_for_seals(run);
 		if (segments_complete(run->segments))
 			stop(run, CAUSE_SEGMENTS);
 		if (run->options->duration && run->now - run->listening_at >= run->options->duration)
 			stop(run, CAUSE_DURATION);
 		if (run->down_check_at && run->now >= run->down_check_at)
-			look_at_interface(run);
+			look_at_those_down(run);
 	}
 	if (run->now >= run->tick_at && run->stage != STAGE_FLUSH)
 		each_tick(run);
 	watch_feedback(run);
 	if (reader_prompts(&run->reader, run->now))
 		say("press Enter to start the download, Ctrl-D to end");
-	if (run->stage == STAGE_DRAIN && !wants_packets(run))
+	if (run->stage == STAGE_DRAIN && !wants_any_packets(run))
 		run->drain_until = run->now + DRAIN_QUIET; /* the ring cannot be quiet before it is read */
 	if (run->stage == STAGE_DRAIN && is_drained(run))
 		finish(run);
@@ -421,7 +536,7 @@ static uint64_t next_deadline(const struct run *run)
 		earlier(&deadline, run->reader.prompt_at);
 	if (run->stage != STAGE_FLUSH)
 		earlier(&deadline, run->tick_at);
-	if (run->stage == STAGE_DRAIN && wants_packets(run))
+	if (run->stage == STAGE_DRAIN && wants_any_packets(run))
 		earlier(&deadline, run->drain_until);
 	if (run->asked_at) {
 		uint64_t drop_at = run->asked_at + DROP_AFTER;
@@ -433,34 +548,43 @@ static uint64_t next_deadline(const struct run *run)
 
 static int set_timer(struct run *run)
 {
-	uint64_t at = next_deadline(run);
-	struct itimerspec time = {.it_value = {(time_t)(at / CLOCK_SECOND), (long)(at % CLOCK_SECOND)}};
+	uint64_t deadline = next_deadline(run);
+	struct itimerspec time = {.it_value = {(time_t)(deadline / CLOCK_SECOND), (long)(deadline % CLOCK_SECOND)}};
 
-	if (at == run->timer_at)
+	if (deadline == run->timer_at)
 		return 0;
-	run->timer_at = at;
+	run->timer_at = deadline;
 	if (timerfd_settime(run->timer_fd, TFD_TIMER_ABSTIME, &time, NULL) < 0)
 		return err_sys(run->err, errno, "timerfd");
 	return 0;
 }
 
-enum { POLL_PACKETS, POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_COUNT };
+/* What is polled, and behind it the interfaces in their order. */
+enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_NEWCOMERS, POLL_PACKETS };
+#define POLL_MAX (POLL_PACKETS + INTERFACES_MAX)
 
 static bool watches_stdin(const struct run *run)
 {
 	return run->stage == STAGE_CAPTURE || run->reader.awaited;
 }
 
-static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
+static int wait_for_events(struct run *run, struct pollfd polled[POLL_MAX])
 {
-	bool packets = wants_packets(run);
-	int timeout = (is_file(run) && packets) || run->compressing ? 0 : -1;
+	bool reads_file = is_file(run) && wants_any_packets(run);
+	struct pollfd *packets = polled + POLL_PACKETS;
+	int timeout = reads_file || run->compressing ? 0 : -1;
 
 	if (set_timer(run) < 0)
 		return -1;
-	polled[POLL_PACKETS] = (struct pollfd){.fd = packets ? run->capture->fd : -1, .events = POLLIN};
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		bool wanted = wants_packets(run, interface);
+
+		*packets++ = (struct pollfd){.fd = wanted ? interface->capture.fd : -1, .events = POLLIN};
+	}
 	if (run->reading_file)
-		polled[POLL_PACKETS].fd = run->capture->file;
+		polled[POLL_PACKETS].fd = run->captures->list[0].capture.file;
 	polled[POLL_SIGNAL] = (struct pollfd){.fd = run->parts->signals->fd, .events = POLLIN};
 	polled[POLL_TIMER] = (struct pollfd){.fd = run->timer_fd, .events = POLLIN};
 	polled[POLL_STDIN] = (struct pollfd){.fd = watches_stdin(run) ? run->reader.fd : -1, .events = POLLIN};
@@ -468,7 +592,11 @@ static int wait_for_events(struct run *run, struct pollfd polled[POLL_COUNT])
 		.fd = run->parts->watch_sink ? run->delivery->sink->fd : -1,
 		.events = run->reader_waits ? POLLOUT : 0, /* no events: only its end */
 	};
-	if (poll(polled, POLL_COUNT, timeout) < 0 && errno != EINTR)
+	polled[POLL_NEWCOMERS] = (struct pollfd){
+		.fd = run->stage == STAGE_CAPTURE ? run->parts->newcomers_fd : -1,
+		.events = POLLIN,
+	};
+	if (poll(polled, (nfds_t)(packets - polled), timeout) < 0 && errno != EINTR)
 		return err_sys(run->err, errno, "poll");
 	run->now = clock_boot();
 	return 0;
@@ -482,47 +610,21 @@ static void reader_gone(struct run *run)
 		abandon(run, STATUS_READER, "the reader has gone away");
 }
 
-static void by_events(struct run *run, const struct pollfd polled[POLL_COUNT])
-{
-	int signo;
-
-	/* An expired timer stays readable until it is set anew. */
-	if (polled[POLL_TIMER].revents)
-		run->timer_at = TIMER_EXPIRED;
-	if (polled[POLL_SINK].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-		reader_gone(run);
-		return;
-	}
-	while (polled[POLL_SIGNAL].revents && !run->over && (signo = signals_next(run->parts->signals)))
-		by_signal(run, signo);
-	if (run->over)
-		return;
-	if (polled[POLL_STDIN].revents && watches_stdin(run))
-		look_at_stdin(run);
-	if (!is_file(run) && (polled[POLL_PACKETS].revents & POLLERR))
-		look_at_interface(run);
-	if (wants_packets(run) && (is_file(run) || (polled[POLL_PACKETS].revents & POLLIN)))
-		read_packets(run);
-	by_clock(run);
-}
-
 /*
  * The output failed. A file is cut back to its last complete member, and closed with a manifest that counts what is
  * not in it.
  */
 static bool rescue(struct run *run)
 {
-	uint64_t lost;
-
 	if (!run->delivery->errnum)
 		return false; /* it was not the output */
 	stop(run, CAUSE_OUTPUT_FAILED);
-	if (!deliver_cut_back(run->delivery, &lost))
+	if (!deliver_cut_back(run->delivery))
 		return false;
-	ledger_take_back(&run->ledger, lost, CAUSE_OUTPUT_FAILED);
+	take_back(run, CAUSE_OUTPUT_FAILED);
 	run->cause = CAUSE_OUTPUT_FAILED;
 	snprintf(run->detail, sizeof(run->detail), "%s", strerror(run->delivery->errnum));
-	deliver_finish(run->delivery, run->account, run->cause, run->detail);
+	deliver_finish(run->delivery, run->cause, run->detail);
 	return true;
 }
 
@@ -569,16 +671,69 @@ static void send_waiting(struct run *run)
 	run->compressing = result == DELIVER_BUSY;
 	if (!run->over && run->stage != STAGE_FLUSH) {
 		/* While we compress, it is not the reader that keeps the pool full. */
-		if (ledger_hold(&run->ledger, !segments_room(run->segments) && !run->compressing) && !run->ledger.held)
-			say_loss(run);
+		bool slow = !run->compressing && !segments_all_open(run->segments);
+
+		for (unsigned i = 0; i < run->captures->count; i++) {
+			struct interface *interface = at(run, i);
+
+			if (ledger_hold(&interface->ledger, slow && !segments_room(&interface->series)) &&
+			    !interface->ledger.held)
+				say_loss(run, interface);
+		}
 	}
+}
+
+static void by_packets(struct run *run, struct interface *interface, short events)
+{
+	if (!is_file(run) && (events & POLLERR))
+		look_at_interface(run, interface);
+	if (!wants_packets(run, interface) || !(is_file(run) || (events & POLLIN)))
+		return;
+	if (!segments_room(&interface->series)) {
+		segments_make_room(run->segments);
+		account_for_seals(run);
+		send_waiting(run);
+		if (run->over || !may_read(run) || !segments_room(&interface->series))
+			return; /* the reader takes too little: the ring waits */
+	}
+	read_packets(run, interface);
+}
+
+static void by_events(struct run *run, const struct pollfd polled[POLL_MAX])
+{
+	const struct pollfd *packets = polled + POLL_PACKETS;
+	int signo;
+
+	/* An expired timer stays readable until it is set anew. */
+	if (polled[POLL_TIMER].revents)
+		run->timer_at = TIMER_EXPIRED;
+	if (polled[POLL_SINK].revents & (POLLERR | POLLHUP | POLLNVAL)) {
+		reader_gone(run);
+		return;
+	}
+	while (polled[POLL_SIGNAL].revents && !run->over && (signo = signals_next(run->parts->signals)))
+		by_signal(run, signo);
+	if (run->over)
+		return;
+	if (polled[POLL_STDIN].revents && watches_stdin(run))
+		look_at_stdin(run);
+	if (polled[POLL_NEWCOMERS].revents)
+		look_for_newcomers(run);
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = at(run, i);
+
+		by_packets(run, interface, packets++->revents);
+		if (run->over)
+			return;
+	}
+	by_clock(run);
 }
 
 /* While a file that is a pipe has nothing to read: everything else goes on. */
 static bool wait_for_file(void *context)
 {
 	struct run *self = context;
-	struct pollfd polled[POLL_COUNT] = {{0}};
+	struct pollfd polled[POLL_MAX] = {{0}};
 
 	self->reading_file = true;
 	while (!polled[POLL_PACKETS].revents && !self->over && self->stage == STAGE_CAPTURE) {
@@ -597,36 +752,53 @@ static void start_clocks(struct run *run)
 	run->tick_at = run->now + TICK;
 	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
 		    run->now);
-	feedback_init(&run->feedback, run->capture->ring / 4, run->now);
+	feedback_init(&run->feedback, captures_sum(run->captures).ring_least / 4, run->now);
 	segments_start_clock(run->segments, run->now, run->options->raw ? RAW_INTERVAL : run->options->segment_time,
 			     is_file(run));
 }
 
-enum status run(const struct run_parts *parts, struct account *account, struct err *err)
+static int open_timer(struct run *run)
 {
-	struct pollfd polled[POLL_COUNT];
+	run->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	return run->timer_fd < 0 ? err_sys(run->err, errno, "timerfd") : 0;
+}
+
+/* What a capture that went its way was. */
+static enum status outcome(const struct run *run)
+{
+	struct account account = captures_account(run->captures);
+
+	if (run->err->status)
+		return run->err->status;
+	if (run->status)
+		return run->status;
+	if (run->cause == CAUSE_FEEDBACK)
+		return STATUS_SURROUNDINGS;
+	if (account.dropped_at_stop)
+		return STATUS_READER;
+	return run->cause == CAUSE_INTERFACE_GONE && account.written == 0 ? STATUS_SURROUNDINGS : STATUS_OK;
+}
+
+enum status run(const struct run_parts *parts, struct err *err)
+{
+	struct pollfd polled[POLL_MAX];
 	struct run run = {
 		.parts = parts,
 		.options = parts->options,
-		.capture = parts->capture,
+		.captures = parts->captures,
 		.segments = parts->segments,
 		.delivery = parts->delivery,
-		.account = account,
 		.err = err,
 	};
 
-	ledger_init(&run.ledger, run.capture, run.segments, account);
-	run.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (run.timer_fd < 0) {
-		err_sys(err, errno, "timerfd");
+	if (open_timer(&run) < 0)
 		return err->status;
-	}
-	if (capture_fire(run.capture, err) < 0) {
+	if (captures_fire(run.captures, err) < 0) {
 		close(run.timer_fd);
 		return err->status;
 	}
-	run.capture->wait_for_file = wait_for_file;
-	run.capture->wait_context = &run;
+	run.captures->list[0].capture.wait_for_file = wait_for_file;
+	run.captures->list[0].capture.wait_context = &run;
 	start_clocks(&run);
 	say_ready(&run);
 	for (send_waiting(&run); !run.over; send_waiting(&run)) {
@@ -637,13 +809,5 @@ enum status run(const struct run_parts *parts, struct account *account, struct e
 			break;
 	}
 	close(run.timer_fd);
-	if (err->status)
-		return err->status;
-	if (run.status)
-		return run.status;
-	if (run.cause == CAUSE_FEEDBACK)
-		return STATUS_SURROUNDINGS;
-	if (account->dropped_at_stop)
-		return STATUS_READER;
-	return run.cause == CAUSE_INTERFACE_GONE && account->written == 0 ? STATUS_SURROUNDINGS : STATUS_OK;
+	return outcome(&run);
 }

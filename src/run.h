@@ -2,8 +2,7 @@
 #ifndef TARCAP_RUN_H
 #define TARCAP_RUN_H
 
-#include "account.h"
-#include "capture.h"
+#include "captures.h"
 #include "deliver.h"
 #include "err.h"
 #include "options.h"
@@ -13,7 +12,8 @@
 /* All parts are open, the capture is armed, and they stay the caller's. */
 struct run_parts {
 	const struct options *options;
-	struct capture *capture;
+	struct captures *captures;
+	int newcomers_fd; /* see newcomers.h; -1: nobody asks */
 	struct segments *segments;
 	struct delivery *delivery;
 	const struct signals *signals;
@@ -22,9 +22,9 @@ struct run_parts {
 };
 
 /*
- * Fire, say the readiness line, and run to the end. Fills *account. Says what the user has to know on the
- * way. Returns the exit status; with STATUS_FAILED *err says why.
+ * Fire, say the readiness line, and run to the end. Fills the interfaces' accounts. Says what the user has to know on
+ * the way. Returns the exit status; with STATUS_FAILED *err says why.
  */
-enum status run(const struct run_parts *parts, struct account *account, struct err *err);
+enum status run(const struct run_parts *parts, struct err *err);
 
 #endif

@@ -2,17 +2,24 @@
 
 #include <string.h>
 
-void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
-		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick)
+void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits)
 {
-	*segments = (struct segments){
-		.pool = pool,
-		.limits = *limits,
-		.max_record = (uint32_t)sizeof(struct packet_header) + snaplen,
-		.tick = tick,
-	};
+	*segments = (struct segments){.pool = pool, .limits = *limits};
 	segments->tail = &segments->sealed;
-	memcpy(segments->file_header, file_header, PACKET_FILE_HEADER);
+}
+
+void segments_add_series(struct segments *segments, struct series *series,
+			 const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick)
+{
+	struct series **last = &segments->series;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = series;
+	series->segments = segments;
+	series->max_record = (uint32_t)sizeof(struct packet_header) + snaplen;
+	series->tick = tick;
+	memcpy(series->file_header, file_header, PACKET_FILE_HEADER);
 }
 
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock)
@@ -24,33 +31,62 @@ void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cu
 	segments->cut_at = start + segments->cut_interval;
 }
 
-bool segments_room(const struct segments *segments)
+bool segments_room(const struct series *series)
 {
+	const struct segments *segments = series->segments;
+
 	if (segments->pool->free_count > 0)
 		return true;
 	/* By the packet clock the next packet may cut the open segment, however empty it is. */
-	return segments->open && !segments->packet_clock &&
-	       segments->pool->segment_size - segments->open->used >= segments->max_record;
+	return series->open && !segments->packet_clock &&
+	       segments->pool->segment_size - series->open->used >= series->max_record;
+}
+
+static void seal(struct series *series)
+{
+	struct segments *segments = series->segments;
+
+	if (!series->open)
+		return;
+	*segments->tail = series->newest = series->open;
+	segments->tail = &series->open->next;
+	series->open = NULL;
+	segments->open_count--;
+	if (++series->sealed_count > segments->sealed_most)
+		segments->sealed_most = series->sealed_count;
 }
 
 void segments_seal(struct segments *segments)
 {
-	if (!segments->open)
-		return;
-	*segments->tail = segments->newest = segments->open;
-	segments->tail = &segments->open->next;
-	segments->open = NULL;
-	segments->sealed_count++;
+	for (struct series *series = segments->series; series; series = series->next)
+		seal(series);
+}
+
+bool segments_all_open(const struct segments *segments)
+{
+	return segments->pool->free_count == 0 && !segments->sealed && segments->open_count > 0;
+}
+
+void segments_make_room(struct segments *segments)
+{
+	struct series *oldest = NULL;
+
+	for (struct series *series = segments->series; series; series = series->next) {
+		if (series->open && (!oldest || series->opened_at < oldest->opened_at))
+			oldest = series;
+	}
+	if (oldest)
+		seal(oldest);
 }
 
 bool segments_complete(const struct segments *segments)
 {
-	return segments->limits.segments && segments->sealed_count >= segments->limits.segments;
+	return segments->limits.segments && segments->sealed_most >= segments->limits.segments;
 }
 
 bool segments_tick(struct segments *segments, uint64_t now)
 {
-	bool due = segments->open != NULL;
+	bool due = segments->open_count > 0;
 
 	if (now < segments->cut_at)
 		return false;
@@ -66,18 +102,22 @@ bool segments_tick(struct segments *segments, uint64_t now)
 
 uint64_t segments_due(const struct segments *segments)
 {
-	return segments->open ? segments->cut_at : 0;
+	return segments->open_count > 0 ? segments->cut_at : 0;
 }
 
-static void open_segment(struct segments *segments)
+static void open_segment(struct series *series)
 {
+	struct segments *segments = series->segments;
 	struct segment *segment = pool_take(segments->pool);
 
-	memcpy(segment->data, segments->file_header, PACKET_FILE_HEADER);
+	memcpy(segment->data, series->file_header, PACKET_FILE_HEADER);
 	segment->used = PACKET_FILE_HEADER;
-	segment->number = ++segments->last_number;
+	segment->series = series;
+	segment->number = ++series->last_number;
 	segment->first = UINT64_MAX;
-	segments->open = segment;
+	series->open = segment;
+	series->opened_at = segments->opened_count++;
+	segments->open_count++;
 }
 
 /* Let the packet clock go on to a packet that is about to be taken; false when it is later than asked for. */
@@ -122,46 +162,57 @@ static void append(struct segment *segment, struct packet_header header, const u
 		segment->last = time;
 }
 
-static bool fits(const struct segments *segments, size_t size)
+static bool fits(const struct series *series, size_t size)
 {
-	return segments->open && segments->pool->segment_size - segments->open->used >= size;
+	return series->open && series->segments->pool->segment_size - series->open->used >= size;
+}
+
+/* Would a segment more be one too many? Each series has as many. */
+static bool is_last(const struct series *series)
+{
+	uint64_t limit = series->segments->limits.segments;
+
+	return limit && series->sealed_count >= limit;
 }
 
 /* For the packets that begin a segment, or may: apart, since inlined it would slow down all the others. */
-__attribute__((cold)) static enum verdict begin_segment(struct segments *segments, uint64_t time, size_t size)
+__attribute__((cold)) static enum verdict begin_segment(struct series *series, uint64_t time, size_t size)
 {
-	uint64_t sealed_before = segments->sealed_count;
+	struct segments *segments = series->segments;
+	uint64_t sealed_before = series->sealed_count;
 
 	if (segments->packet_clock && !follow_packet_clock(segments, time))
 		return VERDICT_DURATION;
-	if (!fits(segments, size))
-		segments_seal(segments);
-	if (!segments->open) {
-		if (segments_complete(segments))
+	if (!fits(series, size))
+		seal(series);
+	if (!series->open) {
+		if (is_last(series))
 			return VERDICT_SEGMENTS;
-		open_segment(segments);
+		open_segment(series);
 	}
-	return segments->sealed_count != sealed_before ? VERDICT_SEALED : VERDICT_GO;
+	return series->sealed_count != sealed_before ? VERDICT_SEALED : VERDICT_GO;
 }
 
-enum verdict segments_add(struct segments *segments, struct packet_header header, const unsigned char *data)
+enum verdict segments_add(struct series *series, struct packet_header header, const unsigned char *data)
 {
-	uint64_t time = packet_time(&header, segments->tick);
+	struct segments *segments = series->segments;
+	uint64_t time = packet_time(&header, series->tick);
 	size_t size = sizeof(header) + header.caplen;
 	enum verdict verdict = VERDICT_GO;
 
 	if (segments->limits.bytes && segments->limits.bytes - segments->bytes < size)
 		return VERDICT_BYTES;
-	if (segments->packet_clock || !fits(segments, size)) {
-		verdict = begin_segment(segments, time, size);
+	if (segments->packet_clock || !fits(series, size)) {
+		verdict = begin_segment(series, time, size);
 		if (verdict != VERDICT_GO && verdict != VERDICT_SEALED)
 			return verdict;
 	}
-	append(segments->open, header, data, time);
+	append(series->open, header, data, time);
+	series->packets++;
 	segments->bytes += size;
 	if (++segments->packets == segments->limits.packets)
 		return VERDICT_COUNT;
-	return segments_room(segments) ? verdict : VERDICT_FULL;
+	return segments_room(series) ? verdict : VERDICT_FULL;
 }
 
 struct segment *segments_pop(struct segments *segments)

@@ -1,4 +1,5 @@
-/* Packets into segments: where files begin and end, and which limit has been reached. */
+/* Packets into segments, a series of files for each interface: where files begin and end, and which limit has been
+ * reached. */
 #ifndef TARCAP_SEGMENTS_H
 #define TARCAP_SEGMENTS_H
 
@@ -21,59 +22,88 @@ enum verdict {
 /* 0: no limit */
 struct segments_limits {
 	uint64_t packets;
-	uint64_t bytes; /* of packet records, headers included */
-	uint64_t segments;
+	uint64_t bytes;	   /* of packet records, headers included */
+	uint64_t segments; /* of a series */
 	uint64_t duration; /* ns; used with the packet clock, else the caller's timer does it */
 };
 
-struct segments {
-	struct pool *pool;
-	struct segments_limits limits;
+#define SERIES_NAME_SIZE 33
+
+/* The files of one interface: their header, their numbers, and the one that is being filled. */
+struct series {
+	struct series *next;
+	struct segments *segments;
+	const char *interface;	     /* its name, the caller's */
+	char name[SERIES_NAME_SIZE]; /* the first part of the files' names */
 	unsigned char file_header[PACKET_FILE_HEADER];
 	uint32_t max_record;
 	uint32_t tick;		/* ns that a packet's fraction counts in */
 	struct segment *open;	/* being filled, or NULL */
+	struct segment *newest; /* the one sealed last; valid while it is sealed */
+	uint64_t opened_at;	/* which of all segments the open one is */
+	uint32_t last_number;
+	uint64_t sealed_count; /* since the start */
+	uint64_t packets;      /* taken so far */
+	uint64_t given_up;     /* of these, in segments that will not be delivered */
+};
+
+/* What all series share. */
+struct segments {
+	struct pool *pool;
+	struct segments_limits limits;
+	struct series *series;	/* all of them */
 	struct segment *sealed; /* oldest first, waiting to be sent */
 	struct segment **tail;
-	struct segment *newest; /* the one sealed last; valid while it is sealed */
-	uint32_t last_number;
-	uint64_t sealed_count;	 /* since the start */
+	unsigned open_count;
+	uint64_t opened_count;
+	uint64_t sealed_most;	 /* files of the series that has most */
 	uint64_t packets, bytes; /* taken so far; bytes of records */
 	/* The clock that cuts: ns of whatever clock the caller counts in. */
 	bool packet_clock;
 	uint64_t start, cut_at, cut_interval, cut_interval_max;
 };
 
+/* Without any series yet. The pool stays the caller's. */
+void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits);
+
 /*
  * file_header stands at the front of each segment; snaplen is the largest caplen, tick what the packets' fractions
- * count in (packet_time). The pool stays the caller's.
+ * count in (packet_time). Name and interface's name are to be set by the caller. The series stays the caller's and
+ * where it is.
  */
-void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits,
-		   const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick);
+void segments_add_series(struct segments *segments, struct series *series,
+			 const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick);
 
 /*
  * Begin to cut every cut_interval ns; 0 means after 1 s, which doubles with each cut up to 10 s. start is now, in
  * the clock that segments_tick() is told. With packet_clock it is the first packet's time instead, and
- * segments_add() cuts by itself.
+ * segments_add() cuts by itself; that takes a single series.
  */
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock);
 
 /* Is there room for one more packet, whatever its size? If not, segments_add() must not be called. */
-bool segments_room(const struct segments *segments);
+bool segments_room(const struct series *series);
+
+/*
+ * With more series than segments all can be open, and none free or about to be: is that so? Then segments_make_room()
+ * seals the one that was opened first.
+ */
+bool segments_all_open(const struct segments *segments);
+void segments_make_room(struct segments *segments);
 
 /* The header goes by value, in registers: stored and loaded again at once in another width, it would stall. */
-enum verdict segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
+enum verdict segments_add(struct series *series, struct packet_header header, const unsigned char *data);
 
-/* Let the cutting clock go on to now: if a cut was due, seal the open segment; true if there was one. */
+/* Let the cutting clock go on to now: if a cut was due, seal all open segments; true if there was one. */
 bool segments_tick(struct segments *segments, uint64_t now);
 
-/* When the open segment is due, or 0 when there is none. */
+/* When the open segments are due, or 0 when there is none. */
 uint64_t segments_due(const struct segments *segments);
 
-/* Seal the open segment, if any. An empty one is never made. */
+/* Seal the open segments, if any. An empty one is never made. */
 void segments_seal(struct segments *segments);
 
-/* Has the limit on segments been reached, so that sealing was the end? */
+/* Has a series reached the limit on segments, so that sealing was the end? */
 bool segments_complete(const struct segments *segments);
 
 /* Take the oldest sealed segment, or NULL. The caller gives it back to the pool. */

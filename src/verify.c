@@ -10,7 +10,7 @@
 #include "manifest.h"
 
 /* What the manifest says of an interface, and the packets of the files that are listed for it. */
-struct interface {
+struct listed_interface {
 	char name[64];
 	uint64_t written, listed;
 };
@@ -23,7 +23,7 @@ struct verify {
 	struct listing_summary summary;	       /* its texts are in told */
 	bool summary_read, unread;	       /* unread: some text could not be */
 	unsigned char parts[VERIFY_PARTS + 1]; /* 0: manifest.json */
-	struct interface interfaces[VERIFY_INTERFACES];
+	struct listed_interface interfaces[VERIFY_INTERFACES];
 	size_t interface_count;
 };
 
@@ -96,9 +96,9 @@ static void bad_manifest(struct verify *verify, uint64_t number, const char *why
 	findings_note(&verify->findings, FINDING_BAD_MANIFEST, "%s is damaged (%s)", name, why);
 }
 
-static struct interface *find_interface(struct verify *verify, const char *name)
+static struct listed_interface *find_interface(struct verify *verify, const char *name)
 {
-	struct interface *interface = verify->interfaces;
+	struct listed_interface *interface = verify->interfaces;
 
 	for (size_t i = 0; i < verify->interface_count; i++, interface++) {
 		if (strncmp(interface->name, name, sizeof(interface->name) - 1) == 0)
@@ -115,7 +115,7 @@ static struct interface *find_interface(struct verify *verify, const char *name)
 
 static void count_listed(struct verify *verify, const struct listing_file *listed)
 {
-	struct interface *interface = find_interface(verify, listed->interface);
+	struct listed_interface *interface = find_interface(verify, listed->interface);
 
 	verify->listed++;
 	verify->listed_packets += listed->packets;
@@ -139,7 +139,7 @@ static bool take_files(struct verify *verify, const struct listing *listing)
 
 static void take_account(struct verify *verify, const struct listing_account *account)
 {
-	struct interface *interface = find_interface(verify, account->name);
+	struct listed_interface *interface = find_interface(verify, account->name);
 
 	if (account->received != account->written + account->dropped_by_kernel + account->dropped_at_stop +
 					 account->dropped_output_failed + account->after_limit +
@@ -252,7 +252,7 @@ static void check_totals(struct verify *verify)
 			      " packets where its totals say %" PRIu64 " with %" PRIu64,
 			      verify->listed, verify->listed_packets, summary->files, summary->packets);
 	for (size_t i = 0; i < verify->interface_count; i++) {
-		const struct interface *interface = &verify->interfaces[i];
+		const struct listed_interface *interface = &verify->interfaces[i];
 
 		if (interface->written != interface->listed)
 			findings_note(&verify->findings, FINDING_ACCOUNT,

@@ -9,10 +9,10 @@
 
 #include "segments.h"
 
-enum verdict __real_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
-enum verdict __wrap_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data);
+enum verdict __real_segments_add(struct series *series, struct packet_header header, const unsigned char *data);
+enum verdict __wrap_segments_add(struct series *series, struct packet_header header, const unsigned char *data);
 
-enum verdict __wrap_segments_add(struct segments *segments, struct packet_header header, const unsigned char *data)
+enum verdict __wrap_segments_add(struct series *series, struct packet_header header, const unsigned char *data)
 {
 	static const char *what;
 	static unsigned char copied[1 << 18];
@@ -29,5 +29,5 @@ enum verdict __wrap_segments_add(struct segments *segments, struct packet_header
 		syscall(SYS_getppid);
 	for (unsigned i = 0; *what == 'i' && i < 10; i++)
 		counted++;
-	return __real_segments_add(segments, header, data);
+	return __real_segments_add(series, header, data);
 }

@@ -22,7 +22,7 @@ static void check(const struct options *options)
 	PROMISE(options->snaplen >= 1 && options->snaplen <= SNAPLEN_MAX);
 	PROMISE(options->segment_size >= 24 + 16 + options->snaplen && options->segment_size <= options->memory);
 	PROMISE(is_safe(options->name));
-	PROMISE(!options->interface || !options->read_file);
+	PROMISE(options->interface_count == 0 || !options->read_file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

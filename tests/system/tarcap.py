@@ -434,6 +434,22 @@ class Archive:
         [interface] = self.manifest["interfaces"]
         return interface
 
+    def accounts(self):
+        """Each interface's, by its name."""
+        return {interface["name"]: interface for interface in self.manifest["interfaces"]}
+
+    def files_of(self, interface):
+        names = [entry["name"] for entry in self.listed() if entry["interface"] == interface]
+        return [file for file in self.files if file.name.partition("/")[2] in names]
+
+    def records_of(self, interface):
+        return [record for file in self.files_of(interface) for record in file.records]
+
+    def listed(self):
+        """The manifest's table of files, its parts included."""
+        parts = [self.json(f"manifest_{part:05}.json") for part in range(1, self.manifest["parts"] + 1)]
+        return [entry for part in [*parts, self.manifest] for entry in part["files"]]
+
     def lost(self):
         """What the account says is not in the files."""
         return {name: self.account[name] for name in IDENTITY[1:] if self.account[name]}
@@ -451,21 +467,22 @@ class Archive:
         assert [name for name, _, _ in members] == self.names
         assert self.data[end:] == bytes(1024)
 
-        assert self.account["received_by_filter"] == sum(self.account[name] for name in IDENTITY), self.account
-        assert self.account["dropped_by_kernel_while_reader_slow"] <= self.account["dropped_by_kernel"]
-        listed = []
-        for part in range(1, self.manifest["parts"] + 1):
-            listed += self.json(f"manifest_{part:05}.json")["files"]
-        listed += self.manifest["files"]
+        listed = self.listed()
+        for name, account in self.accounts().items():
+            files = [entry for entry in listed if entry["interface"] == name]
+            assert account["received_by_filter"] == sum(account[cause] for cause in IDENTITY), account
+            assert account["dropped_by_kernel_while_reader_slow"] <= account["dropped_by_kernel"]
+            assert account["written"] == sum(entry["packets"] for entry in files)
+            assert sum(entry["dropped"] for entry in files) <= account["dropped_by_kernel"]
         assert [f["name"] for f in listed] == [f.name.partition("/")[2] for f in self.files]
         for entry, file in zip(listed, self.files):
             times = [record.time for record in file.records]
             assert entry["packets"] == len(file.records) > 0
             assert (entry["bytes"], entry["stored_bytes"]) == (len(file.data), file.stored)
             assert (entry["first"], entry["last"]) == (rfc3339(min(times)), rfc3339(max(times)))
-        assert sum(entry["dropped"] for entry in listed) <= self.account["dropped_by_kernel"]
         totals = self.manifest["totals"]
-        assert totals["packets"] == self.account["written"] == len(self.records)
+        written = sum(account["written"] for account in self.accounts().values())
+        assert totals["packets"] == written == len(self.records)
         assert totals["files"] == len(self.files)
         assert totals["bytes"] == sum(len(file.data) for file in self.files)
         return self

@@ -66,7 +66,7 @@ def test_snaplen_is_lowered(wire, arguments):
     wire.send(numbered(50, 400))
     archive = capture.end().whole()
     assert [(record.caplen, record.length) for record in archive.records] == [(96, 400)] * 50
-    assert archive.capture["interface"]["snapshot_length"] == archive.files[0].snaplen == 96
+    assert archive.capture["interfaces"][0]["snapshot_length"] == archive.files[0].snaplen == 96
 
 
 def test_a_ceiling_above_the_default_changes_nothing(wire):

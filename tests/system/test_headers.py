@@ -477,7 +477,7 @@ def test_it_is_said(wire):
     capture = Capture(wire, "--headers", "-s", 90)
     assert any("snapshot length 90 bytes, headers only; " in line for line in capture.err), capture.err
     archive = capture.end().whole()
-    assert archive.capture["interface"]["headers"] is True
+    assert archive.capture["interfaces"][0]["headers"] is True
     result = run("-r", "-", "--headers", stdin=pcap_file([(1, 0, frame(0))]))
     assert result.said("snapshot length 262144, headers only; ")
 

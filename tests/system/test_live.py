@@ -490,7 +490,7 @@ def test_nanoseconds(wire, tmp_path, flags):
     times = [record.time for record in archive.records]
     assert before <= times[0] and times[-1] <= time.time_ns() and times == sorted(times)
     assert len({moment % 1000 for moment in times}) > 10  # not microseconds with noughts
-    assert archive.account["time_stamp_precision"] == archive.capture["interface"]["time_stamp_precision"] == "nano"
+    assert archive.account["time_stamp_precision"] == archive.capture["interfaces"][0]["time_stamp_precision"] == "nano"
     path = tmp_path / "x.pcap"
     path.write_bytes(run("join", stdin=archive.data).out)
     assert Pcap("joined", path.read_bytes()).tick == 1

@@ -492,7 +492,7 @@ def test_capture_json(tmp_path):
     archive = read(tmp_path, pcap_file(records(5)), "-s", 1000, "--name", "n", "udp or not udp").whole()
     capture = archive.capture
     assert capture["source"] == "file" and capture["name"] == "n" and capture["filter"] == "udp or not udp"
-    assert capture["interface"]["link_type"] == "EN10MB" and capture["interface"]["snapshot_length"] == 1000
+    assert capture["interfaces"][0]["link_type"] == "EN10MB" and capture["interfaces"][0]["snapshot_length"] == 1000
     assert capture["user"] == {"uid": os.getuid(), "gid": os.getgid()}
     for key, text in ((capture, "started"), (archive.manifest, "ended")):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", key[text])

@@ -122,7 +122,10 @@ def test_good_name(tmp_path, name):
     (["-Q", "both"], ["-Q", "both"]),
     (["-Q", ""], ["-Q"]),
     (["--stdin", "no"], ["--stdin", "no"]),
-    (["-i", "any"], ["-i", "any"]),
+    (["-i", "any", "-i", "lo"], ["-i any", "alone"]),
+    (["-i", "lo", "-i", "all"], ["-i all", "alone"]),
+    (["-i", "all", "--raw"], ["--raw", "one link type"]),
+    (["-i", "lo", "-i", "tc0", "--raw"], ["--raw", "one link type"]),
     (["-i", "lo", "-Q", "out"], ["-Q"]),
 ])
 def test_what_does_not_go_together(arguments, words):
@@ -365,7 +368,7 @@ def test_capture_json_records_what_was_asked(wire):
     archive = capture.end().whole()
     asked = archive.capture
     assert asked["filter"] == "udp port 5000" and asked["direction"] == "in" and asked["name"] == "web"
-    assert asked["interface"] == {"name": "tc0", "link_type": "EN10MB", "link_type_number": 1, "snapshot_length": 77,
+    assert asked["interfaces"][0] == {"name": "tc0", "link_type": "EN10MB", "link_type_number": 1, "snapshot_length": 77,
                                   "headers": False, "time_stamp_precision": "micro"}
     assert asked["limits"] == {"duration_seconds": 90, "max_bytes": 1024, "packets": 5, "segments": 9}
     assert asked["segment_seconds"] == 3 and asked["source"] == "interface"

@@ -7,12 +7,17 @@
 #include "manifest.h"
 
 static struct options options = {.name = "pod", .filter = "", .max_bytes = 1 << 20, .duration = 1500000000};
-static struct capture capture = {.interface = "eth0", .link_type = "EN10MB", .link_type_number = 1, .snaplen = 262144};
+static struct interface interface = {
+	.capture = {.fd = -1, .interface = "eth0", .link_type = "EN10MB", .link_type_number = 1, .snaplen = 262144},
+	.series = {.interface = "eth0", .name = "eth0"},
+	.ledger = {.capture = &interface.capture},
+};
+static struct captures captures = {.list = &interface, .count = 1};
 static struct pool pool = {.segment_size = 4096, .count = 4};
 
 static struct manifest *open_manifest(void)
 {
-	struct manifest_setup setup = {&options, &capture, &pool, "eth0"};
+	struct manifest_setup setup = {&options, &captures, &pool};
 	struct err err = {0};
 	struct manifest *manifest = manifest_open(&setup, &err);
 
@@ -40,18 +45,19 @@ static json_int_t number(json_t *object, const char *key)
 static void names(void **state)
 {
 	struct manifest *manifest = open_manifest();
-	struct segment segment = {.number = 7, .first = UINT64_C(1795337100) * CLOCK_SECOND};
+	struct segment segment = {
+		.series = &interface.series, .number = 7, .first = UINT64_C(1795337100) * CLOCK_SECOND};
 	char name[MANIFEST_NAME_SIZE];
 
 	(void)state;
-	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap");
+	assert_string_equal(manifest_file_name(&segment, name), "eth0_00007_20261122084500.pcap");
 	segment.used = segment.stored = 1000;
-	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap");
+	assert_string_equal(manifest_file_name(&segment, name), "eth0_00007_20261122084500.pcap");
 	segment.stored = 999;
-	assert_string_equal(manifest_file_name(manifest, &segment, name), "eth0_00007_20261122084500.pcap.zst");
+	assert_string_equal(manifest_file_name(&segment, name), "eth0_00007_20261122084500.pcap.zst");
 	segment.number = UINT32_MAX;
 	segment.first = UINT64_MAX;
-	assert_non_null(strstr(manifest_file_name(manifest, &segment, name), ".pcap"));
+	assert_non_null(strstr(manifest_file_name(&segment, name), ".pcap"));
 	manifest_close(manifest);
 }
 
@@ -59,12 +65,12 @@ static void names(void **state)
 static void full_table(void **state)
 {
 	struct manifest *manifest = open_manifest();
-	struct segment segment = {.number = UINT32_MAX,
+	struct segment segment = {.series = &interface.series,
+				  .number = UINT32_MAX,
 				  .packets = INT64_MAX / 8192,
 				  .used = SIZE_MAX / 16384,
 				  .last = UINT64_MAX,
 				  .dropped = INT64_MAX};
-	struct account account = {.received = INT64_MAX, .written = INT64_MAX};
 	char name[MANIFEST_NAME_SIZE];
 	struct err err = {0};
 	const char *text;
@@ -72,6 +78,7 @@ static void full_table(void **state)
 	json_t *root;
 
 	(void)state;
+	interface.account = (struct account){.received = INT64_MAX, .written = INT64_MAX};
 	for (int i = 0; i < MANIFEST_FILES; i++) {
 		assert_false(manifest_full(manifest));
 		manifest_add(manifest, &segment);
@@ -84,11 +91,11 @@ static void full_table(void **state)
 	json_decref(root);
 	assert_false(manifest_full(manifest));
 
-	segment = (struct segment){.number = 1, .packets = 3, .used = 100};
+	segment = (struct segment){.series = &interface.series, .number = 1, .packets = 3, .used = 100};
 	manifest_add(manifest, &segment);
 	manifest_add(manifest, &segment);
 	manifest_take_back(manifest, &segment);
-	assert_int_equal(manifest_text(manifest, &account, CAUSE_SIGNAL, "SIGINT", &text, &size, &err), 0);
+	assert_int_equal(manifest_text(manifest, CAUSE_SIGNAL, "SIGINT", &text, &size, &err), 0);
 	root = parse(text, size);
 	assert_int_equal(json_array_size(json_object_get(root, "files")), 1);
 	assert_int_equal(number(root, "parts"), 1);
@@ -104,8 +111,9 @@ static void odd_text(void **state)
 {
 	static char filter[FILTER_MAX_LENGTH + 1];
 	struct options odd = options;
-	struct capture odd_capture = capture;
-	struct manifest_setup setup = {&odd, &odd_capture, &pool, "eth0"};
+	struct interface odd_interface = interface;
+	struct captures odd_captures = {.list = &odd_interface, .count = 1};
+	struct manifest_setup setup = {&odd, &odd_captures, &pool};
 	struct err err = {0};
 	struct manifest *manifest;
 	const char *text;
@@ -115,15 +123,16 @@ static void odd_text(void **state)
 	(void)state;
 	memset(filter, '\x01', FILTER_MAX_LENGTH); /* six bytes each when escaped */
 	odd.filter = filter;
-	odd_capture.interface = "a\xff\"b\\\n";
-	odd_capture.link_type = NULL;
+	odd_interface.series.interface = "a\xff\"b\\\n";
+	odd_interface.capture.link_type = NULL;
 	manifest = manifest_open(&setup, &err);
 	assert_int_equal(manifest_capture_text(manifest, &text, &size, &err), 0);
 	root = parse(text, size);
 	assert_int_equal(json_string_length(json_object_get(root, "filter")), FILTER_MAX_LENGTH);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(root, "interface"), "name")),
-			    "a?\"b\\\n");
-	assert_true(json_is_null(json_object_get(json_object_get(root, "interface"), "link_type")));
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(json_object_get(root, "interfaces"), 0), "name")),
+		"a?\"b\\\n");
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(root, "interfaces"), 0), "link_type")));
 	json_decref(root);
 	manifest_close(manifest);
 }
@@ -132,8 +141,7 @@ static void odd_text(void **state)
 static void compressed(void **state)
 {
 	struct manifest *manifest = open_manifest();
-	struct segment segment = {.number = 1, .packets = 3, .used = 4000, .stored = 1000};
-	struct account account = {0};
+	struct segment segment = {.series = &interface.series, .number = 1, .packets = 3, .used = 4000, .stored = 1000};
 	struct err err = {0};
 	uint64_t packets, stored;
 	const char *text;
@@ -145,7 +153,7 @@ static void compressed(void **state)
 	segment.stored = 4000;
 	segment.number = 2;
 	manifest_add(manifest, &segment);
-	assert_int_equal(manifest_text(manifest, &account, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
+	assert_int_equal(manifest_text(manifest, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
 	root = parse(text, size);
 	file = json_array_get(json_object_get(root, "files"), 0);
 	assert_string_equal(json_string_value(json_object_get(file, "name")), "eth0_00001_19700101000000.pcap.zst");
@@ -158,21 +166,65 @@ static void compressed(void **state)
 	json_decref(root);
 	assert_true(manifest_cut_last(manifest, &packets, &stored) && stored == 4000);
 	assert_true(manifest_cut_last(manifest, &packets, &stored) && stored == 1000 && packets == 3);
+	assert_int_equal(interface.series.given_up, 6);
 	assert_false(manifest_cut_last(manifest, &packets, &stored));
+	manifest_close(manifest);
+}
+
+/* As many interfaces as there can be, with the longest names, and as many that are not captured. */
+static void many_interfaces(void **state)
+{
+	static struct interface list[INTERFACES_MAX];
+	struct captures many = {.list = list, .count = INTERFACES_MAX};
+	struct manifest_setup setup = {&options, &many, &pool};
+	struct err err = {0};
+	struct manifest *manifest;
+	const char *text;
+	size_t size;
+	json_t *root;
+
+	(void)state;
+	for (int i = 0; i < INTERFACES_MAX; i++) {
+		list[i] = interface;
+		list[i].capture.link_type = "IEEE802_15_4_NONASK_PHY";
+		list[i].series.interface = "\x01\x02\x03\x01\x02\x03\x01\x02\x03\x01\x02\x03\x01\x02\x03";
+		list[i].account = (struct account){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
+						   INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+		list[i].gone = true;
+	}
+	for (int i = 0; i < CAPTURES_LEFT_OUT + 3; i++) {
+		char name[16], why[100];
+
+		snprintf(name, sizeof(name), "\x01\x01\x01%d", i);
+		memset(why, '\x01', sizeof(why) - 1);
+		why[sizeof(why) - 1] = '\0';
+		assert_true(captures_leave_out(&many, name, why));
+		assert_int_equal(captures_leave_out(&many, name, why), i >= CAPTURES_LEFT_OUT);
+		many.left_out_count -= i >= CAPTURES_LEFT_OUT;
+	}
+	manifest = manifest_open(&setup, &err);
+	assert_int_equal(manifest_capture_text(manifest, &text, &size, &err), 0);
+	json_decref(parse(text, size));
+	assert_int_equal(manifest_text(manifest, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
+	assert_true(size < INTERFACES_MAX * 1024 + 65536);
+	root = parse(text, size);
+	assert_int_equal(json_array_size(json_object_get(root, "interfaces")), INTERFACES_MAX);
+	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), CAPTURES_LEFT_OUT);
+	assert_int_equal(number(root, "not_captured_count"), CAPTURES_LEFT_OUT + 3);
+	json_decref(root);
 	manifest_close(manifest);
 }
 
 static void empty(void **state)
 {
 	struct manifest *manifest = open_manifest();
-	struct account account = {0};
 	struct err err = {0};
 	const char *text;
 	size_t size;
 	json_t *root;
 
 	(void)state;
-	assert_int_equal(manifest_text(manifest, &account, CAUSE_DURATION, NULL, &text, &size, &err), 0);
+	assert_int_equal(manifest_text(manifest, CAUSE_DURATION, NULL, &text, &size, &err), 0);
 	root = parse(text, size);
 	assert_int_equal(json_array_size(json_object_get(root, "files")), 0);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(root, "ended_by"), "cause")), "duration");
@@ -186,8 +238,8 @@ static void empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),      cmocka_unit_test(full_table), cmocka_unit_test(odd_text),
-		cmocka_unit_test(compressed), cmocka_unit_test(empty),
+		cmocka_unit_test(names),      cmocka_unit_test(full_table),	 cmocka_unit_test(odd_text),
+		cmocka_unit_test(compressed), cmocka_unit_test(many_interfaces), cmocka_unit_test(empty),
 	};
 
 	return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

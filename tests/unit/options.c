@@ -125,7 +125,7 @@ static void compression(void **state)
 	assert_int_equal(options.compressor, 0);
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--compress zstd"), 0);
-	assert_int_equal(options.compressor, 5 << 20);
+	assert_int_equal(options.compressor, 2 << 20);
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--compress zstd -C 300k"), 0);
 	assert_int_equal(options.compressor, (1 << 20) + 300 * 1024);
@@ -168,7 +168,10 @@ static void bad_lines(void **state)
 		{"--name ..", "--name", ".."},
 		{"-w x.pcap", "-w", "x.pcap"},
 		{"-w x.pcapng", "-w", "x.pcapng"},
-		{"-i any", "-i", "any"},
+		{"-i any -i lo", "-i", "any"},
+		{"-i lo -i all", "-i", "all"},
+		{"-i all --raw", "--raw", ""},
+		{"-i a -i b --raw", "--raw", ""},
 		{"-r x -i lo", "-i", "lo"},
 		{"-A", "-A", ""},
 		{"-z gzip", "-z", "gzip"},

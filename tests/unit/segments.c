@@ -16,6 +16,7 @@ static unsigned char payload[SNAPLEN];
 struct fixture {
 	struct pool pool;
 	struct segments segments;
+	struct series series;
 };
 
 static void start(struct fixture *f, unsigned count, struct segments_limits limits, uint64_t interval,
@@ -24,7 +25,9 @@ static void start(struct fixture *f, unsigned count, struct segments_limits limi
 	struct err err = {0};
 
 	assert_int_equal(pool_open(&f->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
-	segments_init(&f->segments, &f->pool, &limits, header, SNAPLEN, PACKET_TICK_MICRO);
+	segments_init(&f->segments, &f->pool, &limits);
+	f->series = (struct series){.name = "eth0"};
+	segments_add_series(&f->segments, &f->series, header, SNAPLEN, PACKET_TICK_MICRO);
 	segments_start_clock(&f->segments, 100 * SECOND, interval, packet_clock);
 }
 
@@ -32,8 +35,8 @@ static enum verdict add(struct fixture *f, uint64_t time, uint32_t caplen)
 {
 	struct packet_header record = {(uint32_t)(time / SECOND), (uint32_t)(time % SECOND / 1000), caplen, caplen + 5};
 
-	assert_true(segments_room(&f->segments));
-	return segments_add(&f->segments, record, payload);
+	assert_true(segments_room(&f->series));
+	return segments_add(&f->series, record, payload);
 }
 
 /* Small packets are copied in pieces: no size may lose a byte, or take one that lies behind. */
@@ -52,8 +55,8 @@ static void every_size_is_copied_whole(void **state)
 			exact[i] = (unsigned char)(i * 7 + size);
 		start(&f, 1, (struct segments_limits){0}, 0, false);
 		memset(f.pool.memory, 0xee, SEGMENT);
-		segments_add(&f.segments, record, exact);
-		copied = f.segments.open->data + PACKET_FILE_HEADER;
+		segments_add(&f.series, record, exact);
+		copied = f.series.open->data + PACKET_FILE_HEADER;
 		assert_memory_equal(copied, &record, sizeof(record));
 		assert_memory_equal(copied + sizeof(record), exact, size);
 		assert_int_equal(copied[sizeof(record) + size], 0xee);
@@ -94,7 +97,7 @@ static void just_fits(void **state)
 		add(&f, 0, SNAPLEN);
 	assert_int_equal(add(&f, 0, SEGMENT - 24 - 3 * (16 + SNAPLEN) - 2 * 16), VERDICT_GO);
 	assert_int_equal(add(&f, 0, 0), VERDICT_GO);
-	assert_int_equal(f.segments.open->used, SEGMENT);
+	assert_int_equal(f.series.open->used, SEGMENT);
 	assert_int_equal(add(&f, 0, 0), VERDICT_SEALED);
 	pool_close(&f.pool);
 }
@@ -108,7 +111,7 @@ static void full_and_back(void **state)
 
 	(void)state;
 	start(&f, 4, (struct segments_limits){0}, 0, false);
-	while (segments_room(&f.segments)) {
+	while (segments_room(&f.series)) {
 		add(&f, 0, SNAPLEN);
 		taken++;
 	}
@@ -116,9 +119,9 @@ static void full_and_back(void **state)
 	assert_int_equal(f.pool.free_count, 0);
 	segment = segments_pop(&f.segments);
 	pool_give(&f.pool, segment);
-	assert_true(segments_room(&f.segments));
+	assert_true(segments_room(&f.series));
 	add(&f, 0, SNAPLEN);
-	assert_ptr_equal(f.segments.open, segment); /* last in, first out */
+	assert_ptr_equal(f.series.open, segment); /* last in, first out */
 	pool_close(&f.pool);
 }
 
@@ -160,7 +163,7 @@ static void segment_limit(void **state)
 		taken++;
 	assert_int_equal(taken, 8);
 	assert_true(segments_complete(&f.segments));
-	assert_null(f.segments.open);
+	assert_null(f.series.open);
 	pool_close(&f.pool);
 }
 
@@ -215,10 +218,10 @@ static void packet_clock_room(void **state)
 
 	(void)state;
 	start(&f, 4, (struct segments_limits){0}, SECOND, true);
-	while (segments_room(&f.segments))
+	while (segments_room(&f.series))
 		add(&f, time += SECOND, 1);
 	assert_int_equal(f.pool.free_count, 0);
-	assert_int_equal(f.segments.sealed_count, 3);
+	assert_int_equal(f.series.sealed_count, 3);
 	pool_close(&f.pool);
 }
 
@@ -234,7 +237,7 @@ static void random_traffic(void **state)
 	srandom(seed);
 	start(&f, 4 + (unsigned)random() % 5, (struct segments_limits){0}, 0, false);
 	for (int step = 0; step < 20000; step++) {
-		if (random() % 3 && segments_room(&f.segments)) {
+		if (random() % 3 && segments_room(&f.series)) {
 			memcpy(payload, &next_in, 4);
 			next_in++;
 			add(&f, 0, 4 + (uint32_t)random() % (SNAPLEN - 3));
@@ -267,6 +270,136 @@ static void random_traffic(void **state)
 	pool_close(&f.pool);
 }
 
+/* As many series as the tests of several have. */
+#define MANY 20
+
+struct many {
+	struct pool pool;
+	struct segments segments;
+	struct series series[MANY];
+};
+
+static void start_many(struct many *m, unsigned count, struct segments_limits limits)
+{
+	struct err err = {0};
+
+	memset(m->series, 0, sizeof(m->series));
+	assert_int_equal(pool_open(&m->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
+	segments_init(&m->segments, &m->pool, &limits);
+	for (int i = 0; i < MANY; i++)
+		segments_add_series(&m->segments, &m->series[i], header, SNAPLEN, PACKET_TICK_MICRO);
+	segments_start_clock(&m->segments, 100 * SECOND, SECOND, false);
+}
+
+static enum verdict add_one(struct series *series)
+{
+	return segments_add(series, (struct packet_header){1, 2, 100, 100}, payload);
+}
+
+/* All are open and none waits: the one that was opened first makes room, also when it is not the first in the list. */
+static void oldest_makes_room(void **state)
+{
+	struct segment *segment;
+	struct many m;
+
+	(void)state;
+	start_many(&m, 4, (struct segments_limits){0});
+	for (int i = 0; i < 4; i++)
+		add_one(&m.series[(i + 2) % 4]);
+	assert_true(segments_all_open(&m.segments));
+	assert_false(segments_room(&m.series[9]));
+	assert_true(segments_room(&m.series[0])); /* in what it has */
+	segments_make_room(&m.segments);
+	assert_false(segments_all_open(&m.segments)); /* one is about to be free */
+	assert_false(segments_room(&m.series[9]));
+	segment = segments_pop(&m.segments);
+	assert_ptr_equal(segment->series, &m.series[2]);
+	pool_give(&m.pool, segment);
+	assert_true(segments_room(&m.series[9]));
+	add_one(&m.series[9]);
+	segments_make_room(&m.segments);
+	assert_ptr_equal(segments_pop(&m.segments)->series, &m.series[3]);
+	pool_close(&m.pool);
+}
+
+/* On the clock all are sealed together, in the series' order; each has its own numbers. */
+static void cut_together(void **state)
+{
+	struct many m;
+
+	(void)state;
+	start_many(&m, 8, (struct segments_limits){0});
+	for (int round = 1; round <= 2; round++) {
+		for (int i = 2; i >= 0; i--)
+			add_one(&m.series[i]);
+		assert_true(segments_tick(&m.segments, (100 + (uint64_t)round) * SECOND));
+		for (int i = 0; i < 3; i++) {
+			struct segment *segment = segments_pop(&m.segments);
+
+			assert_ptr_equal(segment->series, &m.series[i]);
+			assert_int_equal(segment->number, round);
+			pool_give(&m.pool, segment);
+		}
+	}
+	assert_int_equal(m.segments.packets, 6);
+	assert_int_equal(m.series[0].packets, 2);
+	assert_int_equal(m.series[5].packets, 0);
+	pool_close(&m.pool);
+}
+
+/* The limit on segments is each series' own; packets and bytes are counted over all. */
+static void limits_of_many(void **state)
+{
+	struct many m;
+
+	(void)state;
+	start_many(&m, 8, (struct segments_limits){.segments = 2, .packets = 5});
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(add_one(&m.series[i]), VERDICT_GO);
+	segments_seal(&m.segments);
+	assert_false(segments_complete(&m.segments));
+	assert_int_equal(add_one(&m.series[1]), VERDICT_GO);
+	segments_seal(&m.segments);
+	assert_true(segments_complete(&m.segments));
+	assert_int_equal(add_one(&m.series[1]), VERDICT_SEGMENTS);
+	assert_int_equal(add_one(&m.series[2]), VERDICT_COUNT);
+	pool_close(&m.pool);
+}
+
+/* Many series over few segments, one behind the other at random: no packet is lost, none waits for ever. */
+static void many_over_few(void **state)
+{
+	unsigned seed = unit_seed((unsigned)clock_real());
+	uint64_t sent[MANY] = {0}, come[MANY] = {0};
+	struct segment *segment;
+	struct many m;
+
+	(void)state;
+	print_message("seed %u (replay with SEED=%u)\n", seed, seed);
+	srandom(seed);
+	start_many(&m, 4, (struct segments_limits){0});
+	for (int step = 0; step < 20000; step++) {
+		int i = (int)(random() % MANY);
+
+		if (!segments_room(&m.series[i])) {
+			if (segments_all_open(&m.segments))
+				segments_make_room(&m.segments);
+			segment = segments_pop(&m.segments);
+			assert_non_null(segment);
+			come[segment->series - m.series] += segment->packets;
+			pool_give(&m.pool, segment);
+		}
+		assert_true(segments_room(&m.series[i]));
+		add_one(&m.series[i]);
+		sent[i]++;
+	}
+	segments_seal(&m.segments);
+	while ((segment = segments_pop(&m.segments)))
+		come[segment->series - m.series] += segment->packets;
+	assert_memory_equal(sent, come, sizeof(sent));
+	pool_close(&m.pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +414,10 @@ int main(void)
 		cmocka_unit_test(packet_clock),
 		cmocka_unit_test(packet_clock_room),
 		cmocka_unit_test(random_traffic),
+		cmocka_unit_test(oldest_makes_room),
+		cmocka_unit_test(cut_together),
+		cmocka_unit_test(limits_of_many),
+		cmocka_unit_test(many_over_few),
 	};
 
 	return cmocka_run_group_tests_name("segments", tests, NULL, NULL);

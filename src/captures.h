@@ -1,0 +1,69 @@
+/* All that is captured at once: an interface, several that share the ring, or a file. */
+#ifndef TARCAP_CAPTURES_H
+#define TARCAP_CAPTURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "account.h"
+#include "capture.h"
+#include "err.h"
+#include "interfaces.h"
+#include "ledger.h"
+#include "options.h"
+#include "segments.h"
+
+#define CAPTURES_RING_MIN (2U << 20)	 /* bytes for each */
+#define CAPTURES_RING_BLOCK (256U << 10) /* which libpcap makes a ring of: MAXIMUM_SNAPLEN, rounded up */
+#define CAPTURES_LEFT_OUT 64 /* interfaces that are named as not captured; of more only the number is known */
+
+struct interface {
+	struct capture capture;
+	struct series series;
+	struct ledger ledger;
+	struct account account;
+	char found[INTERFACES_NAME_SIZE]; /* its name, when it was us who found it */
+	bool down, gone;
+	uint64_t gone_at;		/* ns since the epoch */
+	uint64_t dropped_said, said_at; /* the last line about its losses; boot time */
+};
+
+struct left_out {
+	char name[32];
+	char why[100];
+};
+
+struct captures {
+	struct interface *list; /* never empty once opened */
+	unsigned count;
+	struct left_out left_out[CAPTURES_LEFT_OUT];
+	unsigned left_out_count;
+	uint64_t ring_asked; /* bytes for all that are captured */
+};
+
+/*
+ * Open the interfaces that the options name, or the first usable one, as capture_open_live() does. They share the ring,
+ * but CAPTURES_RING_MIN is the least for each. Of all interfaces, those that cannot be captured are left out.
+ */
+int captures_open_live(struct captures *captures, const struct options *options, struct err *err);
+
+/* Open options->read_file: see capture_open_file(). */
+int captures_open_file(struct captures *captures, const struct options *options, int interrupt_fd, struct err *err);
+void captures_close(struct captures *captures);
+
+int captures_fire(struct captures *captures, struct err *err);
+void captures_disarm(struct captures *captures);
+
+/* Note that an interface is not captured; false if that was known. */
+bool captures_leave_out(struct captures *captures, const char *name, const char *why);
+
+/* The sums over all. */
+struct captures_sum {
+	uint64_t received, dropped, read;
+	uint64_t in_ring; /* accepted and not read, as of the last count */
+	uint64_t ring, ring_least;
+};
+struct captures_sum captures_sum(const struct captures *captures);
+struct account captures_account(const struct captures *captures);
+
+#endif
