@@ -174,6 +174,14 @@ static enum feedback_verdict release(struct feedback *feedback, uint64_t now, co
 	return FEEDBACK_GO;
 }
 
+/* Not yet what it was: look again in a while, not at once. */
+static enum feedback_verdict release_longer(struct feedback *feedback, uint64_t now,
+					    const struct feedback_counters *counters)
+{
+	enter(feedback, FEEDBACK_RELEASE, now, step(feedback), counters);
+	return FEEDBACK_GO;
+}
+
 static uint64_t speed_between(const struct feedback_mark *from, const struct feedback_mark *to)
 {
 	return per_second(to->captured - from->captured, to->time - from->time);
@@ -188,7 +196,7 @@ static enum feedback_verdict judge(struct feedback *feedback, uint64_t now, cons
 	if (speed_between(&marks[QUARTER], &marks[HELD]) >= feedback->speed / 4)
 		return acquit(feedback, now, counters);
 	if (speed_between(&marks[HELD], &marks[RELEASED]) < feedback->speed / 4)
-		return now < marks[HELD].time + PATIENCE ? release(feedback, now, counters)
+		return now < marks[HELD].time + PATIENCE ? release_longer(feedback, now, counters)
 							 : acquit(feedback, now, counters);
 	if (++feedback->trials == FEEDBACK_TRIALS)
 		return FEEDBACK_PROVEN;
