@@ -73,10 +73,10 @@ def packets_in(namespace, interface="tc0"):
     return in_namespace(namespace, read)
 
 
-def load(wire, *arguments, cpu=None):
-    """Send, and return what the sender says of it."""
+def load(wire, *arguments, cpu=None, interfaces=("tc1",)):
+    """Send, on the interfaces in turn, and return what the sender says of it."""
     command = [f"--net=/run/netns/{wire.a}", LOAD, "-c", str(cpus()[0] if cpu is None else cpu)]
-    done = sh("nsenter", *command, *(str(item) for item in arguments), "tc1", timeout=120)
+    done = sh("nsenter", *command, *(str(item) for item in arguments), *interfaces, timeout=7200)
     return json.loads(done.stdout)
 
 

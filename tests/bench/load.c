@@ -1,5 +1,6 @@
 /*
- * load [OPTION]... INTERFACE - send numbered TCP frames at a steady rate, and print what was sent as one line of JSON.
+ * load [OPTION]... INTERFACE... - send numbered TCP frames at a steady rate, and print what was sent as one line of
+ * JSON.
  *
  * The frame's number is TCP's sequence number, so that it is there also when the payload is cut off. Frames above the
  * MTU leave as one frame for the segmentation that the interface offers (GSO), as a local TCP sender's do.
@@ -33,7 +34,9 @@
 #define NAP 100000 /* ns between batches; shorter ones cost more than they smooth */
 
 struct load {
-	const char *interface, *kind, *file;
+	char **interfaces;
+	int interface_count;
+	const char *kind, *file;
 	uint64_t count;
 	double per_second; /* 0: as fast as it goes */
 	double seconds;	   /* end after this, whatever has been sent; 0: never */
@@ -156,14 +159,11 @@ static void make_headers(unsigned char *frame, unsigned size)
 
 static void open_socket(struct load *load)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(load->interface)};
 	int on = 1, buffer = 32 << 20;
 
 	load->fd = socket(AF_PACKET, SOCK_RAW, 0);
 	if (load->fd < 0)
 		die("socket");
-	if (bind(load->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || address.sll_ifindex == 0)
-		die(load->interface);
 	(void)setsockopt(load->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
 	(void)setsockopt(load->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
 	if (load->size > MTU_FRAME && setsockopt(load->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0)
@@ -175,7 +175,26 @@ struct batch {
 	unsigned char headers[BATCH][HEADERS];
 	struct iovec parts[BATCH][3];
 	struct mmsghdr messages[BATCH];
+	struct sockaddr_ll to[BATCH];
 };
+
+/* Frames go out on the interfaces in turn. */
+static void address_batch(const struct load *load, struct batch *batch)
+{
+	for (int i = 0; i < BATCH; i++) {
+		const char *name = load->interfaces[i % load->interface_count];
+
+		batch->to[i] = (struct sockaddr_ll){
+			.sll_family = AF_PACKET,
+			.sll_halen = ETH_ALEN,
+			.sll_ifindex = (int)if_nametoindex(name),
+		};
+		if (batch->to[i].sll_ifindex == 0)
+			die(name);
+		batch->messages[i].msg_hdr.msg_name = &batch->to[i];
+		batch->messages[i].msg_hdr.msg_namelen = sizeof(batch->to[i]);
+	}
+}
 
 static void make_batch(const struct load *load, struct batch *batch)
 {
@@ -291,7 +310,7 @@ static uint64_t write_all(const struct load *load, struct batch *batch)
 static void usage(void)
 {
 	fprintf(stderr, "usage: load [-n COUNT] [-r PER_SECOND] [-t SECONDS] [-s SIZE] [-m MSS] [-k zero|json|random]\n"
-			"            [-b ON_MS:OFF_MS] [-c CPU] INTERFACE | -w FILE\n");
+			"            [-b ON_MS:OFF_MS] [-c CPU] INTERFACE... | -w FILE\n");
 	exit(2);
 }
 
@@ -337,8 +356,9 @@ static void parse(struct load *load, int argc, char **argv)
 	}
 	load->on = (int64_t)(on * 1e6);
 	load->off = (int64_t)(off * 1e6);
-	load->interface = argv[optind];
-	if (!load->interface == !load->file || load->size < HEADERS || load->size > FRAME_MAX)
+	load->interfaces = argv + optind;
+	load->interface_count = argc - optind;
+	if (!load->interface_count == !load->file || load->size < HEADERS || load->size > FRAME_MAX)
 		usage();
 }
 
@@ -365,8 +385,10 @@ int main(int argc, char **argv)
 		pin(load.cpu);
 	fill_payload(&load);
 	make_batch(&load, &batch);
-	if (!load.file)
+	if (!load.file) {
 		open_socket(&load);
+		address_batch(&load, &batch);
+	}
 	start = now();
 	sent = load.file ? write_all(&load, &batch) : send_all(&load, &batch);
 	seconds = (double)active(&load, now() - start) / SECOND;

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from bench import (OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpus, has_flag, load, measure, middle, offered, packets_in,
+from bench import (NO_LIMITS, OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
                    ratios, rounds, wait_until)
 from tarcap import Wire
 
@@ -308,6 +308,107 @@ def counts():
     table.show()
 
 
+# --- does it stay flat? -----------------------------------------------------------------------------------------
+
+def flat(row, title, first, commands, traffic, wires):
+    """Processor time per packet of each command, and how it compares with the first one's."""
+    near, far = cpus()
+
+    def run(name, sends=True):
+        wire, senders = wires[name]
+        tool = Tool(wire, commands[name], cpu=far, reader_cpu=near)
+        time.sleep(0.25)
+        before = cpu_of(tool.pid)
+        sent = load(wire, *traffic, interfaces=senders) if sends else {"sent": 0, "per_second": 0}
+        time.sleep(0.25)
+        result = tool.end()
+        return {**sent, **result, "cpu": tool.cpu - before}
+
+    names = list(commands)
+    idle = rounds(names, lambda name: run(name, False)["cpu"], 3)
+    results = rounds(names, run)
+    per_packet = {name: [(sample["cpu"] - statistics.median(idle[name])) / sample["distinct"] for sample in samples]
+                  for name, samples in results.items()}
+    table = Table(row, f"{title}, {offered(results)}", "ns per packet", f"of {first}'s", "idle ms", "lost %")
+    for name in names:
+        table.row(name, middle(per_packet[name]), middle(ratios(per_packet[name], per_packet[first]), "{:.2f}"),
+                  f"{statistics.median(idle[name]) / 1e6:.1f}",
+                  middle((100 * (1 - sample["distinct"] / sample["sent"]) for sample in results[name]), "{:.1f}"))
+    return table
+
+
+def more_cables(wire, count):
+    """count cables more; the names of their senders' ends."""
+    for number in range(count):
+        wire.ip(wire.a, "link", "add", f"w{number}", "type", "veth", "peer", "name", f"v{number}", "netns", wire.b)
+        wire.ip(wire.a, "link", "set", f"w{number}", "arp", "off", "up")
+        wire.ip(wire.b, "link", "set", f"v{number}", "arp", "off", "up")
+    return [f"w{number}" for number in range(count)]
+
+
+def interfaces():
+    wires = {}
+    try:
+        for count in (1, 10, 100):
+            wire = Wire()
+            name = f"{count} interface{'s' if count > 1 else ''}"
+            wires[name] = (wire, ["tc1"])
+            wires[name] = (wire, ["tc1", *more_cables(wire, count - 1)])
+        command = [TARCAP, "-i", "all", *NO_LIMITS]
+        flat("interfaces", "-i all: processor time per packet of 64 bytes, spread over all", "1 interface",
+             {name: command for name in wires}, ["-s", 64, "-r", 100000, "-n", int(150000 * TIME)], wires).show()
+    finally:
+        for wire, _ in wires.values():
+            wire.close()
+
+
+def variants(row, title, first, options):
+    wire = Wire()
+    try:
+        flat(row, title, first, {name: [*TOOLS["tarcap"], *words] for name, words in options.items()},
+             ["-s", 64, "-r", 100000, "-n", int(150000 * TIME)], {name: (wire, ["tc1"]) for name in options}).show()
+    finally:
+        wire.close()
+
+
+def filters():
+    """None of the hosts but the last is the sender's, so that each packet passes by all terms."""
+    def hosts(count):
+        return [" or ".join([f"host 10.{200 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(count - 1)] +
+                            ["tcp"])]
+    variants("filters", "processor time per packet of 64 bytes, the tool's own (the kernel filters in the sender's time)",
+             "no filter", {"no filter": [], "10 terms": hosts(10), "1,000 terms": hosts(1000)})
+
+
+def formats():
+    options = {"pcap": [], "pcap, nanoseconds": ["--nano"]}
+    if has_flag("--format"):
+        options["pcapng"] = ["--format", "pcapng"]
+    variants("formats", "processor time per packet of 64 bytes, target <= 1.1", "pcap", options)
+
+
+def steady():
+    """One capture for BENCH_STEADY seconds (60), in six parts."""
+    seconds, rate, parts = int(os.environ.get("BENCH_STEADY", 60)), 10000, 6
+    wire = Wire()
+    near, far = cpus()
+    table = Table("steady", f"one capture of {seconds} s, {rate} packets of 200 bytes a second", "ns per packet",
+                  "resident KiB without ring", "of the first part")
+    try:
+        tool = Tool(wire, TOOLS["tarcap"], cpu=far, reader_cpu=near)
+        costs = []
+        for part in range(parts):
+            before = cpu_of(tool.pid)
+            sent = load(wire, "-s", 200, "-r", rate, "-n", rate * seconds // parts)["sent"]
+            costs.append((cpu_of(tool.pid) - before) / sent)
+            table.row(f"part {part + 1}", f"{costs[-1]:.0f}", mapped(tool.pid)[0] >> 10, f"{costs[-1] / costs[0]:.2f}")
+        lost = rate * seconds // parts * parts - tool.end()["distinct"]
+    finally:
+        wire.close()
+    table.note(f"lost: {lost}")
+    table.show()
+
+
 def delivered():
     from containers import delivered as through_docker
     through_docker()
@@ -315,6 +416,7 @@ def delivered():
 
 ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
         "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
+        "interfaces": interfaces, "filters": filters, "formats": formats, "steady": steady,
         "delivered": delivered}
 
 
