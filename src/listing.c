@@ -148,8 +148,8 @@ bool listing_file(const struct listing *listing, size_t i, struct listing_file *
 
 	return string(object, "name", &file->name) && string(object, "interface", &file->interface) &&
 	       number(object, "packets", &file->packets) && number(object, "bytes", &file->bytes) &&
-	       number(object, "stored_bytes", &file->stored_bytes) && string(object, "first", &file->first) &&
-	       string(object, "last", &file->last);
+	       number(object, "stored_bytes", &file->stored_bytes) && optional(object, "dropped", &file->dropped) &&
+	       string(object, "first", &file->first) && string(object, "last", &file->last);
 }
 
 bool listing_account(const struct listing *listing, size_t i, struct listing_account *account)
@@ -177,4 +177,14 @@ bool listing_summary(const struct listing *listing, struct listing_summary *summ
 	return string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
 	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
 	       number(listing->root, "parts", &summary->parts);
+}
+
+void listing_request(const struct listing *listing, struct listing_request *request)
+{
+	if (!string(listing->root, "name", &request->name))
+		request->name = "";
+	if (!string(listing->root, "filter", &request->filter))
+		request->filter = "";
+	if (!string(listing->root, "reason", &request->reason))
+		request->reason = "";
 }

@@ -1,4 +1,4 @@
-/* The text of a manifest, or of a part of one, as it is read back. Nothing in it is trusted. */
+/* The text of a manifest, of a part of one, or of capture.json, as it is read back. Nothing in it is trusted. */
 #ifndef TARCAP_LISTING_H
 #define TARCAP_LISTING_H
 
@@ -18,6 +18,7 @@ struct listing;
 struct listing_file {
 	const char *name, *interface;
 	uint64_t packets, bytes, stored_bytes;
+	uint64_t dropped;	  /* packets that the kernel dropped before it */
 	const char *first, *last; /* RFC 3339 */
 };
 
@@ -31,6 +32,11 @@ struct listing_account {
 struct listing_summary {
 	uint64_t files, packets, bytes, parts;
 	const char *cause, *detail;
+};
+
+/* What capture.json tells; "" for what it does not. */
+struct listing_request {
+	const char *name, *filter, *reason;
 };
 
 /*
@@ -54,5 +60,6 @@ size_t listing_accounts(const struct listing *listing);
 bool listing_file(const struct listing *listing, size_t i, struct listing_file *file);
 bool listing_account(const struct listing *listing, size_t i, struct listing_account *account);
 bool listing_summary(const struct listing *listing, struct listing_summary *summary);
+void listing_request(const struct listing *listing, struct listing_request *request);
 
 #endif

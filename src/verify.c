@@ -124,6 +124,23 @@ static void count_listed(struct verify *verify, const struct listing_file *liste
 		interface->listed += listed->packets;
 }
 
+/* Of equal ones the earlier stays before. */
+static void note_loss(struct verify_told *told, const struct listing_file *listed)
+{
+	struct verify_loss *losses = told->losses;
+	size_t at = VERIFY_LOSSES;
+
+	told->lossy_files++;
+	told->lost_before_files += listed->dropped;
+	while (at > 0 && losses[at - 1].packets < listed->dropped)
+		at--;
+	if (at == VERIFY_LOSSES)
+		return;
+	memmove(losses + at + 1, losses + at, (VERIFY_LOSSES - 1 - at) * sizeof(*losses));
+	snprintf(losses[at].name, sizeof(losses[at].name), "%s", listed->name);
+	losses[at].packets = listed->dropped;
+}
+
 static bool take_files(struct verify *verify, const struct listing *listing)
 {
 	struct listing_file file;
@@ -132,9 +149,25 @@ static bool take_files(struct verify *verify, const struct listing *listing)
 		if (!listing_file(listing, i, &file))
 			return false;
 		count_listed(verify, &file);
+		if (file.dropped)
+			note_loss(&verify->told, &file);
 		match_listed(verify->match, &file);
 	}
 	return true;
+}
+
+static void tell_losses(struct verify_told *told, const struct listing_account *account)
+{
+	struct verify_loss *loss = &told->interfaces[told->interface_count];
+
+	told->dropped_by_kernel += account->dropped_by_kernel;
+	told->dropped_at_stop += account->dropped_at_stop;
+	told->dropped_output_failed += account->dropped_output_failed;
+	if (told->interface_count == VERIFY_INTERFACES)
+		return;
+	told->interface_count++;
+	snprintf(loss->name, sizeof(loss->name), "%s", account->name);
+	loss->packets = account->dropped_by_kernel + account->dropped_at_stop + account->dropped_output_failed;
 }
 
 static void take_account(struct verify *verify, const struct listing_account *account)
@@ -152,9 +185,7 @@ static void take_account(struct verify *verify, const struct listing_account *ac
 		verify->told.snapshot_length = account->snapshot_length;
 		verify->told.link_type = account->link_type;
 	}
-	verify->told.dropped_by_kernel += account->dropped_by_kernel;
-	verify->told.dropped_at_stop += account->dropped_at_stop;
-	verify->told.dropped_output_failed += account->dropped_output_failed;
+	tell_losses(&verify->told, account);
 }
 
 static bool take_summary(struct verify *verify, const struct listing *listing)
@@ -214,6 +245,23 @@ void verify_manifest(struct verify *verify, uint64_t number, const char *text, s
 		take_listing(verify, number, listing);
 	else
 		bad_manifest(verify, number, reason);
+	listing_close(listing);
+}
+
+void verify_request(struct verify *verify, const char *text, size_t size)
+{
+	struct verify_told *told = &verify->told;
+	struct listing_request request;
+	const char *reason;
+	struct listing *listing = listing_open(text, size, &reason);
+
+	told->request_unread = listing ? NULL : reason;
+	if (!listing)
+		return;
+	listing_request(listing, &request);
+	snprintf(told->name, sizeof(told->name), "%s", request.name);
+	snprintf(told->filter, sizeof(told->filter), "%s", request.filter);
+	snprintf(told->reason, sizeof(told->reason), "%s", request.reason);
 	listing_close(listing);
 }
 

@@ -9,17 +9,37 @@
 #include "err.h"
 #include "findings.h"
 #include "match.h"
+#include "roll.h"
 
 #define VERIFY_INTERFACES 256 /* in a manifest */
 #define VERIFY_PARTS 4096     /* of a manifest */
 
 struct verify;
 
-/* What manifest.json tells of a capture that needs no excuse: losses that are accounted for, and how it ended. */
+#define VERIFY_LOSSES 4 /* files with losses that are told one by one */
+
+/* Packets that are accounted for as lost: of an interface, or before a file. */
+struct verify_loss {
+	char name[ROLL_NAME_SIZE];
+	uint64_t packets;
+};
+
+/* What is told of a capture that needs no excuse: losses that are accounted for, how it ended, what was asked for. */
 struct verify_told {
 	uint64_t dropped_by_kernel, dropped_at_stop, dropped_output_failed;
 	uint64_t link_type, snapshot_length; /* of the first interface; 0, 0 when it tells nothing */
 	char cause[40], detail[80];	     /* "" when it tells nothing */
+
+	/* By file, also from parts of the manifest: those with most, most first. In all: */
+	struct verify_loss losses[VERIFY_LOSSES];
+	uint64_t lossy_files, lost_before_files;
+
+	struct verify_loss interfaces[VERIFY_INTERFACES]; /* by interface, also those that lost nothing */
+	size_t interface_count;
+
+	/* From capture.json; "" when it tells nothing. Longer ones are cut. */
+	char name[80], filter[240], reason[240];
+	const char *request_unread; /* why it could not be read, or NULL */
 };
 
 /* NULL when there is no memory. */
@@ -35,6 +55,9 @@ void verify_end(struct verify *verify, const struct match_file *file);
  * looked at.
  */
 void verify_manifest(struct verify *verify, uint64_t number, const char *text, size_t size);
+
+/* capture.json, of whatever size; no text is a wrong one. */
+void verify_request(struct verify *verify, const char *text, size_t size);
 
 /* Has manifest.json come? */
 bool verify_has_manifest(const struct verify *verify);
