@@ -17,10 +17,12 @@ struct member {
 	enum naming_kind kind;
 	char name[ROLL_NAME_SIZE]; /* without the directory */
 	bool compressed;
+	bool request;	    /* it is capture.json */
+	unsigned interface; /* what the one who reads calls it */
 	bool left_out;	    /* its file header is not the output's */
 	uint64_t skip;	    /* packets that an earlier copy has delivered */
 	uint64_t number;    /* of a manifest */
-	uint64_t text_size; /* of a manifest, so far */
+	uint64_t text_size; /* of a manifest or capture.json, so far */
 	struct match_file file;
 };
 
@@ -29,7 +31,7 @@ struct join {
 	struct join_result *result;
 	struct verify *verify;
 	struct expand *expand;
-	char *text; /* a manifest's, LISTING_TEXT_MAX bytes */
+	char *text; /* a manifest's or capture.json's, LISTING_TEXT_MAX bytes */
 	bool header_written;
 	unsigned char file_header[PACKET_FILE_HEADER];
 	bool directory_known;
@@ -117,6 +119,7 @@ static void begin_member(struct join *join)
 	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
 	if (below && strlen(name) < sizeof(member->name))
 		member->kind = naming_kind(name, &member->compressed, &member->number);
+	member->request = below && join->setup.packet && strcmp(name, "capture.json") == 0;
 	snprintf(member->name, sizeof(member->name), "%.*s", ROLL_NAME_SIZE - 1, name);
 	if (member->kind == NAMING_PACKETS)
 		begin_packets(join);
@@ -124,11 +127,24 @@ static void begin_member(struct join *join)
 
 /* --- packets --- */
 
+static void show_interface(struct join *join)
+{
+	char series[ROLL_NAME_SIZE];
+	uint64_t number;
+
+	snprintf(series, sizeof(series), "%.*s", (int)naming_series(join->member.name, &number), join->member.name);
+	join->member.interface = join->setup.interface(join->setup.packet_context, series, &join->records);
+}
+
 /* The first good file header is the output's; the others have to be the same. */
 static int take_header(struct join *join, struct err *err)
 {
 	struct member *member = &join->member;
 
+	if (join->setup.packet) {
+		show_interface(join);
+		return 0;
+	}
 	if (!join->header_written) {
 		memcpy(join->file_header, join->records.file_header, PACKET_FILE_HEADER);
 		join->header_written = true;
@@ -137,7 +153,8 @@ static int take_header(struct join *join, struct err *err)
 							       PACKET_FILE_HEADER, err)
 					  : 0;
 	}
-	member->left_out = memcmp(join->file_header, join->records.file_header, PACKET_FILE_HEADER) != 0;
+	member->left_out =
+		!join->setup.packet && memcmp(join->file_header, join->records.file_header, PACKET_FILE_HEADER) != 0;
 	if (member->left_out)
 		findings_note(verify_findings(join->verify), FINDING_HEADER,
 			      "%s is left out (its link type, precision or snapshot length is another)", member->name);
@@ -157,6 +174,8 @@ static int take_packet(struct join *join, const struct packet *packet, struct er
 	if (join->member.left_out || file->packets <= join->member.skip)
 		return 0;
 	join->result->packets++;
+	if (join->setup.packet)
+		join->setup.packet(join->setup.packet_context, join->member.interface, time, packet);
 	return join->setup.output ? order_add(&join->order, packet, err) : 0;
 }
 
@@ -213,6 +232,8 @@ static int take_data(struct join *join, struct err *err)
 
 	switch (join->member.kind) {
 	case NAMING_OTHER:
+		if (join->member.request)
+			take_text(join, data, size);
 		return 0;
 	case NAMING_MANIFEST:
 		take_text(join, data, size);
@@ -252,6 +273,8 @@ static void end_member(struct join *join, bool cut)
 		end_packets(join, cut);
 	else if (member->kind == NAMING_MANIFEST && !cut)
 		verify_manifest(join->verify, member->number, join->text, member->text_size);
+	else if (member->request && !cut)
+		verify_request(join->verify, join->text, member->text_size);
 	/* The archive does not end before its manifest: until then zeros are a hole. */
 	join->members.more_to_come = !verify_has_manifest(join->verify);
 	if (cut)

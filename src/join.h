@@ -11,9 +11,19 @@
 #include "err.h"
 #include "members.h"
 #include "order.h"
+#include "records.h"
 #include "verify.h"
 
 #define JOIN_MEMORY_MIN ORDER_MEMORY_MIN
+
+/*
+ * For who only reads, without an output: then files of any link type belong together. Packets of an interface may come
+ * from here on: series is the first part of its file's name, the records tell the rest. Returns a number of its own.
+ */
+typedef unsigned join_interface(void *context, const char *series, const struct records *records);
+
+/* A packet that is there, of such an interface, before any sorting; time in ns since the epoch. */
+typedef void join_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet);
 
 struct join_setup {
 	members_source *source;
@@ -21,6 +31,9 @@ struct join_setup {
 	int (*output)(void *context, const void *data, size_t size, struct err *err);
 	void *source_context, *output_context; /* the caller's */
 	size_t memory;			       /* bytes for sorting, at least JOIN_MEMORY_MIN */
+	join_interface *interface;	       /* both, or NULL */
+	join_packet *packet;
+	void *packet_context; /* the caller's */
 };
 
 struct join_result {
