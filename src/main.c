@@ -33,6 +33,7 @@ static const struct command {
 	{"hold", command_hold},
 	{"join", command_join},
 	{"stop", command_stop},
+	{"summary", command_summary},
 	{"tar", command_tar},
 };
 /* clang-format on */

@@ -505,7 +505,7 @@ void options_help(void)
 	printf("usage: tarcap [OPTION]... [FILTER] > capture.tar\n"
 	       "Captures packets and writes a tar of pcap files, with a manifest as its last member, to stdout.\n"
 	       "FILTER is a pcap-filter(7) expression such as 'tcp port 443'. Ctrl-C ends the capture.\n"
-	       "Other commands, each with a --help: tarcap join, hold, stop, check.\n\n");
+	       "Other commands, each with a --help: tarcap join, summary, hold, stop, check.\n\n");
 	for (size_t row = 0; row < FLAGS; row++) {
 		const struct flag *flag = &flags[row];
 		char left[48], letter[8] = "   ";

@@ -12,7 +12,7 @@ from tarcap import frame, pcap_file, run
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
-COMMANDS = ("check", "hold", "join", "stop", "tar")
+COMMANDS = ("check", "hold", "join", "stop", "summary", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
 
@@ -133,7 +133,7 @@ def test_every_command_has_a_section():
     assert set(COMMANDS) <= headings
 
 
-@pytest.mark.parametrize("command", ["hold", "join"])
+@pytest.mark.parametrize("command", ["hold", "join", "summary"])
 def test_flags_of_a_command(command):
     ours = flags_of(section(command.upper()))
     assert ours and len(ours) == len(set(ours))
@@ -233,7 +233,7 @@ def test_exit_statuses():
     assert set(re.findall(r"\b(\d) ", told)) == {"0", "1", "2", "3", "4"}
     entries = ("\n" + "\n".join(section("EXIT STATUS"))).split("\n.It ")[1:]
     of = {text[0]: re.findall(r"^For\n\.Cm (\w+) :$", text, re.M) for text in entries}
-    others = ["join", "check", "stop"]
+    others = ["join", "summary", "check", "stop"]
     assert of == {"0": others, "1": others, "2": ["tar"], "3": [], "4": [], ">": []}
     tar_error = re.search(r"#define TAR_ERROR (\d)", (TOP / "src/command_tar.c").read_text())[1]
     assert of[tar_error] == ["tar"]
@@ -307,7 +307,7 @@ def flags_in(words):
 
 def test_flags_in_readme_exist():
     """After the word tarcap, or in a code span that begins with a flag; kubectl's own are kubectl's affair."""
-    known = {name for part in ("OPTIONS", "JOIN", "HOLD") for names in flags_of(section(part)) for name in names}
+    known = {name for part in ("OPTIONS", "JOIN", "SUMMARY", "HOLD") for names in flags_of(section(part)) for name in names}
     plugins = flags_in(call("k8s/kubectl-tarcap", "--help").stdout.replace(",", " ").replace("|", " "))
     used, used_of_plugin = set(), set()
     for span in spans_of_readme():

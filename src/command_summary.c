@@ -1,0 +1,153 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "listing.h"
+#include "output.h"
+#include "page.h"
+#include "sandbox.h"
+#include "summary.h"
+
+struct summary_options {
+	bool json, help;
+	const char *path; /* NULL: stdin */
+};
+
+static const struct option longs[] = {
+	{"json", no_argument, NULL, 'J'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static void help(void)
+{
+	printf("usage: tarcap summary [OPTION]... [FILE]\n"
+	       "Reads an archive that tarcap wrote, or a pcap file (FILE, or stdin), and prints one page about it: "
+	       "span,\n"
+	       "packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n"
+	       "      --json   the same as JSON\n"
+	       "  -h, --help   show this and exit\n\n"
+	       "Exit status: 0 it is whole, 1 it is not (the page is printed all the same), or cannot be read,\n"
+	       "2 wrong usage, 3 the reader went away.\n");
+}
+
+static int parse(struct summary_options *options, int argc, char **argv, struct err *err)
+{
+	int value;
+
+	*options = (struct summary_options){0};
+	opterr = 0;
+	optind = 1;
+	while ((value = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
+		if (value == '?')
+			return err_set(err, STATUS_USAGE,
+				       "unknown, ambiguous or misused flag '%.100s' (see tarcap summary --help)",
+				       argv[optind - 1]);
+		options->json |= value == 'J';
+		options->help |= value == 'h';
+	}
+	if (argc - optind > 1)
+		return err_set(err, STATUS_USAGE, "summary '%.100s': allowed is one FILE (see tarcap summary --help)",
+			       argv[optind + 1]);
+	if (argc - optind == 1 && strcmp(argv[optind], "-") != 0)
+		options->path = argv[optind];
+	return 0;
+}
+
+static ssize_t read_source(void *context, void *data, size_t size)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	while ((n = read(*fd, data, size)) < 0 && errno == EINTR)
+		;
+	return n < 0 ? -errno : n;
+}
+
+static int open_source(const struct summary_options *options, struct err *err)
+{
+	int fd;
+
+	if (!options->path && isatty(STDIN_FILENO))
+		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
+	if (!options->path)
+		return STDIN_FILENO;
+	fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		err_sys(err, errno, "%.200s", options->path);
+	return fd;
+}
+
+/* The page comes first, then the sentence that goes with the status. */
+static int write_page(const struct summary_options *options, const struct summary *summary, struct output *output,
+		      struct err *err)
+{
+	const char *name = options->path ? options->path : "stdin";
+	char sentence[320];
+
+	if ((options->json ? page_write_json : page_write)(summary, name, output, err) < 0 ||
+	    output_flush(output, err) < 0)
+		return -1;
+	if (findings_any(summary->findings))
+		return err_set(err, STATUS_FAILED, "%.100s: not whole: %s", name,
+			       findings_sentence(summary->findings, sentence, sizeof(sentence)));
+	return 0;
+}
+
+static int summarize(const struct summary_options *options, int fd, const struct siphash_key *key, struct err *err)
+{
+	struct output *output = malloc(sizeof(*output));
+	struct reading *reading = summary_open(read_source, &fd, key, err);
+	const struct summary *summary;
+
+	if (!output) {
+		err_sys(err, ENOMEM, "memory for the output");
+	} else if (reading) {
+		output_init(output, STDOUT_FILENO);
+		summary = summary_run(reading, err);
+		if (summary)
+			write_page(options, summary, output, err);
+	}
+	summary_close(reading);
+	free(output);
+	return err->status ? -1 : 0;
+}
+
+static enum status summarize_in_sandbox(const struct summary_options *options, struct err *err)
+{
+	struct siphash_key key;
+	struct sandbox sandbox;
+	int fd = open_source(options, err);
+
+	if (fd < 0)
+		return err->status;
+	signal(SIGPIPE, SIG_IGN);
+	listing_prepare();
+	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		err_sys(err, errno, "random numbers");
+	else if (sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
+		summarize(options, fd, &key, err);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return err->status;
+}
+
+enum status command_summary(int argc, char **argv, struct err *err)
+{
+	struct summary_options options;
+
+	if (parse(&options, argc, argv, err) < 0)
+		return err->status;
+	if (options.help) {
+		help();
+		return STATUS_OK;
+	}
+	return summarize_in_sandbox(&options, err);
+}
