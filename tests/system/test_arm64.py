@@ -54,7 +54,7 @@ def same(*words, cwd, stdin=None):
 
 
 @pytest.mark.parametrize("words, status", [
-    (["--version"], 0), (["--help"], 0), (["hold", "--help"], 0), (["join", "--help"], 0), (["check", "--help"], 0),
+    (["--version"], 0), (["--help"], 0), (["hold", "--help"], 0), (["join", "--help"], 0), (["summary", "--help"], 0), (["check", "--help"], 0),
     (["stop", "--help"], 0), (["-d", "tcp port http or ip6 host fe80::1"], 0), (["-ddd", "vlan 5 and udp"], 0),
     (["-d", "--headers", "udp"], 0), (["--compress", "xz"], 2),
     (["-d", "tcp port nowhere"], 2), (["-d", "host ("], 2), (["-s", "-1"], 2), (["--duration", "1y"], 2),
@@ -118,6 +118,9 @@ def test_join_gives_the_same_file(files, damage):
     if not done.returncode:
         assert len(Pcap("joined", done.stdout).records) == len(PACKETS)
     assert same("join", "--check", stdin=archive, cwd=files).returncode == done.returncode
+    for words in (["summary"], ["summary", "--json"]):
+        made = same(*words, stdin=archive, cwd=files)
+        assert made.stdout and made.returncode == done.returncode
 
 
 # --- a real arm64 kernel ----------------------------------------------------------------------------------------

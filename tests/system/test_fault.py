@@ -112,6 +112,20 @@ class Join(Run):
         return self
 
 
+class Summary(Run):
+    expected = None
+
+    def check(self, numbers=None):
+        """The page, the beginning of it, or one that says what could not be read."""
+        assert not re.search("Sanitizer|runtime error", self.text), self
+        assert self.status in (0, 1, 3) and len(self.err) == (self.status != 0), self
+        if Summary.expected is not None:
+            told = b"\nNOT WHOLE  " in self.out if self.status else b"capture.json cannot be read: " in self.out
+            same = Summary.expected.startswith(self.out) if self.status else Summary.expected == self.out
+            assert told or same, self
+        return self
+
+
 def calls_of(group, command, log, kind=Run, **more):
     """How many calls of the group there are when none fails; the log has them by name."""
     kind(f"{group}:{BEYOND}", command, log=log, **more).check()
@@ -218,6 +232,21 @@ def test_join(packets, tmp_path, failure):
     Join.expected = Join("", command).check().out
     assert count > 0 and len(Join.expected) > 24
     check_all([lambda n=n: Join(failure % n, command) for n in range(1, count + 1)])
+
+
+@pytest.mark.parametrize("failure", ["malloc:%d", "malloc:%d+", "json:%d", "json:%d+", "system:%d", "read:%d", "read:%d:EINTR",
+                                     "write:%d:EIO", "write:%d:EPIPE", "write:%d:SHORT"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_summary(packets, tmp_path, failure, form):
+    archive = tmp_path / "x.tar"
+    sh(TARCAP, "-r", packets, "-w", archive, *OFFLINE)
+    command = [FAULT, "summary", *form, archive]
+    Summary.expected = None
+    count = calls_of(failure.partition(":")[0], command, tmp_path / "log", kind=Summary)
+    # In JSON nobody is told why something is not there: it is null.
+    Summary.expected = Summary("", command).check().out if not form else None
+    assert count > 0
+    check_all([lambda n=n: Summary(failure % n, command) for n in range(1, count + 1, max(1, count // 60))])
 
 
 def test_join_when_a_manifest_takes_all_its_memory():

@@ -196,6 +196,26 @@ def test_filter_by_service_name(containers, tmp_path):
     assert tcpdump(tmp_path, archive, "not tcp dst port 80") == ""
 
 
+def test_readers_of_an_archive_take_no_rights(containers, tmp_path):
+    """summary and join, as the image's user, without any capability, network or place to write."""
+    def reader(*words):
+        with open(tmp_path / "web.tar", "rb") as archive:
+            return subprocess.run(["docker", "run", "--rm", "-i", "--read-only", "--cap-drop=ALL", "--network=none",
+                                   "--security-opt=no-new-privileges", "tarcap", *words], stdin=archive, capture_output=True,
+                                  timeout=60)
+    web, address = containers.web()
+    capture = containers.capture(tmp_path, network=f"container:{web}").await_listening()
+    containers.get(address, 3)
+    capture.past_grace().process.stdin.close()
+    archive = capture.wait()
+    (tmp_path / "web.tar").write_bytes(archive.data)
+    page = reader("summary")
+    assert (page.returncode, page.stderr) == (0, b"")
+    assert page.stdout.count(f" > {address}:80 ".encode()) == 3 and b"\nended by   stdin closed\n" in page.stdout
+    assert f"\npackets    {len(archive.records)} in {len(archive.files)} file".encode() in page.stdout
+    assert reader("join", "--check").returncode == 0
+
+
 @pytest.mark.parametrize("network", ["none", "bridge"])
 def test_on_its_own_it_ends_by_the_clock(containers, tmp_path, network):
     capture = containers.capture(tmp_path, "--duration", "2s", network=network, options=(),

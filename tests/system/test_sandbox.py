@@ -58,29 +58,31 @@ def test_a_capture_is_refused_everything_else(wire, tmp_path):
     assert {what: said for what, said in results.items() if said != "EPERM"} == {}
 
 
-def test_join_is_refused_everything_else(wire, tmp_path):
+@pytest.mark.parametrize("command", [["join"], ["summary"], ["summary", "--json"]])
+def test_a_reader_of_archives_is_refused_everything_else(wire, tmp_path, command):
     capturing = Capture(wire)
     wire.send(numbered(10))
     archive = capturing.end().out
-    joined = run("join", stdin=archive).out
-    done = subprocess.run([PROBE, "join"], input=archive, capture_output=True, timeout=20,
+    expected = run(*command, stdin=archive).out
+    done = subprocess.run([PROBE, *command], input=archive, capture_output=True, timeout=20,
                           env=environment(tmp_path / "log"), cwd=tmp_path)
-    assert done.returncode == 0 and done.stdout == joined
+    assert done.returncode == 0 and done.stdout == expected
     results = tried(tmp_path / "log")
     assert results.pop("memory") == "allowed"
     assert set(results) == ALL and set(results.values()) == {"EPERM"}
 
 
-def test_join_has_its_secret_number_before(tmp_path):
-    """jansson's, which keeps an archive from filling one chain of its tables."""
+@pytest.mark.parametrize("command, words", [("join", ["/dev/urandom"]), ("summary", ["/dev/urandom", "getrandom("])])
+def test_secret_numbers_come_before(tmp_path, command, words):
+    """jansson's, and that of the conversations, which keep an archive from filling one chain of a table."""
     archive, calls = tmp_path / "x.tar", tmp_path / "calls"
     archive.write_bytes(run("-r", "-", stdin=pcap_file([(1, 0, b"", 0)])).out)
-    done = subprocess.run(["strace", "-qq", "-o", calls, "-e", "trace=open,openat,prctl", BUILD / "tarcap", "join", archive],
+    done = subprocess.run(["strace", "-qq", "-o", calls, "-e", "trace=open,openat,getrandom,prctl", BUILD / "tarcap", command, archive],
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
     assert done.returncode == 0, done.stderr
-    opened, confined = [[i for i, line in enumerate(calls.read_text().splitlines()) if word in line]
-                        for word in ("/dev/urandom", "PR_SET_SECCOMP")]
-    assert len(opened) == len(confined) == 1 and opened < confined
+    *before, confined = [[i for i, line in enumerate(calls.read_text().splitlines()) if word in line]
+                         for word in (*words, "PR_SET_SECCOMP")]
+    assert len(confined) == 1 and all(len(found) == 1 and found < confined for found in before)
 
 
 def test_landlock_alone(wire, tmp_path):
