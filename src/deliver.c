@@ -5,29 +5,33 @@
 
 #include "clock.h"
 
-enum put { PUT_FAILED = -1, PUT_NOTHING, PUT_DONE, PUT_LATER };
+enum put {
+	PUT_FAILED = -1,
+	PUT_NOTHING, /* there may be more of this, but not now */
+	PUT_DONE,
+	PUT_LATER, /* it is being made */
+	PUT_OVER,  /* there will be no more of this */
+};
 
 static int put_text(struct delivery *delivery, const char *name, const char *text, size_t size, struct err *err)
 {
 	return tar_member(delivery->tar, name, clock_real() / CLOCK_SECOND, text, size, err);
 }
 
-int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
-		  struct manifest *manifest, uint64_t now, struct err *err)
+static enum put put_once(struct delivery *delivery, int result)
+{
+	delivery->step++;
+	return result < 0 ? PUT_FAILED : PUT_DONE;
+}
+
+static enum put put_capture(struct delivery *delivery, struct err *err)
 {
 	const char *text;
 	size_t size;
 
-	delivery->segments = segments;
-	delivery->sink = sink;
-	delivery->tar = tar;
-	delivery->manifest = manifest;
-	delivery->progress_at = now;
-	if (delivery->raw)
-		return outbox_put(&delivery->outbox, segments->series->file_header, PACKET_FILE_HEADER);
-	if (manifest_capture_text(manifest, &text, &size, err) < 0)
-		return -1;
-	return put_text(delivery, "capture.json", text, size, err);
+	if (manifest_capture_text(delivery->manifest, &text, &size, err) < 0)
+		return PUT_FAILED;
+	return put_once(delivery, put_text(delivery, "capture.json", text, size, err));
 }
 
 static int put_segment(struct delivery *delivery, struct segment *segment, const unsigned char *data, struct err *err)
@@ -35,11 +39,6 @@ static int put_segment(struct delivery *delivery, struct segment *segment, const
 	char name[MANIFEST_NAME_SIZE];
 
 	delivery->sending = segment;
-	if (delivery->raw) {
-		outbox_set_body(&delivery->outbox, segment->data, segment->used);
-		return outbox_put(&delivery->outbox, segment->data + PACKET_FILE_HEADER,
-				  segment->used - PACKET_FILE_HEADER);
-	}
 	manifest_add(delivery->manifest, segment);
 	return tar_member(delivery->tar, manifest_file_name(segment, name), segment->last / CLOCK_SECOND, data,
 			  segment->stored, err);
@@ -78,51 +77,95 @@ static enum put put_taken(struct delivery *delivery, struct err *err)
 	return put_segment(delivery, segment, data, err) < 0 ? PUT_FAILED : PUT_DONE;
 }
 
-static int put_part(struct delivery *delivery, struct err *err)
+static enum put put_part(struct delivery *delivery, struct err *err)
 {
 	char name[MANIFEST_NAME_SIZE];
 	const char *text;
 	size_t size;
 
 	if (manifest_part_text(delivery->manifest, name, &text, &size, err) < 0)
-		return -1;
+		return PUT_FAILED;
 	delivery->part_sent = true;
-	return put_text(delivery, name, text, size, err);
+	return put_text(delivery, name, text, size, err) < 0 ? PUT_FAILED : PUT_DONE;
 }
 
-static int put_manifest(struct delivery *delivery, struct err *err)
+static enum put put_segments(struct delivery *delivery, struct err *err)
+{
+	if (!delivery->next && delivery->segments->sealed && manifest_full(delivery->manifest))
+		return put_part(delivery, err);
+	if (take_next(delivery))
+		return put_taken(delivery, err);
+	return delivery->finishing ? PUT_OVER : PUT_NOTHING;
+}
+
+static enum put put_manifest(struct delivery *delivery, struct err *err)
 {
 	const char *text;
 	size_t size;
 
 	delivery->manifest_sent = true;
 	if (manifest_text(delivery->manifest, delivery->cause, delivery->detail, &text, &size, err) < 0)
-		return -1;
-	return put_text(delivery, "manifest.json", text, size, err);
+		return PUT_FAILED;
+	return put_once(delivery, put_text(delivery, "manifest.json", text, size, err));
 }
 
-static int put_end(struct delivery *delivery, struct err *err)
+static enum put put_trailer(struct delivery *delivery, struct err *err)
 {
-	delivery->ended = true;
-	return delivery->raw ? 0 : tar_end(delivery->tar, err);
+	return put_once(delivery, tar_end(delivery->tar, err));
 }
+
+static enum put put_file_header(struct delivery *delivery, struct err *err)
+{
+	(void)err;
+	return put_once(delivery,
+			outbox_put(&delivery->outbox, delivery->segments->series->file_header, PACKET_FILE_HEADER));
+}
+
+static enum put put_packets(struct delivery *delivery, struct err *err)
+{
+	struct segment *segment = segments_pop(delivery->segments);
+
+	(void)err;
+	if (!segment)
+		return delivery->finishing ? PUT_OVER : PUT_NOTHING;
+	delivery->sending = segment;
+	outbox_set_body(&delivery->outbox, segment->data, segment->used);
+	return outbox_put(&delivery->outbox, segment->data + PACKET_FILE_HEADER, segment->used - PACKET_FILE_HEADER) < 0
+		       ? PUT_FAILED
+		       : PUT_DONE;
+}
+
+/* What the output is made of, in this order. */
+enum { STEP_CAPTURE, STEP_SEGMENTS, STEP_MANIFEST, STEP_TRAILER, STEPS };
+
+static enum put (*const archive_steps[STEPS + 1])(struct delivery *delivery, struct err *err) = {
+	[STEP_CAPTURE] = put_capture,
+	[STEP_SEGMENTS] = put_segments,
+	[STEP_MANIFEST] = put_manifest,
+	[STEP_TRAILER] = put_trailer,
+};
+static enum put (*const raw_steps[])(struct delivery *delivery, struct err *err) = {put_file_header, put_packets, NULL};
 
 /* Put the next thing into the empty outbox. */
 static enum put put_next(struct delivery *delivery, struct err *err)
 {
-	int result;
+	enum put (*const *steps)(struct delivery *, struct err *) = delivery->raw ? raw_steps : archive_steps;
+	enum put put = PUT_OVER;
 
-	if (!delivery->next && delivery->segments->sealed && manifest_full(delivery->manifest))
-		result = put_part(delivery, err);
-	else if (take_next(delivery))
-		return put_taken(delivery, err);
-	else if (delivery->finishing && !delivery->manifest_sent && !delivery->raw)
-		result = put_manifest(delivery, err);
-	else if (delivery->finishing && !delivery->ended)
-		result = put_end(delivery, err);
-	else
-		return PUT_NOTHING;
-	return result < 0 ? PUT_FAILED : PUT_DONE;
+	while (steps[delivery->step] && (put = steps[delivery->step](delivery, err)) == PUT_OVER)
+		delivery->step++;
+	return put;
+}
+
+int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
+		  struct manifest *manifest, uint64_t now, struct err *err)
+{
+	delivery->segments = segments;
+	delivery->sink = sink;
+	delivery->tar = tar;
+	delivery->manifest = manifest;
+	delivery->progress_at = now;
+	return put_next(delivery, err) == PUT_FAILED ? -1 : 0;
 }
 
 static void release(struct delivery *delivery)
@@ -175,7 +218,9 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 		if (put == PUT_LATER)
 			return DELIVER_BUSY;
 		if (put == PUT_NOTHING)
-			return delivery->ended ? DELIVER_DONE : DELIVER_IDLE;
+			return DELIVER_IDLE;
+		if (put == PUT_OVER)
+			return DELIVER_DONE;
 		delivery->progress_at = now;
 	}
 }
@@ -237,7 +282,8 @@ bool deliver_cut_back(struct delivery *delivery)
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
 		return false;
 	delivery->sent = delivery->whole;
-	delivery->manifest_sent = delivery->ended = false;
+	delivery->manifest_sent = false;
+	delivery->step = STEP_SEGMENTS;
 	outbox_discard(&delivery->outbox);
 	deliver_drop(delivery);
 	return true;

@@ -29,7 +29,8 @@ struct delivery {
 	enum cause cause;
 	const char *detail;
 	bool part_sent; /* the latest member is a part of the manifest */
-	bool manifest_sent, ended;
+	bool manifest_sent;
+	unsigned step;		 /* of what the output is made of: deliver.c has the list */
 	int errnum;		 /* of DELIVER_FAILED, when the output refused */
 	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
 	uint64_t files, packets; /* delivered in complete members */
