@@ -10,6 +10,7 @@
 #include "command.h"
 #include "compress.h"
 #include "container.h"
+#include "context.h"
 #include "deliver.h"
 #include "expand.h"
 #include "filter.h"
@@ -39,6 +40,7 @@ struct capturing {
 	struct segments segments;
 	struct delivery delivery;
 	struct compress *compress; /* or NULL */
+	struct context context;
 	struct tar *tar;
 	struct manifest *manifest;
 	struct signals signals;
@@ -164,6 +166,12 @@ static void name_series(struct capturing *c, unsigned place, const struct option
 	series->interface = options->read_file ? series->name : whole;
 }
 
+/* A file's packets are of another place and time, and a pcap file has no room for it. */
+static bool has_context(const struct options *options)
+{
+	return !options->no_context && !options->read_file && !options->raw;
+}
+
 static int add_series(struct capturing *c, unsigned place, const struct options *options, struct err *err)
 {
 	struct interface *interface = &c->captures.list[place];
@@ -201,9 +209,11 @@ static int open_segments(struct capturing *c, const struct options *options, str
 
 static int open_pipeline(struct capturing *c, const struct options *options, struct err *err)
 {
-	struct manifest_setup setup = {options, &c->captures, &c->pool};
+	struct context *context = has_context(options) ? &c->context : NULL;
+	struct manifest_setup setup = {options, &c->captures, &c->pool, context};
 
-	if (open_segments(c, options, err) < 0)
+	if (open_segments(c, options, err) < 0 ||
+	    (context && context_open(context, context_sources, context_source_count, err) < 0))
 		return -1;
 	outbox_init(&c->delivery.outbox);
 	if (!(c->manifest = manifest_open(&setup, err)) ||
@@ -211,6 +221,7 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 		return -1;
 	c->delivery.raw = options->raw;
 	c->delivery.compress = c->compress;
+	c->delivery.context = context;
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
 }
 
@@ -219,6 +230,7 @@ static void close_all(struct capturing *c)
 	tar_close(c->tar);
 	manifest_close(c->manifest);
 	compress_close(c->compress);
+	context_close(&c->context);
 	pool_close(&c->pool);
 	if (c->sink.fd >= 0)
 		sink_restore(&c->sink);
@@ -273,6 +285,8 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	say_asked(options);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
 		return err->status;
+	if (c->delivery.context)
+		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
 	status = run(&parts, err);

@@ -34,6 +34,32 @@ static enum put put_capture(struct delivery *delivery, struct err *err)
 	return put_once(delivery, put_text(delivery, "capture.json", text, size, err));
 }
 
+static enum put put_context(struct delivery *delivery, enum context_moment moment, struct err *err)
+{
+	int next = delivery->context ? context_next(delivery->context, moment) : -1;
+	struct context_member *member;
+	char name[CONTEXT_NAME_SIZE];
+
+	if (next < 0)
+		return PUT_OVER;
+	member = delivery->telling = &delivery->context->members[moment][next];
+	member->sent = true;
+	return tar_member(delivery->tar, context_name(delivery->context, moment, (size_t)next, name),
+			  member->time / CLOCK_SECOND, member->text, member->size, err) < 0
+		       ? PUT_FAILED
+		       : PUT_DONE;
+}
+
+static enum put put_start(struct delivery *delivery, struct err *err)
+{
+	return put_context(delivery, CONTEXT_START, err);
+}
+
+static enum put put_end(struct delivery *delivery, struct err *err)
+{
+	return put_context(delivery, CONTEXT_END, err);
+}
+
 static int put_segment(struct delivery *delivery, struct segment *segment, const unsigned char *data, struct err *err)
 {
 	char name[MANIFEST_NAME_SIZE];
@@ -136,13 +162,11 @@ static enum put put_packets(struct delivery *delivery, struct err *err)
 }
 
 /* What the output is made of, in this order. */
-enum { STEP_CAPTURE, STEP_SEGMENTS, STEP_MANIFEST, STEP_TRAILER, STEPS };
+enum { STEP_CAPTURE, STEP_START, STEP_SEGMENTS, STEP_END, STEP_MANIFEST, STEP_TRAILER, STEPS };
 
 static enum put (*const archive_steps[STEPS + 1])(struct delivery *delivery, struct err *err) = {
-	[STEP_CAPTURE] = put_capture,
-	[STEP_SEGMENTS] = put_segments,
-	[STEP_MANIFEST] = put_manifest,
-	[STEP_TRAILER] = put_trailer,
+	[STEP_CAPTURE] = put_capture, [STEP_START] = put_start,	      [STEP_SEGMENTS] = put_segments,
+	[STEP_END] = put_end,	      [STEP_MANIFEST] = put_manifest, [STEP_TRAILER] = put_trailer,
 };
 static enum put (*const raw_steps[])(struct delivery *delivery, struct err *err) = {put_file_header, put_packets, NULL};
 
@@ -170,6 +194,7 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 
 static void release(struct delivery *delivery)
 {
+	delivery->telling = NULL;
 	if (!delivery->sending)
 		return;
 	delivery->files++;
@@ -230,6 +255,20 @@ void deliver_finish(struct delivery *delivery, enum cause cause, const char *det
 	delivery->finishing = true;
 	delivery->cause = cause;
 	delivery->detail = detail;
+	if (delivery->context)
+		context_read(delivery->context, CONTEXT_END);
+}
+
+static void drop_context(struct delivery *delivery)
+{
+	if (delivery->telling && !delivery->outbox.started) {
+		outbox_discard(&delivery->outbox);
+		delivery->telling->sent = false;
+		delivery->telling = NULL;
+	}
+	if (delivery->context)
+		context_drop(delivery->context,
+			     delivery->errnum ? "the output failed" : "the reader did not take it in time");
 }
 
 static void give_up(struct delivery *delivery, struct segment *segment)
@@ -242,6 +281,7 @@ void deliver_drop(struct delivery *delivery)
 {
 	struct segment *segment;
 
+	drop_context(delivery);
 	if (delivery->sending && !delivery->outbox.started) {
 		outbox_discard(&delivery->outbox);
 		if (!delivery->raw)
@@ -255,13 +295,33 @@ void deliver_drop(struct delivery *delivery)
 	}
 }
 
-/* The last files of the archive, to make room for so many bytes of the manifest. */
-static bool give_up_files(struct delivery *delivery, uint64_t room)
+/* Of a member of so many bytes, with its header. */
+static uint64_t room_of(uint64_t size)
 {
-	uint64_t given = 0, packets, stored;
+	return TAR_BLOCK + (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+}
+
+/* The context at the end, which lies behind the files: all of it, to be left out. */
+static uint64_t give_up_context(struct delivery *delivery)
+{
+	uint64_t given = 0;
+
+	for (size_t i = 0; delivery->context && i < delivery->context->count; i++) {
+		struct context_member *member = &delivery->context->members[CONTEXT_END][i];
+
+		given += member->sent ? room_of(member->size) : 0;
+		member->sent = false;
+	}
+	return given;
+}
+
+/* The last members of the archive, to make room for so many bytes of the manifest. */
+static bool give_up_members(struct delivery *delivery, uint64_t room)
+{
+	uint64_t given = give_up_context(delivery), packets, stored;
 
 	while (given < room && manifest_cut_last(delivery->manifest, &packets, &stored)) {
-		given += TAR_BLOCK + (stored + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+		given += room_of(stored);
 		delivery->files--;
 		delivery->packets -= packets;
 	}
@@ -278,7 +338,7 @@ bool deliver_cut_back(struct delivery *delivery)
 		manifest_take_back_part(delivery->manifest);
 	delivery->part_sent = false;
 	possible = delivery->whole > 0 && !delivery->raw && /* what was asked for is there */
-		   (!delivery->manifest_sent || give_up_files(delivery, delivery->outbox.pending));
+		   (!delivery->manifest_sent || give_up_members(delivery, delivery->outbox.pending));
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
 		return false;
 	delivery->sent = delivery->whole;

@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "compress.h"
+#include "context.h"
 #include "err.h"
 #include "manifest.h"
 #include "outbox.h"
@@ -21,11 +22,13 @@ struct delivery {
 	struct manifest *manifest;
 	struct outbox outbox;
 	bool raw; /* to be set before deliver_start: the segments' packets behind one file header, and nothing else */
-	struct compress *compress; /* to be set before deliver_start; NULL: members are stored as they are */
-	struct segment *next;	   /* taken, and being compressed */
-	struct segment compressed; /* what a compressed member in the outbox was; its memory has been given back */
-	struct segment *sending;   /* the segment in the outbox, or NULL when it is something else */
-	bool finishing;		   /* set by deliver_finish */
+	struct compress *compress;	/* to be set before deliver_start; NULL: members are stored as they are */
+	struct context *context;	/* to be set before deliver_start; NULL: there is none */
+	struct context_member *telling; /* the member of it in the outbox, or NULL */
+	struct segment *next;		/* taken, and being compressed */
+	struct segment compressed;	/* what a compressed member in the outbox was; its memory has been given back */
+	struct segment *sending;	/* the segment in the outbox, or NULL when it is something else */
+	bool finishing;			/* set by deliver_finish */
 	enum cause cause;
 	const char *detail;
 	bool part_sent; /* the latest member is a part of the manifest */
@@ -54,10 +57,13 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 /* Send as much as the reader takes now. now is boot time. */
 enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err);
 
-/* No more segments will be sealed: manifest and trailer are to follow the last. */
+/*
+ * No more segments will be sealed: the context at the end, which is read now, manifest and trailer are to follow the
+ * last.
+ */
 void deliver_finish(struct delivery *delivery, enum cause cause, const char *detail);
 
-/* Give up the segments whose header has not left: their series count the packets. */
+/* Give up the segments, and the members of the context, whose header has not left: the series count the packets. */
 void deliver_drop(struct delivery *delivery);
 
 /*

@@ -95,7 +95,7 @@ static bool is_ours(const char *name)
 /* The directory is that of the first file that looks like one of ours: NAME, or capture/30s. */
 static const char *below_directory(struct join *join, const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = naming_begin(path);
 	size_t length = (size_t)(name - path);
 
 	if (!join->directory_known && strncmp(path, join->members.top, strlen(join->members.top)) == 0 &&
@@ -235,6 +235,8 @@ static int take_data(struct join *join, struct err *err)
 		if (join->member.request)
 			take_text(join, data, size);
 		return 0;
+	case NAMING_CONTEXT:
+		return 0;
 	case NAMING_MANIFEST:
 		take_text(join, data, size);
 		return 0;
@@ -275,6 +277,8 @@ static void end_member(struct join *join, bool cut)
 		verify_manifest(join->verify, member->number, join->text, member->text_size);
 	else if (member->request && !cut)
 		verify_request(join->verify, join->text, member->text_size);
+	else if (member->kind == NAMING_CONTEXT && !cut)
+		verify_context(join->verify, member->name, join->members.size);
 	/* The archive does not end before its manifest: until then zeros are a hole. */
 	join->members.more_to_come = !verify_has_manifest(join->verify);
 	if (cut)

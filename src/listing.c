@@ -8,7 +8,7 @@
 #define ALIGNMENT _Alignof(max_align_t)
 
 struct listing {
-	json_t *root, *files, *interfaces;
+	json_t *root, *files, *interfaces, *context;
 };
 
 /*
@@ -52,6 +52,7 @@ static struct listing *parse(const char *text, size_t size)
 	opened.root = json_loadb(text, size, 0, NULL);
 	opened.files = json_object_get(opened.root, "files");
 	opened.interfaces = json_object_get(opened.root, "interfaces");
+	opened.context = json_object_get(opened.root, "context");
 	return opened.root ? &opened : NULL;
 }
 
@@ -142,6 +143,12 @@ size_t listing_accounts(const struct listing *listing)
 	return json_array_size(listing->interfaces);
 }
 
+/* Older versions write none. */
+size_t listing_contexts(const struct listing *listing)
+{
+	return json_array_size(listing->context);
+}
+
 bool listing_file(const struct listing *listing, size_t i, struct listing_file *file)
 {
 	const json_t *object = json_array_get(listing->files, i);
@@ -165,6 +172,15 @@ bool listing_account(const struct listing *listing, size_t i, struct listing_acc
 	       number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
 	       number(object, "link_type_number", &account->link_type) &&
 	       number(object, "snapshot_length", &account->snapshot_length);
+}
+
+bool listing_context(const struct listing *listing, size_t i, struct listing_context *context)
+{
+	const json_t *object = json_array_get(listing->context, i);
+
+	context->left_out = json_object_get(object, "left_out") != NULL;
+	return string(object, "name", &context->name) &&
+	       (context->left_out || number(object, "stored_bytes", &context->stored_bytes));
 }
 
 bool listing_summary(const struct listing *listing, struct listing_summary *summary)

@@ -29,6 +29,12 @@ struct listing_account {
 	uint64_t link_type, snapshot_length;
 };
 
+struct listing_context {
+	const char *name;
+	bool left_out;
+	uint64_t stored_bytes;
+};
+
 struct listing_summary {
 	uint64_t files, packets, bytes, parts;
 	const char *cause, *detail;
@@ -55,10 +61,12 @@ uint64_t listing_part(const struct listing *listing);
 
 size_t listing_files(const struct listing *listing);
 size_t listing_accounts(const struct listing *listing);
+size_t listing_contexts(const struct listing *listing);
 
 /* False when a field is missing or of another type. */
 bool listing_file(const struct listing *listing, size_t i, struct listing_file *file);
 bool listing_account(const struct listing *listing, size_t i, struct listing_account *account);
+bool listing_context(const struct listing *listing, size_t i, struct listing_context *context);
 bool listing_summary(const struct listing *listing, struct listing_summary *summary);
 void listing_request(const struct listing *listing, struct listing_request *request);
 

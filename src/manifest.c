@@ -252,10 +252,11 @@ static json_t *json_limits(const struct options *options)
 
 static json_t *json_memory(const struct manifest_setup *setup)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)captures_sum(setup->captures).ring,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)captures_sum(setup->captures).ring,
 			 "pool_bytes", (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size,
 			 "segment_bytes", (json_int_t)setup->pool->segment_size, "compressor_bytes",
-			 (json_int_t)setup->options->compressor, "manifest_bytes", (json_int_t)manifest_memory());
+			 (json_int_t)setup->options->compressor, "manifest_bytes", (json_int_t)manifest_memory(),
+			 "context_bytes", setup->context ? (json_int_t)CONTEXT_MEMORY : 0);
 }
 
 static json_t *json_interface(const struct manifest_setup *setup, const struct interface *interface)
@@ -365,7 +366,7 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 
 	root = json_pack(
 		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:b}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
 		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
@@ -378,7 +379,8 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 		"promiscuous", options->promiscuous, "filter_in_user_space",
 		filtered_in_user_space(manifest->setup.captures), "segment_seconds",
 		json_duration(options->segment_time), "compression", json_compression(options), "limits",
-		json_limits(options), "memory", json_memory(&manifest->setup));
+		json_limits(options), "memory", json_memory(&manifest->setup), "context",
+		manifest->setup.context != NULL);
 	manifest->used = 0;
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
@@ -399,13 +401,47 @@ static json_t *json_file(const struct file *file)
 			 json_time(file->first), "last", json_time(file->last), "dropped", (json_int_t)file->dropped);
 }
 
-/* head, whose closing brace is replaced by the table of files, a line each. */
-static int append_with_files(struct manifest *manifest, json_t *head, struct err *err)
+static json_t *json_context(const struct context *context, enum context_moment moment, size_t source)
+{
+	const struct context_member *member = &context->members[moment][source];
+	char name[CONTEXT_NAME_SIZE];
+
+	context_name(context, moment, source, name);
+	if (!member->sent)
+		return json_pack("{s:s, s:s}", "name", name, "left_out", member->left_out ? member->left_out : "");
+	return json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", name, "bytes", (json_int_t)member->size, "stored_bytes",
+			 (json_int_t)member->size, "time", json_time(member->time), "cut", member->cut);
+}
+
+/* Whether a member of the context was sent, and of each that was not, why. */
+static int append_context(struct manifest *manifest, struct err *err)
+{
+	const struct context *context = manifest->setup.context;
+	size_t count = context ? context->count : 0;
+
+	append_text(manifest, ",\n  \"context\": [");
+	for (size_t i = 0; i < CONTEXT_MOMENTS * count; i++) {
+		append_text(manifest, i ? ",\n    " : "\n    ");
+		if (append_json(manifest, json_context(context, i / count, i % count), JSON_COMPACT, err) < 0)
+			return -1;
+	}
+	append_text(manifest, count ? "\n  ]" : "]");
+	return 0;
+}
+
+/* An object to which more is to be appended: its closing brace is taken away. */
+static int append_head(struct manifest *manifest, json_t *head, struct err *err)
 {
 	manifest->used = 0;
 	if (append_json(manifest, head, JSON_INDENT(2), err) < 0)
 		return -1;
 	manifest->used -= strlen("\n}");
+	return 0;
+}
+
+/* The table of files, a line each, and the closing brace. */
+static int append_files(struct manifest *manifest, struct err *err)
+{
 	append_text(manifest, ",\n  \"files\": [");
 	for (unsigned i = 0; i < manifest->count; i++) {
 		append_text(manifest, i ? ",\n    " : "\n    ");
@@ -423,10 +459,10 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 {
 	manifest->parts++;
 	snprintf(name, MANIFEST_NAME_SIZE, "manifest_%05u.json", manifest->parts);
-	if (append_with_files(
-		    manifest,
-		    json_pack("{s:i, s:i}", "tarcap_manifest", MANIFEST_VERSION, "part", (int)manifest->parts),
-		    err) < 0)
+	if (append_head(manifest,
+			json_pack("{s:i, s:i}", "tarcap_manifest", MANIFEST_VERSION, "part", (int)manifest->parts),
+			err) < 0 ||
+	    append_files(manifest, err) < 0)
 		return -1;
 	manifest->count = 0;
 	*text = manifest->text;
@@ -478,7 +514,8 @@ int manifest_text(struct manifest *manifest, enum cause cause, const char *detai
 		"totals", "files", (json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
 		(json_int_t)manifest->bytes, "parts", (int)manifest->parts);
 
-	if (append_with_files(manifest, head, err) < 0)
+	if (append_head(manifest, head, err) < 0 || append_context(manifest, err) < 0 ||
+	    append_files(manifest, err) < 0)
 		return -1;
 	*text = manifest->text;
 	*size = manifest->used;

@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "captures.h"
+#include "context.h"
 #include "err.h"
 #include "options.h"
 #include "pool.h"
@@ -21,6 +22,7 @@ struct manifest_setup {
 	const struct options *options;
 	const struct captures *captures;
 	const struct pool *pool;
+	const struct context *context; /* NULL: there is none */
 };
 
 struct manifest;

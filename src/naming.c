@@ -51,6 +51,34 @@ static bool is_part(const char *name, uint64_t *number)
 	return *number > 0;
 }
 
+/* Of the name of a member of the context, how many bytes are its directory; else 0. */
+static size_t context_directory(const char *name)
+{
+	static const char *const directories[] = {"context/start/", "context/end/"};
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		if (strncmp(name, directories[i], strlen(directories[i])) == 0)
+			return strlen(directories[i]);
+	}
+	return 0;
+}
+
+static bool is_context(const char *name)
+{
+	size_t directory = context_directory(name);
+
+	return directory > 0 && name[directory] && !strchr(name + directory, '/');
+}
+
+const char *naming_begin(const char *path)
+{
+	const char *name = path, *slash;
+
+	while (!is_context(name) && (slash = strchr(name, '/')))
+		name = slash + 1;
+	return name;
+}
+
 enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *number)
 {
 	size_t length = strlen(name);
@@ -59,5 +87,7 @@ enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *numbe
 	if (naming_series(name, number) > 0)
 		return NAMING_PACKETS;
 	*number = 0;
+	if (is_context(name))
+		return NAMING_CONTEXT;
 	return strcmp(name, "manifest.json") == 0 || is_part(name, number) ? NAMING_MANIFEST : NAMING_OTHER;
 }

@@ -10,10 +10,14 @@ enum naming_kind {
 	NAMING_OTHER,
 	NAMING_PACKETS,	 /* "eth0_00001_20261122084500.pcap", or with ".zst" behind it */
 	NAMING_MANIFEST, /* "manifest.json", or a part of it, "manifest_00001.json" */
+	NAMING_CONTEXT,	 /* "context/start/hosts" */
 };
 
 /* compressed: it ends in .zst. number: a manifest part's; 0 for manifest.json. */
 enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *number);
+
+/* Where in a path the name begins that may be one of an archive's members: behind the last slash, or at "context/". */
+const char *naming_begin(const char *path);
 
 /* The series ("eth0") of a file of packets, as the length of its name, and the file's number in it; else 0. */
 size_t naming_series(const char *name, uint64_t *number);

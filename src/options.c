@@ -111,6 +111,8 @@ static const struct flag flags[] = {
 	 .help = "directory in the archive (default: the host's name)"},
 	{0, "reason", KIND_TEXT, "TEXT", AT(reason),
 	 .help = "why; recorded in the archive"},
+	{0, "no-context", KIND_SET, NULL, AT(no_context),
+	 .help = "leave out the network's state at start and end (context/)"},
 	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
 	 .help = "leave out what may carry the archive away (auto: in a host's network)"},
 	{0, "wait-reader", KIND_SET, NULL, AT(wait_reader),

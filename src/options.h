@@ -62,6 +62,7 @@ struct options {
 	uint64_t exclude_stream; /* enum exclude_stream */
 	uint64_t precision;	 /* enum precision */
 	struct lowered lowered;
+	bool no_context;
 	bool headers; /* keep only these of each packet */
 	bool promiscuous;
 	bool wait_reader;

@@ -132,20 +132,23 @@ static void format_interfaces(const struct captures *captures, char *text, size_
 	}
 }
 
-/* What user space takes: the pool, and what compresses beside it. */
-static void format_memory(const struct options *options, const struct pool *pool, char *text, size_t size)
+/* What user space takes: the pool, and what is beside it. */
+static void format_memory(const struct options *options, const struct pool *pool, const struct context *context,
+			  char *text, size_t size)
 {
-	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
+	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE], kept[NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
 	number_format(NUMBER_SIZE, options->compressor, compressor);
-	snprintf(text, size, "pool %s%s%s", packets, options->compressor ? ", compressor " : "",
-		 options->compressor ? compressor : "");
+	number_format(NUMBER_SIZE, CONTEXT_MEMORY, kept);
+	snprintf(text, size, "pool %s%s%s%s%s", packets, options->compressor ? ", compressor " : "",
+		 options->compressor ? compressor : "", context ? ", context " : "", context ? kept : "");
 }
 
-void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool)
+void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool,
+		  const struct context *context)
 {
-	char limits[160], interfaces[400], ring[NUMBER_TEXT_SIZE], memory[2 * NUMBER_TEXT_SIZE + 32];
+	char limits[160], interfaces[400], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
 	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
@@ -155,7 +158,7 @@ void report_ready(const struct captures *captures, const struct options *options
 	format_limits(options, limits, sizeof(limits));
 	format_interfaces(captures, interfaces, sizeof(interfaces));
 	number_format(NUMBER_SIZE, captures_sum(captures).ring, ring);
-	format_memory(options, pool, memory, sizeof(memory));
+	format_memory(options, pool, context, memory, sizeof(memory));
 	if (first->fd < 0)
 		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
 		    memory, lowered);

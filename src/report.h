@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "captures.h"
+#include "context.h"
 #include "options.h"
 #include "pool.h"
 #include "sandbox.h"
@@ -20,8 +21,10 @@ void report_sandbox(const struct sandbox *sandbox, const struct options *options
 /* What was opened differs from what was asked for. */
 void report_warnings(const struct captures *captures, const struct options *options);
 
-/* The readiness line: what is captured, when it ends by itself, and the memory there is. */
-void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool);
+/* The readiness line: what is captured, when it ends by itself, and the memory there is. context is NULL without one.
+ */
+void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool,
+		  const struct context *context);
 
 /* A line of progress; elapsed in ns, packets and bytes captured. */
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped);

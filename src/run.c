@@ -379,7 +379,7 @@ static void by_signal(struct run *run, int signo)
 static void say_ready(struct run *run)
 {
 	run->reader.ready_at = run->now;
-	report_ready(run->captures, run->options, run->segments->pool);
+	report_ready(run->captures, run->options, run->segments->pool, run->delivery->context);
 }
 
 static void look_at_stdin(struct run *run)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "context_match.h"
 #include "listing.h"
 #include "manifest.h"
 
@@ -19,6 +20,7 @@ struct verify {
 	struct findings findings;
 	struct verify_told told;
 	struct match *match;
+	struct context_match context;
 	uint64_t listed, listed_packets, listed_bytes;
 	struct listing_summary summary;	       /* its texts are in told */
 	bool summary_read, unread;	       /* unread: some text could not be */
@@ -75,6 +77,11 @@ uint64_t verify_begin(struct verify *verify, const char *name)
 void verify_end(struct verify *verify, const struct match_file *file)
 {
 	match_end(verify->match, file);
+}
+
+void verify_context(struct verify *verify, const char *name, uint64_t size)
+{
+	context_match_came(&verify->context, &verify->findings, name, size);
 }
 
 /* --- the manifest --- */
@@ -188,11 +195,24 @@ static void take_account(struct verify *verify, const struct listing_account *ac
 	tell_losses(&verify->told, account);
 }
 
+static bool take_context(struct verify *verify, const struct listing *listing)
+{
+	struct listing_context context;
+
+	for (size_t i = 0; i < listing_contexts(listing); i++) {
+		if (!listing_context(listing, i, &context))
+			return false;
+		if (!context.left_out)
+			context_match_listed(&verify->context, &verify->findings, context.name, context.stored_bytes);
+	}
+	return true;
+}
+
 static bool take_summary(struct verify *verify, const struct listing *listing)
 {
 	struct listing_account account;
 
-	if (!listing_summary(listing, &verify->summary))
+	if (!listing_summary(listing, &verify->summary) || !take_context(verify, listing))
 		return false;
 	for (size_t i = 0; i < listing_accounts(listing); i++) {
 		if (!listing_account(listing, i, &account))
@@ -314,6 +334,7 @@ void verify_finish(struct verify *verify)
 	bool all_read = check_parts(verify);
 
 	match_finish(verify->match, all_read);
+	context_match_finish(&verify->context, &verify->findings, all_read);
 	if (all_read)
 		check_totals(verify);
 }

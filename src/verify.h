@@ -50,6 +50,9 @@ void verify_close(struct verify *verify);
 uint64_t verify_begin(struct verify *verify, const char *name);
 void verify_end(struct verify *verify, const struct match_file *file);
 
+/* A member of the context has come, to its last byte. */
+void verify_context(struct verify *verify, const char *name, uint64_t size);
+
 /*
  * A manifest: number 0 is manifest.json, others are parts. A size above LISTING_TEXT_MAX is refused; then text is not
  * looked at.

@@ -1,0 +1,68 @@
+#include "context_match.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Its place, which may be new; -1 when there are too many. */
+static int find(struct context_match *match, struct findings *findings, const char *name)
+{
+	size_t i = 0;
+
+	while (i < match->count && strncmp(match->members[i].name, name, sizeof(match->members[i].name) - 1) != 0)
+		i++;
+	if (i == CONTEXT_MATCH_MEMBERS) {
+		findings_note(findings, FINDING_OVERFLOW, "there are too many members of the context to verify");
+		return -1;
+	}
+	if (i == match->count) {
+		snprintf(match->members[i].name, sizeof(match->members[i].name), "%s", name);
+		match->count++;
+	}
+	return (int)i;
+}
+
+static void compare(struct findings *findings, const char *name, uint64_t came, uint64_t listed)
+{
+	if (came != listed)
+		findings_note(findings, FINDING_DIFFERENT, "%s has %" PRIu64 " bytes where %" PRIu64 " are listed",
+			      name, came, listed);
+}
+
+void context_match_came(struct context_match *match, struct findings *findings, const char *name, uint64_t size)
+{
+	int i = find(match, findings, name);
+
+	if (i < 0)
+		return;
+	if (match->members[i].came)
+		findings_note(findings, FINDING_TWICE, "%s came twice", name);
+	else if (match->members[i].listed)
+		compare(findings, name, size, match->members[i].size);
+	match->members[i].came = true;
+	match->members[i].size = size;
+}
+
+void context_match_listed(struct context_match *match, struct findings *findings, const char *name, uint64_t size)
+{
+	int i = find(match, findings, name);
+
+	if (i < 0)
+		return;
+	if (match->members[i].listed)
+		findings_note(findings, FINDING_DIFFERENT, "%s is listed twice", name);
+	else if (match->members[i].came)
+		compare(findings, name, match->members[i].size, size);
+	match->members[i].listed = true;
+	match->members[i].size = size;
+}
+
+void context_match_finish(const struct context_match *match, struct findings *findings, bool all_read)
+{
+	for (size_t i = 0; i < match->count; i++) {
+		if (!match->members[i].came)
+			findings_note(findings, FINDING_MISSING, "%s is missing", match->members[i].name);
+		else if (!match->members[i].listed && all_read)
+			findings_note(findings, FINDING_UNLISTED, "%s is not in the manifest", match->members[i].name);
+	}
+}

@@ -1,0 +1,30 @@
+/* A network namespace's interfaces, routes and neighbours as JSON, in the words of ip(8) with -json. */
+#ifndef TARCAP_NETSTATE_H
+#define TARCAP_NETSTATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NETSTATE_ADDRESSES 512 /* of all interfaces together */
+
+/* What is being filled. text and size (1024 bytes at least) are the caller's. */
+struct netstate_text {
+	char *text;
+	size_t size, used;
+	bool cut;     /* not everything fitted; the text is JSON all the same, and says so */
+	bool changed; /* the list changed while it was read; the text says so */
+	int errnum;   /* why it failed, or 0 */
+};
+
+/*
+ * {"time": ..., NAME: [an entry a line], "cut": false, "changed": false} of the namespace that fd, of rtnetlink_open(),
+ * belongs to. time is now, ns since the epoch. On failure errnum is set, and what is in text is nothing.
+ */
+typedef void netstate_write(struct netstate_text *text, int fd, uint64_t time);
+
+netstate_write netstate_interfaces; /* with addresses and counters, as 'ip -json -statistics address' */
+netstate_write netstate_routes;	    /* both families, all tables but the local one, as 'ip -json route' */
+netstate_write netstate_neighbours; /* both families, as 'ip -json neighbour' */
+
+#endif
