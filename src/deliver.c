@@ -301,13 +301,13 @@ static uint64_t room_of(uint64_t size)
 	return TAR_BLOCK + (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 }
 
-/* The context at the end, which lies behind the files: all of it, to be left out. */
-static uint64_t give_up_context(struct delivery *delivery)
+/* The last members of the context at a moment. */
+static uint64_t give_up_context(struct delivery *delivery, enum context_moment moment, uint64_t room)
 {
 	uint64_t given = 0;
 
-	for (size_t i = 0; delivery->context && i < delivery->context->count; i++) {
-		struct context_member *member = &delivery->context->members[CONTEXT_END][i];
+	for (size_t i = delivery->context ? delivery->context->count : 0; i-- > 0 && given < room;) {
+		struct context_member *member = &delivery->context->members[moment][i];
 
 		given += member->sent ? room_of(member->size) : 0;
 		member->sent = false;
@@ -318,13 +318,15 @@ static uint64_t give_up_context(struct delivery *delivery)
 /* The last members of the archive, to make room for so many bytes of the manifest. */
 static bool give_up_members(struct delivery *delivery, uint64_t room)
 {
-	uint64_t given = give_up_context(delivery), packets, stored;
+	uint64_t given = give_up_context(delivery, CONTEXT_END, room), packets, stored;
 
 	while (given < room && manifest_cut_last(delivery->manifest, &packets, &stored)) {
 		given += room_of(stored);
 		delivery->files--;
 		delivery->packets -= packets;
 	}
+	if (given < room && delivery->files == 0)
+		given += give_up_context(delivery, CONTEXT_START, room - given);
 	delivery->whole -= given;
 	return given > 0;
 }

@@ -181,8 +181,10 @@ def readers():
 def start():
     """From exec to the line that says listening: time, and system calls."""
     from counts import calls_until_ready
-    names = ["tarcap", "tarcap without -i", "tcpdump", "dumpcap"]
-    commands = {**TOOLS, "tarcap without -i": [item for item in TOOLS["tarcap"] if item not in ("-i", "tc0")]}
+    names = ["tarcap", "tarcap without -i", "tarcap with context", "tcpdump", "dumpcap"]
+    alone = [*TOOLS["tarcap"], "--no-context"]
+    commands = {**TOOLS, "tarcap": alone, "tarcap with context": TOOLS["tarcap"],
+                "tarcap without -i": [item for item in alone if item not in ("-i", "tc0")]}
     wire = Wire()
 
     def run(name):

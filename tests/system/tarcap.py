@@ -480,6 +480,10 @@ class Archive:
             assert entry["packets"] == len(file.records) > 0
             assert (entry["bytes"], entry["stored_bytes"]) == (len(file.data), file.stored)
             assert (entry["first"], entry["last"]) == (rfc3339(min(times)), rfc3339(max(times)))
+        context = {entry["name"]: entry["stored_bytes"] for entry in self.manifest["context"]
+                   if not entry.get("left_out")}
+        came = {name.partition("/")[2]: len(text) for name, text in self.members}
+        assert context == {name: size for name, size in came.items() if name.startswith("context/")}
         totals = self.manifest["totals"]
         written = sum(account["written"] for account in self.accounts().values())
         assert totals["packets"] == written == len(self.records)

@@ -188,7 +188,7 @@ def test_memory_of_ring_and_pool(wire, ceiling):
                 assert memory["ring_bytes"] >= 0.8 * ring * 1024, (arguments, memory)
             if pool:
                 assert memory["pool_bytes"] >= 0.8 * size(pool), (arguments, memory)
-            said = re.search(r"ring (\w+), pool (\w+)( \(TARCAP_MAX_MEMORY\))?$", line)
+            said = re.search(r"ring (\w+), pool (\w+), context 1M( \(TARCAP_MAX_MEMORY\))?$", line)
             assert (size(said[1]), size(said[2])) == (memory["ring_bytes"], memory["pool_bytes"])
             default = (ring * 1024 if ring else 32 * MIB) + (size(pool) if pool else 16 * MIB)
             assert bool(said[3]) == (default > limit), (arguments, line)

@@ -217,7 +217,7 @@ def accounted(archive, sent, *causes):
 def test_live(wire):
     capture = Capture(wire, *ZSTD)
     [line] = [line for line in capture.err if "listening on" in line]
-    assert line.endswith("ring 32M, pool 16M, compressor 5M")
+    assert line.endswith("ring 32M, pool 16M, compressor 5M, context 1M")
     Traffic(wire, 20_000, 40_000).wait()
     archive = accounted(capture.end().whole(), 20_000, "dropped_by_kernel")
     assert all(kinds(archive)) and len(archive.data) < sum(len(file.data) for file in archive.files) / 2
@@ -325,7 +325,7 @@ def test_ceiling_on_memory_holds_for_all_of_it(wire, ceiling):
         [line] = [line for line in capture.err if "listening on" in line]
         memory = capture.end().whole().manifest["memory"]
         total = memory["ring_bytes"] + memory["pool_bytes"] + memory["compressor_bytes"]
-        said = re.search(r"ring (\w+), pool (\w+), compressor (\w+)( \(TARCAP_MAX_MEMORY\))?$", line)
+        said = re.search(r"ring (\w+), pool (\w+), compressor (\w+), context 1M( \(TARCAP_MAX_MEMORY\))?$", line)
         assert sum(size(said[n]) for n in (1, 2, 3)) == total <= limit, (arguments, memory)
         assert memory["compressor_bytes"] == memory["segment_bytes"] + MIB
         if not (ring and pool) and said[4]:

@@ -321,7 +321,8 @@ def test_cp_compresses_as_the_hold_says(wire):
     wire.send([frame(n, 200) for n in range(50)])
     archive = process.result().whole()
     assert [record.data for record in archive.records] == [frame(n, 200) for n in range(50)]
-    assert archive.names[1].startswith("capture/tc0_00001_") and archive.names[1].endswith(".pcap.zst")
+    [file] = archive.files
+    assert file.name.startswith("capture/tc0_00001_") and file.name.endswith(".pcap.zst")
 
 
 def test_cp_with_a_filter_behind_dashes(wire):

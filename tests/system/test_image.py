@@ -1,5 +1,6 @@
 """The real image under a real Docker engine: beside another container, and on its own."""
 
+import json
 import os
 import re
 import signal
@@ -185,6 +186,29 @@ def test_beside_another_container(containers, tmp_path):
     assert archive.names[0] == f"{host}/capture.json"
 
 
+def test_context_of_another_container(containers, tmp_path):
+    """Its network, its resolver, its hosts; nothing of its environment."""
+    web = containers.name()
+    docker("run", "-d", "--name", web, "--dns", "192.0.2.53", "--add-host", "db.example:192.0.2.7",
+           "--env", "SECRET=m4rker", "tarcap-web")
+    wait_until(lambda: "serving" in docker("logs", web).stdout, 10, "a web server")
+    containers.capture(tmp_path, "--duration", "1s", network=f"container:{web}", options=(), stdin=subprocess.DEVNULL)
+    archive = containers.captures[-1].wait()
+    members = {name.partition("/")[2]: text for name, text in archive.members}
+    [theirs] = json.loads(docker("inspect", web).stdout)
+    for moment in "start", "end":
+        for name, path in ("resolv.conf", theirs["ResolvConfPath"]), ("hosts", theirs["HostsPath"]):
+            assert members[f"context/{moment}/{name}"] == Path(path).read_bytes(), name
+        addresses = [entry["local"] for interface in json.loads(members[f"context/{moment}/interfaces.json"])["interfaces"]
+                     for entry in interface["addr_info"] if interface["ifname"] == "eth0"]
+        assert addresses == [theirs["NetworkSettings"]["IPAddress"]]
+        assert ":0050 00000000" in (members[f"context/{moment}/proc-net-tcp"] +
+                                    members[f"context/{moment}/proc-net-tcp6"]).decode()
+    assert b"192.0.2.53" in members["context/start/resolv.conf"] and b"db.example" in members["context/start/hosts"]
+    assert not [entry for entry in archive.manifest["context"] if "left_out" in entry]
+    assert b"m4rker" not in archive.data
+
+
 def test_filter_by_service_name(containers, tmp_path):
     """The names in the image's /etc/services work in a filter."""
     web, address = containers.web()
@@ -224,7 +248,8 @@ def test_on_its_own_it_ends_by_the_clock(containers, tmp_path, network):
     assert 1.5 < capture.ended - capture.listening < 4
     assert archive.cause == "duration"
     if network == "none":  # no traffic at all
-        assert [name.partition("/")[2] for name in archive.names] == ["capture.json", "manifest.json"]
+        names = [name.partition("/")[2] for name in archive.names]
+        assert [name for name in names if not name.startswith("context/")] == ["capture.json", "manifest.json"]
 
 
 @pytest.mark.parametrize("way, signal_name", [

@@ -515,7 +515,7 @@ def test_another_file_header_is_left_out(small, header):
 
 def test_other_members_are_passed_over(small):
     members = taken_apart(small)
-    data = (member("web/", b"", type=tarfile.DIRTYPE) + member("web/context/start/x.pcap", b"no packets") +
+    data = (member("web/", b"", type=tarfile.DIRTYPE) + member("web/deeper/start/x.pcap", b"no packets") +
             member("web/notes.txt", bytes(3000)) + member("else/eth0_00001_20270115080000.pcap", b"others") +
             member("web/link", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd") + small)
     assert numbers(whole(data)) == list(range(20))

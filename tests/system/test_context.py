@@ -1,0 +1,497 @@
+"""The context: the network namespace at start and end, beside the packets, against what ip(8) and /proc say of it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tarcap import (TARCAP, Archive, Capture, Wire, in_namespace, number_of, numbered, pcap_file, frame, run, sh,
+                    tar_members, wait_until)
+
+JSON = ("interfaces.json", "routes.json", "neighbours.json")
+SOCKETS = ("proc-net-tcp", "proc-net-tcp6", "proc-net-udp", "proc-net-udp6")
+COUNTERS = ("proc-net-snmp", "proc-net-snmp6", "proc-net-netstat", "proc-net-sockstat", "proc-net-sockstat6")
+ALL = {*JSON, *SOCKETS, *COUNTERS, "resolv.conf", "hosts"}
+LIMIT = 65536
+
+
+@pytest.fixture
+def home():
+    """A wire with both families, addresses on it, routes and a neighbour."""
+    wire = Wire(ipv6=True)
+    wire.addresses()
+    wire.ip(wire.b, "address", "add", "fd00:9::2/64", "dev", "tc0", "nodad")
+    wire.ip(wire.b, "address", "add", "10.77.0.1", "peer", "10.77.0.2/32", "dev", "tc0")
+    wire.ip(wire.b, "route", "add", "default", "via", "10.9.0.1", "metric", "77")
+    wire.ip(wire.b, "route", "add", "10.50.0.0/16", "nexthop", "via", "10.9.0.1", "dev", "tc0", "weight", "3",
+            "nexthop", "via", "10.9.0.7", "dev", "tc0")
+    wire.ip(wire.b, "route", "add", "blackhole", "10.51.0.0/16", "proto", "static")
+    wire.ip(wire.b, "route", "add", "10.52.0.0/16", "dev", "tc0", "src", "10.9.0.2", "table", "100")
+    wire.ip(wire.b, "-6", "route", "add", "fd00:99::/32", "via", "fd00:9::1", "dev", "tc0")
+    wire.ip(wire.b, "neigh", "replace", "fd00:9::1", "lladdr", "02:00:00:00:00:01", "router", "dev", "tc0")
+    yield wire
+    wire.close()
+
+
+class Context:
+    """What an archive has of it: {name: text} of a moment, and each JSON member's list."""
+
+    def __init__(self, archive, moment):
+        front = f"/context/{moment}/"
+        self.texts = {name.partition(front)[2]: text for name, text in archive.members if front in name}
+
+    def text(self, name):
+        return self.texts[name].decode()
+
+    def json(self, name):
+        return json.loads(self.texts[name])
+
+    def list(self, name):
+        return self.json(name)[name.partition(".")[0]]
+
+    def interface(self, name):
+        [found] = [entry for entry in self.list("interfaces.json") if entry["ifname"] == name]
+        return found
+
+
+def both(archive):
+    return Context(archive, "start"), Context(archive, "end")
+
+
+def ip_json(wire, *arguments):
+    return json.loads(wire.ip(wire.b, "-json", *arguments).stdout)
+
+
+def proc(wire, name):
+    return wire.within(wire.b, "cat", f"/proc/net/{name}").stdout
+
+
+def capture(wire, *arguments, count=3, **more):
+    capturing = Capture(wire, *arguments, **more)
+    wire.send(numbered(count))
+    return capturing.end().whole()
+
+
+def picked(entries, keys):
+    return sorted(({key: entry[key] for key in keys if key in entry} for entry in entries), key=json.dumps)
+
+
+# --- what it says -----------------------------------------------------------------------------------------------
+
+def test_members(home):
+    archive = capture(home)
+    names = [name.partition("/")[2] for name in archive.names]
+    start = [name for name in names if name.startswith("context/start/")]
+    end = [name for name in names if name.startswith("context/end/")]
+    files = [file.name.partition("/")[2] for file in archive.files]
+    assert names == ["capture.json", *start, *files, *end, "manifest.json"] and files
+    assert {name.rpartition("/")[2] for name in start} == {name.rpartition("/")[2] for name in end} == ALL
+    assert archive.capture["context"] is True and archive.capture["memory"]["context_bytes"] == 1 << 20
+    listed = {entry["name"]: entry for entry in archive.manifest["context"]}
+    assert list(listed) == start + end
+    times = [listed[name]["time"] for name in start + end]
+    assert times == sorted(times)
+    assert archive.manifest["started"] < times[0] < archive.manifest["files"][0]["first"]
+    assert archive.manifest["files"][-1]["last"] < listed[end[0]]["time"] < archive.manifest["ended"]
+
+
+def test_interfaces(home):
+    start, end = both(capture(home, count=50))
+    theirs = {entry["ifname"]: entry for entry in ip_json(home, "-statistics", "-details", "address")}
+    assert {entry["ifname"] for entry in end.list("interfaces.json")} == set(theirs)
+    for name, their in theirs.items():
+        ours = end.interface(name)
+        keys = ("ifindex", "flags", "mtu", "qdisc", "operstate", "txqlen", "link_type", "address", "link_index")
+        assert {key: ours.get(key) for key in keys} == {key: their.get(key) for key in keys}
+        assert ours.get("kind") == their.get("linkinfo", {}).get("info_kind")
+        keys = ("family", "local", "address", "prefixlen", "scope")
+        assert picked(ours["addr_info"], keys) == picked(their["addr_info"], keys)
+        for way in "rx", "tx":
+            assert ours["stats64"][way] == {key: their["stats64"][way][key] for key in ours["stats64"][way]}
+    grown = end.interface("tc0")["stats64"]["rx"]["packets"] - start.interface("tc0")["stats64"]["rx"]["packets"]
+    assert grown >= 50
+    assert end.json("interfaces.json")["cut"] is False and end.json("interfaces.json")["changed"] is False
+
+
+def test_routes(home):
+    start, _ = both(capture(home))
+    theirs = [dict(entry, table={"main": 254}.get(entry.get("table", "main")) or int(entry["table"]), family=family)
+              for family, flag in (("inet", "-4"), ("inet6", "-6"))
+              for entry in ip_json(home, flag, "-details", "route", "show", "table", "all")
+              if entry.get("table") != "local"]
+    ours = start.list("routes.json")
+    keys = ("family", "type", "dst", "gateway", "dev", "table", "protocol", "prefsrc", "metric", "flags")
+    assert picked(ours, keys) == picked(theirs, keys) and len(ours) >= 9
+    [multipath] = [entry for entry in ours if "nexthops" in entry]
+    [their] = [entry for entry in theirs if "nexthops" in entry]
+    keys = ("gateway", "dev", "weight", "flags")
+    assert picked(multipath["nexthops"], keys) == picked(their["nexthops"], keys)
+    assert [hop["weight"] for hop in multipath["nexthops"]] == [3, 1]
+    [default] = [entry for entry in ours if entry["dst"] == "default" and entry["family"] == "inet"]
+    assert (default["gateway"], default["metric"], default["scope"]) == ("10.9.0.1", 77, "global")
+
+
+def test_neighbours(home):
+    start, _ = both(capture(home))
+    keys = ("dst", "dev", "lladdr", "state")
+    ours = start.list("neighbours.json")
+    assert picked(ours, keys) == picked(ip_json(home, "neigh"), keys)
+    [router] = [entry for entry in ours if entry["dst"] == "fd00:9::1"]
+    assert router["router"] is True and router["family"] == "inet6" and router["state"] == ["PERMANENT"]
+
+
+def rows(text):
+    """Of /proc/net/tcp: {(local, remote): (state, sent, received)}."""
+    found = {}
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        sent, received = fields[4].split(":")
+        found[fields[1], fields[2]] = (fields[3], int(sent, 16), int(received, 16))
+    return found
+
+
+def hexadecimal(address):
+    host, port = address[:2]
+    return f"{socket.inet_aton(host)[::-1].hex().upper()}:{port:04X}"
+
+
+class Sockets:
+    """A listening socket in the wire's namespace, and connections on which bytes wait to be read."""
+
+    def __init__(self, wire):
+        self.wire, self.open = wire, []
+        self.listening = in_namespace(wire.b, lambda: socket.create_server(("127.0.0.1", 0)))
+        self.datagrams = in_namespace(wire.b, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.datagrams.bind(("127.0.0.1", 0))
+
+    def connect(self, waiting):
+        client = in_namespace(self.wire.b, lambda: socket.create_connection(self.listening.getsockname()))
+        server, _ = self.listening.accept()
+        client.send(bytes(waiting))
+        self.open += [client, server]
+        return hexadecimal(server.getsockname()), hexadecimal(client.getsockname())
+
+    def close(self):
+        for each in [self.listening, self.datagrams, *self.open]:
+            each.close()
+
+
+def test_sockets(home):
+    sockets = Sockets(home)
+    connected = sockets.connect(1234)
+    start, _ = both(capture(home))
+    listening = hexadecimal(sockets.listening.getsockname())
+    tcp = rows(start.text("proc-net-tcp"))
+    assert tcp == rows(proc(home, "tcp"))
+    assert tcp[listening, "00000000:0000"] == ("0A", 0, 0)
+    assert tcp[connected] == ("01", 0, 1234)
+    assert hexadecimal(sockets.datagrams.getsockname()) in start.text("proc-net-udp")
+    shown = home.within(home.b, "ss", "-Htn", "state", "established").stdout.split()
+    assert "1234" in shown # ss says the same of the queue
+    sockets.close()
+
+
+def counter(text, protocol, name):
+    """From a text like that of /proc/net/snmp."""
+    names, numbers = re.findall(rf"^{protocol}: (.*)$", text, re.M)
+    return int(dict(zip(names.split(), numbers.split()))[name])
+
+
+def test_counters_are_the_namespaces_own(home):
+    capturing = Capture(home)
+    with in_namespace(home.b, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        for _ in range(7):
+            sender.sendto(b"x", ("127.0.0.1", 9))
+    start, end = both(capturing.end().whole())
+    for name in COUNTERS:
+        now = proc(home, name.rpartition("-")[2])
+        assert re.sub(r"\d+", "N", now) == re.sub(r"\d+", "N", end.text(name)), name
+    for protocol, name in ("Udp", "OutDatagrams"), ("Udp", "NoPorts"), ("Icmp", "OutDestUnreachs"):
+        assert counter(end.text("proc-net-snmp"), protocol, name) == counter(proc(home, "snmp"), protocol, name) == 7
+        assert counter(start.text("proc-net-snmp"), protocol, name) == 0
+
+
+def test_resolver_and_hosts_are_as_they_are_here(home):
+    start, end = both(capture(home))
+    for context in start, end:
+        assert context.text("resolv.conf") == open("/etc/resolv.conf", encoding="utf-8").read()
+        assert context.text("hosts") == open("/etc/hosts", encoding="utf-8").read()
+
+
+def test_start_and_end_are_two_moments(home):
+    sockets = Sockets(home)
+    before = sockets.connect(0)
+    capturing = Capture(home)
+    meanwhile = sockets.connect(77)
+    home.ip(home.b, "address", "add", "10.66.0.1/24", "dev", "tc0")
+    home.ip(home.b, "link", "set", "tc0", "mtu", "1400")
+    home.ip(home.b, "route", "del", "blackhole", "10.51.0.0/16")
+    home.ip(home.b, "neigh", "replace", "10.9.0.9", "lladdr", "02:00:00:00:00:0a", "dev", "tc0")
+    now = ip_json(home, "neigh")
+    start, end = both(capturing.end().whole())
+    sockets.close()
+
+    def addresses(context):
+        return {entry["local"] for entry in context.interface("tc0")["addr_info"]}
+    assert addresses(end) - addresses(start) == {"10.66.0.1"}
+    assert (start.interface("tc0")["mtu"], end.interface("tc0")["mtu"]) == (1500, 1400)
+    routes = [{entry["dst"] for entry in context.list("routes.json")} for context in (start, end)]
+    assert routes[0] - routes[1] == {"10.51.0.0/16"} and routes[1] - routes[0] == {"10.66.0.0/24"}
+    assert "10.9.0.9" not in start.text("neighbours.json")
+    assert len(end.list("neighbours.json")) == len(now)
+    assert before in rows(start.text("proc-net-tcp")) and meanwhile not in rows(start.text("proc-net-tcp"))
+    assert rows(end.text("proc-net-tcp"))[meanwhile] == ("01", 0, 77)
+
+    opened = [counter(context.text("proc-net-snmp"), "Tcp", "PassiveOpens") for context in (start, end)]
+    assert opened == [1, 2]
+
+
+def test_start_is_the_start_whenever_the_reader_comes(home):
+    theirs, ours = os.pipe()
+    capturing = Capture(home, "--wait-reader", stdin=theirs)
+    os.close(theirs)
+    home.ip(home.b, "address", "add", "10.66.0.1/24", "dev", "tc0")
+    home.send(numbered(3))
+    time.sleep(0.3)
+    assert not capturing.out
+    os.write(ours, b"\n")
+    wait_until(lambda: capturing.out, what="the archive")
+    archive = capturing.end().whole()
+    os.close(ours)
+    start, end = both(archive)
+    assert "10.66.0.1" not in start.text("interfaces.json") and "10.66.0.1" in end.text("interfaces.json")
+    assert archive.numbers() == [0, 1, 2]
+
+
+# --- what it never says -----------------------------------------------------------------------------------------
+
+def test_nothing_of_the_environment_or_of_files(home, tmp_path):
+    marker, in_file = "m4rkeroftheenvironment", "m4rkerofafile"
+    (tmp_path / "secret").write_text(in_file)
+    with open(tmp_path / "secret", encoding="utf-8") as inherited:
+        capturing = Capture(home, cwd=tmp_path, env={**os.environ, "MARKER": marker},
+                            pass_fds=[inherited.fileno()])
+        home.send(numbered(3))
+        archive = capturing.end().whole()
+    for name, text in archive.members:
+        assert marker.encode() not in text and in_file.encode() not in text, name
+
+
+def test_other_namespaces_stay_out_of_it(home):
+    outside = socket.create_server(("127.0.0.1", 0))
+    start, end = both(capture(home))
+    port = f":{outside.getsockname()[1]:04X} 00000000:0000 0A"
+    outside.close()
+    assert port not in start.text("proc-net-tcp") + end.text("proc-net-tcp")
+
+
+@pytest.mark.parametrize("arguments", [["--no-context"], ["--no-context", "--wait-reader"]])
+def test_left_out_when_asked_to(wire, arguments):
+    if "--wait-reader" in arguments:
+        archive = Capture(wire, *arguments, "-c", 3, stdin=subprocess.DEVNULL)
+        wire.send(numbered(3))
+        archive = archive.wait().whole()
+    else:
+        archive = capture(wire, *arguments)
+    assert not [name for name in archive.names if "context" in name]
+    assert archive.manifest["context"] == [] and archive.capture["context"] is False
+    assert archive.capture["memory"]["context_bytes"] == 0
+
+
+def test_none_of_a_file_and_none_in_a_pcap(wire, tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(1, 0, frame(0))]))
+    archive = run("-r", path).whole()
+    assert len(archive.names) == 3 and archive.manifest["context"] == []
+    raw = Capture(wire, "--raw", "-c", 1)
+    wire.send(numbered(1))
+    assert len(raw.wait().out) == 24 + 16 + len(frame(0))
+
+
+def test_the_readiness_line_counts_its_memory(wire):
+    capturing = Capture(wire)
+    assert capturing.end().said("listening on tc0", "pool 16M, context 1M")
+    capturing = Capture(wire, "--no-context")
+    assert not capturing.end().said(", context")
+
+
+# --- what cannot be had -----------------------------------------------------------------------------------------
+
+def left_out(archive):
+    return {entry["name"]: entry["left_out"] for entry in archive.manifest["context"] if "left_out" in entry}
+
+
+def within_mounts(script):
+    """In front of a command: a mount namespace of its own, changed by the script first."""
+    return ["unshare", "--mount", "sh", "-ec", f'{script}\nexec "$@"', "sh"]
+
+
+def test_an_unreadable_file_is_named(home):
+    prepare = within_mounts("mount -t tmpfs none /etc; echo secret >/etc/hosts; chmod 0 /etc/hosts; echo a >/etc/resolv.conf")
+    archive = capture(home, before=[*prepare, "setpriv", "--reuid", "65532", "--clear-groups", "--inh-caps=+net_raw",
+                                    "--ambient-caps=+net_raw"])
+    assert left_out(archive) == {f"context/{moment}/hosts": "Permission denied" for moment in ("start", "end")}
+    assert Context(archive, "start").text("resolv.conf") == "a\n"
+    assert Context(archive, "end").list("interfaces.json")
+
+
+def test_absent_files_are_no_failure(home):
+    archive = capture(home, before=within_mounts("mount -t tmpfs none /etc; mount -t tmpfs none /proc"))
+    missing = left_out(archive)
+    assert {name.rpartition("/")[2] for name in missing} == ALL - set(JSON) and len(missing) == 2 * len(ALL - set(JSON))
+    assert set(missing.values()) == {"No such file or directory"}
+    assert set(Context(archive, "start").texts) == set(JSON)
+
+
+def test_a_long_table_is_cut_and_says_so(home):
+    def listen():
+        return [socket.create_server(("127.0.0.1", port)) for port in range(20000, 21000)]
+    sockets = in_namespace(home.b, listen)
+    archive = capture(home)
+    for each in sockets:
+        each.close()
+    start, end = both(archive)
+    listed = {entry["name"]: entry for entry in archive.manifest["context"]}
+    for moment, context in ("start", start), ("end", end):
+        text = context.text("proc-net-tcp")
+        whole = text.splitlines()
+        assert LIMIT - 300 < len(text) <= LIMIT
+        assert whole[-1] == "# cut here: tarcap keeps 64 KiB of a file"
+        assert {len(line) for line in whole[:-1]} == {len(whole[0])} # no torn line
+        entry = listed[f"context/{moment}/proc-net-tcp"]
+        assert entry["cut"] is True and entry["bytes"] == len(text)
+        assert listed[f"context/{moment}/proc-net-udp"]["cut"] is False
+
+
+def test_long_lists_are_cut_and_still_json(home):
+    batch = "".join(f"address add 10.{a}.{b}.1/32 dev tc0\n" for a in (100, 101, 102) for b in range(200))
+    batch += "".join(f"route add 10.{a}.{b}.0/24 dev tc0\n" for a in (110, 111, 112) for b in range(250))
+    sh("ip", "-n", home.b, "-batch", "-", input=batch)
+    start, _ = both(capture(home))
+    for name in "interfaces.json", "routes.json":
+        assert start.json(name)["cut"] is True and len(start.texts[name]) <= LIMIT, name
+    assert len(start.interface("tc0")["addr_info"]) > 500
+    assert len(start.texts["routes.json"]) > LIMIT - 1024
+    assert start.json("neighbours.json")["cut"] is False # what is asked after that still has its answer
+
+
+def test_a_reader_too_slow_at_the_end_gets_the_manifest_instead(wire):
+    """After a signal: what has not begun to leave is given up after 3 s, and the archive is closed."""
+    capturing = Capture(wire, "--memory", "2M", "-s", "1500", "-C", "500k", "-B", "2048", read=False)
+    wire.send(numbered(4000, 1400))
+    capturing.kill()
+    time.sleep(3.3)
+    capturing.collect()
+    result = capturing.wait()
+    assert result.status == 3
+    archive = Archive(result.out).check()
+    missing = left_out(archive)
+    assert {name for name in missing if "/end/" in name} == {f"context/end/{name}" for name in ALL}
+    assert set(missing.values()) == {"the reader did not take it in time"}
+    assert not [name for name in archive.names if "/end/" in name]
+    checked = run("join", "--check", stdin=result.out)
+    assert checked.status == 0, checked.err
+
+
+@pytest.mark.parametrize("size", [24, 40, 60, 80])
+def test_a_full_disk(home, tmp_path, size):
+    """Wherever in the archive there is no more room: it is closed, and whole as far as it says."""
+    sh("mount", "-t", "tmpfs", "-o", f"size={size}k", "none", str(tmp_path))
+    try:
+        capturing = Capture(home, "-w", tmp_path / "x.tar", "-c", 20)
+        home.send(numbered(20))
+        result = capturing.wait()
+        data = (tmp_path / "x.tar").read_bytes()
+    finally:
+        sh("umount", str(tmp_path))
+    archive = Archive(data).check()
+    checked = run("join", "--check", stdin=data)
+    if size < 60:
+        assert result.status == 1 and "the output failed" in left_out(archive).values()
+    else:
+        assert result.status == 0 or left_out(archive)
+    assert checked.status == 0, checked.err
+
+
+# --- who reads it -----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    wire = Wire()
+    data = Capture(wire, "-c", 5, "--name", "capture")
+    wire.send(numbered(5))
+    data = data.wait()
+    wire.close()
+    data.whole()
+    path = tmp_path_factory.mktemp("stored") / "x.tar"
+    path.write_bytes(data.out)
+    return path
+
+
+@pytest.mark.parametrize("reader", [["tar"], ["bsdtar"], ["busybox", "tar"]], ids=lambda words: words[0])
+def test_every_tar_makes_the_directories(stored, tmp_path, reader):
+    sh(*reader, "-xf", str(stored), "-C", str(tmp_path))
+    found = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == dict(Archive(stored.read_bytes()).members)
+    together = sh("sh", "-c", f"cd {tmp_path}/capture && tar c * | {TARCAP} join --check")
+    assert "whole: 1 file, 5 packets" in together.stderr
+
+
+def test_join_wherever_it_is_cut(stored):
+    data = stored.read_bytes()
+    members, end = tar_members(data)
+    at, ends = 0, []
+    for name, text, _ in members:
+        ends.append((at, name.partition("/")[2]))
+        at += 512 + (len(text) + 511) // 512 * 512
+    for begin, name in ends[1:]:
+        inside = run("join", "--check", stdin=data[:begin + 512])
+        size = len(dict(Archive(data).members)[f"capture/{name}"])
+        assert inside.status == 1 and inside.said(f"it is cut {'inside' if size else 'after'} {name}"), (name, inside.err)
+    assert run("join", "--check", stdin=data).status == 0
+
+
+def test_join_compares(stored, tmp_path):
+    sh("tar", "-xf", str(stored), "-C", str(tmp_path))
+
+    def check():
+        return run("join", "--check", stdin=subprocess.run(
+            ["tar", "--format=ustar", "-c", *sh("tar", "-tf", str(stored)).stdout.split()], cwd=tmp_path,
+            capture_output=True, check=False).stdout)
+    assert check().status == 0
+    hosts = tmp_path / "capture/context/start/hosts"
+    text = hosts.read_bytes()
+    hosts.write_bytes(text + b"x")
+    assert check().said(f"context/start/hosts has {len(text) + 1} bytes where {len(text)} are listed")
+    hosts.unlink()
+    assert check().said("context/start/hosts is missing")
+    hosts.write_bytes(text)
+    manifest = tmp_path / "capture/manifest.json"
+    told = json.loads(manifest.read_text())
+    told["context"] = [entry for entry in told["context"] if not entry["name"].endswith("end/routes.json")]
+    manifest.write_text(json.dumps(told))
+    assert check().said("context/end/routes.json is not in the manifest")
+
+
+def test_damage_within_it_costs_no_packet(stored):
+    data = bytearray(stored.read_bytes())
+    at = data.index(b"capture/context/start/proc-net-tcp\0")
+    data[at:at + 512] = bytes(random_byte ^ 0x5a for random_byte in data[at:at + 512])
+    result = run("join", stdin=bytes(data))
+    assert result.status == 1 and result.said("context/start/proc-net-tcp is missing")
+    assert [number_of(result.out[at + 16:at + 16 + len(frame(0))])
+            for at in range(24, len(result.out), 16 + len(frame(0)))] == list(range(5))
+
+
+def test_all_of_it_whatever_ends_the_capture(wire):
+    capturing = Capture(wire, "--duration", "300ms", "--name", "pod")
+    archive = capturing.wait().whole()
+    assert archive.cause == "duration" and not left_out(archive)
+    capturing = Capture(wire)
+    archive = capturing.end(signal.SIGTERM).whole()
+    assert archive.cause == "signal" and not left_out(archive)
