@@ -22,6 +22,7 @@
 #include "report.h"
 #include "run.h"
 #include "sandbox.h"
+#include "say.h"
 #include "segments.h"
 #include "signals.h"
 #include "sink.h"
@@ -281,6 +282,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
 		return err->status;
 	parts.newcomers_fd = c->newcomers_fd;
+	parts.live = !options->quiet && say_live_open();
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)

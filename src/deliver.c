@@ -259,6 +259,15 @@ void deliver_finish(struct delivery *delivery, enum cause cause, const char *det
 		context_read(delivery->context, CONTEXT_END);
 }
 
+uint64_t deliver_waiting(const struct delivery *delivery)
+{
+	uint64_t waiting = (delivery->next != NULL) + (delivery->sending != NULL);
+
+	for (const struct segment *segment = delivery->segments->sealed; segment; segment = segment->next)
+		waiting++;
+	return waiting;
+}
+
 static void drop_context(struct delivery *delivery)
 {
 	if (delivery->telling && !delivery->outbox.started) {

@@ -63,6 +63,9 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
  */
 void deliver_finish(struct delivery *delivery, enum cause cause, const char *detail);
 
+/* Files that are complete and have not left. */
+uint64_t deliver_waiting(const struct delivery *delivery);
+
 /* Give up the segments, and the members of the context, whose header has not left: the series count the packets. */
 void deliver_drop(struct delivery *delivery);
 

@@ -184,7 +184,7 @@ static void finish(struct netstate_text *text)
 				       text->changed ? "true" : "false");
 }
 
-static void list(struct netstate_text *text, int fd, uint16_t request, rtnetlink_entry *entry, void *context)
+static void ask(struct netstate_text *text, int fd, uint16_t request, rtnetlink_entry *entry, void *context)
 {
 	enum rtnetlink_result result = text->errnum ? RTNETLINK_WHOLE : rtnetlink_list(fd, request, entry, context);
 
@@ -350,8 +350,8 @@ void netstate_interfaces(struct netstate_text *text, int fd, uint64_t time)
 	struct interfaces interfaces = {.text = text, .names = {.fd = fd}};
 
 	begin(text, "interfaces", time);
-	list(text, fd, RTM_GETADDR, note_address, &interfaces);
-	list(text, fd, RTM_GETLINK, add_interface, &interfaces);
+	ask(text, fd, RTM_GETADDR, note_address, &interfaces);
+	ask(text, fd, RTM_GETLINK, add_interface, &interfaces);
 	finish(text);
 }
 
@@ -473,7 +473,7 @@ void netstate_routes(struct netstate_text *text, int fd, uint64_t time)
 	struct entries entries = {.text = text, .names = {.fd = fd}};
 
 	begin(text, "routes", time);
-	list(text, fd, RTM_GETROUTE, add_route, &entries);
+	ask(text, fd, RTM_GETROUTE, add_route, &entries);
 	finish(text);
 }
 
@@ -506,6 +506,6 @@ void netstate_neighbours(struct netstate_text *text, int fd, uint64_t time)
 	struct entries entries = {.text = text, .names = {.fd = fd}};
 
 	begin(text, "neighbours", time);
-	list(text, fd, RTM_GETNEIGH, add_neighbour, &entries);
+	ask(text, fd, RTM_GETNEIGH, add_neighbour, &entries);
 	finish(text);
 }

@@ -124,7 +124,7 @@ static const struct flag flags[] = {
 	{'q', NULL, KIND_COUNTER, NULL, AT(quiet),
 	 .help = "say only what went wrong or was lost"},
 	{'v', NULL, KIND_COUNTER, NULL, AT(verbose),
-	 .help = "a line of progress every 10 s"},
+	 .help = "a line of progress every 10 s, where stderr is no terminal"},
 	{'h', "help", KIND_ACTION, .action = ACTION_HELP,
 	 .help = "show this and exit"},
 	{0, "version", KIND_ACTION, .action = ACTION_VERSION,

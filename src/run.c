@@ -13,6 +13,7 @@
 #include "feedback.h"
 #include "ledger.h"
 #include "newcomers.h"
+#include "progress.h"
 #include "reader.h"
 #include "report.h"
 #include "say.h"
@@ -55,6 +56,7 @@ struct run {
 	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
 	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
 	bool reader_waits, compressing;
+	struct progress progress;
 };
 
 static struct interface *at(const struct run *run, unsigned place)
@@ -344,6 +346,23 @@ static void say_progress(const struct run *run)
 			captures_sum(run->captures).dropped);
 }
 
+static void show_progress(struct run *run)
+{
+	const struct account account = captures_account(run->captures);
+	struct progress_numbers numbers = {
+		.elapsed = run->now - run->listening_at,
+		.limit = is_file(run) ? 0 : run->options->duration,
+		.sent = run->delivery->sent,
+		.waiting = deliver_waiting(run->delivery),
+	};
+
+	if (run->stage != STAGE_FLUSH)
+		count_all(run);
+	numbers.packets = run->segments->packets;
+	numbers.lost = captures_sum(run->captures).dropped + account.dropped_at_stop + account.dropped_output_failed;
+	say_live(progress_text(&run->progress, &numbers, run->now, say_live_columns()));
+}
+
 static void seal_now(struct run *run)
 {
 	if (run->stage != STAGE_CAPTURE)
@@ -451,7 +470,7 @@ static void each_tick(struct run *run)
 		say_loss(run, interface);
 		look_at_interface(run, interface);
 	}
-	if (run->options->verbose)
+	if (run->options->verbose && !run->progress.due)
 		say_progress(run);
 }
 
@@ -498,6 +517,8 @@ static void by_clock(struct run *run)
 	}
 	if (run->now >= run->tick_at && run->stage != STAGE_FLUSH)
 		each_tick(run);
+	if (run->progress.due && run->now >= run->progress.due)
+		show_progress(run);
 	watch_feedback(run);
 	if (reader_prompts(&run->reader, run->now))
 		say("press Enter to start the download, Ctrl-D to end");
@@ -536,6 +557,7 @@ static uint64_t next_deadline(const struct run *run)
 		earlier(&deadline, run->reader.prompt_at);
 	if (run->stage != STAGE_FLUSH)
 		earlier(&deadline, run->tick_at);
+	earlier(&deadline, run->progress.due);
 	if (run->stage == STAGE_DRAIN && wants_any_packets(run))
 		earlier(&deadline, run->drain_until);
 	if (run->asked_at) {
@@ -801,6 +823,8 @@ enum status run(const struct run_parts *parts, struct err *err)
 	run.captures->list[0].capture.wait_context = &run;
 	start_clocks(&run);
 	say_ready(&run);
+	if (parts->live)
+		progress_init(&run.progress, run.now);
 	for (send_waiting(&run); !run.over; send_waiting(&run)) {
 		if (wait_for_events(&run, polled) < 0)
 			break;
@@ -809,5 +833,6 @@ enum status run(const struct run_parts *parts, struct err *err)
 			break;
 	}
 	close(run.timer_fd);
+	say_live(NULL);
 	return outcome(&run);
 }

@@ -100,6 +100,7 @@ static const struct rule rules[] = {
 	{SYS_mmap, WITHOUT, 2, PROT_EXEC}, {SYS_mprotect, WITHOUT, 2, PROT_EXEC},
 	{SYS_fcntl, EQUAL, 1, F_GETFL}, {SYS_fcntl, EQUAL, 1, F_SETFL},
 	{SYS_ioctl, EQUAL, 1, TIOCGWINSZ}, /* isatty */
+	{SYS_ioctl, EQUAL, 1, TIOCGPGRP, .only_capture = true}, /* may the live line be shown? */
 	/* The packet socket: to disarm, to count, to see whether the interface is there. */
 	{SYS_bind, .only_capture = true}, {SYS_getsockopt, .only_capture = true},
 	{SYS_ioctl, EQUAL, 1, SIOCGIFNAME, .only_capture = true},
