@@ -261,8 +261,12 @@ void deliver_finish(struct delivery *delivery, enum cause cause, const char *det
 
 uint64_t deliver_waiting(const struct delivery *delivery)
 {
-	uint64_t waiting = (delivery->next != NULL) + (delivery->sending != NULL);
+	uint64_t waiting = 0;
 
+	if (delivery->next)
+		waiting++;
+	if (delivery->sending)
+		waiting++;
 	for (const struct segment *segment = delivery->segments->sealed; segment; segment = segment->next)
 		waiting++;
 	return waiting;

@@ -416,9 +416,9 @@ static json_t *json_nexthops(struct entries *entries, int family, const unsigned
 		set(entry, "weight", json_integer(hop.rtnh_hops + 1));
 		set(entry, "flags", json_words(route_flags, hop.rtnh_flags));
 		json_array_append_new(hops, entry);
-		if (RTNH_ALIGN((size_t)hop.rtnh_len) > size - at)
+		if (RTA_ALIGN((size_t)hop.rtnh_len) > size - at)
 			break;
-		at += RTNH_ALIGN((size_t)hop.rtnh_len);
+		at += RTA_ALIGN((size_t)hop.rtnh_len);
 	}
 	return hops;
 }
