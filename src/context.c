@@ -34,6 +34,7 @@ const struct context_source context_sources[] = {
 const size_t context_source_count = sizeof(context_sources) / sizeof(context_sources[0]);
 
 static const char cut_line[] = "# cut here: tarcap keeps 64 KiB of a file\n";
+#define CUT_LINE_SIZE (sizeof(cut_line) - 1)
 
 int context_open(struct context *context, const struct context_source *sources, size_t count, struct err *err)
 {
@@ -66,13 +67,13 @@ void context_close(struct context *context)
 /* Cut text of size bytes behind a line, so that what says so still fits into room. */
 static void cut(struct context_member *member, char *text, size_t room)
 {
-	size_t size = room - strlen(cut_line);
+	size_t size = room - CUT_LINE_SIZE;
 	const char *end = memrchr(text, '\n', size);
 
 	if (end)
 		size = (size_t)(end - text) + 1;
-	memcpy(text + size, cut_line, strlen(cut_line));
-	member->size = size + strlen(cut_line);
+	memcpy(text + size, cut_line, CUT_LINE_SIZE);
+	member->size = size + CUT_LINE_SIZE;
 	member->cut = true;
 }
 
@@ -94,8 +95,9 @@ static void read_file(struct context_member *member, int fd, bool again, char *t
 
 static void ask_kernel(struct context_member *member, netstate_write *write, int fd, char *text, size_t room)
 {
-	struct netstate_text answer = {.text = text, .size = room};
+	struct netstate_text answer = {.size = room};
 
+	answer.text = text;
 	write(&answer, fd, member->time);
 	if (answer.errnum)
 		member->left_out = strerror(answer.errnum);

@@ -50,10 +50,9 @@ static bool send_now(const char *bytes, size_t size)
 static void put(const char *prefix, const char *format, va_list args)
 {
 	char line[1024 + 2 * SAY_LIVE_MAX + 2];
-	size_t front = put_over(line), used = front + strlen(prefix);
+	size_t front = put_over(line), used = front + (size_t)snprintf(line + front, 1024, "%s", prefix);
 
-	memcpy(line + front, prefix, strlen(prefix));
-	vsnprintf(line + used, 1024 - strlen(prefix) - 1, format, args);
+	vsnprintf(line + used, 1024 - (used - front) - 1, format, args);
 	used += strlen(line + used);
 	/* Names and filters come back in messages: they must not make lines of their own, or move the cursor. */
 	for (size_t i = front; i < used; i++) {

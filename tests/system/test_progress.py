@@ -181,7 +181,7 @@ def test_messages_stand_above_it(wire, terminal):
                                           "0 packets dropped by kernel"]
 
 
-@pytest.mark.parametrize("columns", [2, 20, 40, 80])
+@pytest.mark.parametrize("columns", [2, 28, 29, 80])
 def test_it_fits(wire, terminal, columns):
     """However narrow the terminal: no line of it is left behind by wrapping."""
     capture = terminal("--duration", "5m", columns=columns)
@@ -261,29 +261,46 @@ def test_a_background_job_leaves_the_terminal_alone(wire, terminal):
         "captured", "received by filter", "dropped by kernel"] * 2
 
 
-def fill(slave, chunks):
-    """Write into a terminal that nobody reads, at most so many pieces: how many it took."""
+def fill(slave, size):
+    """Write into a terminal that nobody reads, at most so many bytes: how many it took."""
     os.set_blocking(slave, False)
     taken = 0
     try:
-        while taken < chunks:
-            os.write(slave, b"x" * 64)
-            taken += 1
+        while taken < size:
+            taken += os.write(slave, b"x" * min(80, size - taken))
     except BlockingIOError:
         pass
     os.set_blocking(slave, True)
     return taken
 
 
-@pytest.mark.parametrize("left", [0, 1])
-def test_a_terminal_that_takes_no_more_holds_nothing_up(wire, terminal, left):
-    """Nobody reads it, and it has room for a part of a line: a write that waits would keep the capture from its end."""
+def takes_a_part(size):
+    """Would a terminal with so many bytes in it say that it can be written to, and then take a part of a long line?"""
+    master, slave = pty.openpty()
+    fill(slave, size)
+    os.set_blocking(slave, False)
+    poll = select.poll()
+    poll.register(slave, select.POLLOUT)
+    try:
+        return bool(poll.poll(0)) and os.write(slave, b"y" * 400) < 400
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_terminal_that_takes_no_more_holds_nothing_up(wire, terminal, full):
+    """Nobody reads it, and it may have room for a part of a line: a write that waits would keep the capture for ever."""
     ends = pty.openpty()
-    room = fill(ends[1], 10000)
+    size = fill(ends[1], 1 << 20)
     for end in ends:
         os.close(end)
+    if not full:
+        size = next(size - left for left in range(1000) if takes_a_part(size - left))
     theirs, ours = os.pipe()
-    capture = terminal("-c", 50, stdout=ours, setup=lambda made: fill(made.slave, room - left))
+    capture = terminal("-c", 50, "--reason", "x" * 400, stdout=ours, setup=lambda made: fill(made.slave, size))
     os.close(ours)
     end = time.monotonic() + 8
     while capture.process.poll() is None and time.monotonic() < end:

@@ -29,7 +29,7 @@ static void words(void **state)
 			    "0:01 of 5:00, 1 packet, 1/s, 1023 out, 1 file waiting, none lost");
 	numbers = (struct progress_numbers){.elapsed = 754 * CLOCK_SECOND + CLOCK_SECOND - 1,
 					    .packets = 12001,
-					    .sent = 3584 * 1024,
+					    .sent = UINT64_C(3584) * 1024,
 					    .waiting = 12,
 					    .lost = 34};
 	/* 12,000 more in 10 s */
