@@ -103,6 +103,18 @@ static int activate(struct capture *capture, uint64_t ring, const struct options
 	return 0;
 }
 
+/* An interface has one type or a few, such as the two of Linux cooked; a socket is told which, see -L. */
+static int set_link_type(struct capture *capture, const char *name, struct err *err)
+{
+	char names[256];
+	int number = pcap_datalink_name_to_val(name);
+
+	if (number >= 0 && pcap_set_datalink(capture->pcap, number) == 0)
+		return 0;
+	return err_set(err, STATUS_USAGE, "-y/--linktype %.60s: allowed for %s is %s", name, capture->interface,
+		       interfaces_link_types(capture->pcap, names, sizeof(names)));
+}
+
 /* libpcap makes the ring smaller without a word when memory is short: the size mapped is the size there is. */
 static uint64_t ring_size(int fd)
 {
@@ -253,6 +265,8 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 	capture->snaplen = (uint32_t)options->snaplen;
 	capture->any = strcmp(name, "any") == 0;
 	if (activate(capture, ring, options, err) < 0)
+		return -1;
+	if (options->link_type && set_link_type(capture, options->link_type, err) < 0)
 		return -1;
 	if (describe(capture) < 0)
 		return no_such_interface(capture->interface, err);

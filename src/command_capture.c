@@ -67,13 +67,25 @@ static enum status dump_filter(const struct options *options, struct err *err)
 	else if (options->interface_count)
 		result = captures_open_live(&captures, options, err);
 	else
-		result = filter_dump_ethernet(options->filter, (int)options->snaplen, options->headers,
-					      options->dump_level, err);
+		result = filter_dump_unopened(options->link_type, options->filter, (int)options->snaplen,
+					      options->headers, options->dump_level, err);
 	if (result == 0 && captures.count)
 		result = filter_dump(captures.list[0].capture.pcap, options->filter, options->headers,
 				     options->dump_level, err);
 	captures_close(&captures);
 	return result < 0 ? err->status : STATUS_OK;
+}
+
+static enum status list_link_types(const struct options *options, struct err *err)
+{
+	struct captures captures = {0};
+	int result = captures_open_live(&captures, options, err);
+
+	for (unsigned i = 0; result == 0 && i < captures.count; i++)
+		result = interfaces_list_link_types(captures.list[i].capture.pcap, captures.list[i].capture.interface,
+						    err);
+	captures_close(&captures);
+	return err->status;
 }
 
 static int refuse_terminal(const struct options *options, struct err *err)
@@ -301,6 +313,8 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 	struct capturing c = {.sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1, .newcomers_fd = -1};
 	enum status status = STATUS_OK;
 
+	if (options->no_optimize)
+		filter_no_optimize();
 	switch (options->action) {
 	case ACTION_HELP:
 		options_help();
@@ -310,6 +324,9 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 		break;
 	case ACTION_LIST_INTERFACES:
 		status = interfaces_list(err) < 0 ? err->status : STATUS_OK;
+		break;
+	case ACTION_LIST_LINK_TYPES:
+		status = list_link_types(options, err);
 		break;
 	case ACTION_DUMP_FILTER:
 		status = dump_filter(options, err);

@@ -9,6 +9,7 @@
 
 #include "captures.h"
 #include "command.h"
+#include "filter.h"
 #include "number.h"
 #include "options.h"
 #include "privileges.h"
@@ -179,6 +180,8 @@ enum status command_check(int argc, char **argv, struct err *err)
 	} else if (!err->status && (options.action != ACTION_CAPTURE || options.read_file)) {
 		err_set(err, STATUS_USAGE, "check: takes the options of a capture from an interface");
 	} else if (!err->status) {
+		if (options.no_optimize)
+			filter_no_optimize();
 		print_privileges();
 		print_interfaces();
 		print_memory_limit();

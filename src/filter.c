@@ -14,6 +14,13 @@
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap's instructions are the kernel's");
 
+static int optimize = 1; /* pcap_compile() takes an int */
+
+void filter_no_optimize(void)
+{
+	optimize = 0;
+}
+
 /*
  * protochain alone compiles to a jump back. Kernels refuse that, and libpcap before 1.10.7 follows it for as long as a
  * packet says, which may be for ever (CVE-2026-6554): an authentication header that names itself as the next one does.
@@ -61,7 +68,7 @@ static void negate(struct bpf_program *program, unsigned accept)
 static int compile_part(struct pcap *pcap, const struct terms_part *part, struct bpf_program *program)
 {
 	char *text = strndup(part->text, part->length);
-	int result = text ? pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) : -1;
+	int result = text ? pcap_compile(pcap, program, text, optimize, PCAP_NETMASK_UNKNOWN) : -1;
 
 	free(text);
 	return result == 0 && program->bf_len > 0 ? 0 : -1;
@@ -100,7 +107,7 @@ static int compile(struct pcap *pcap, const char *text, struct bpf_program *prog
 {
 	if (compile_long(pcap, text, program))
 		return 0;
-	if (pcap_compile(pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
+	if (pcap_compile(pcap, program, text, optimize, PCAP_NETMASK_UNKNOWN) < 0)
 		return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, pcap_geterr(pcap));
 	if (!jumps_back(program))
 		return 0;
@@ -318,11 +325,17 @@ int filter_dump(struct pcap *pcap, const char *text, bool headers, int level, st
 	return 0;
 }
 
-int filter_dump_ethernet(const char *text, int snaplen, bool headers, int level, struct err *err)
+int filter_dump_unopened(const char *link_type, const char *text, int snaplen, bool headers, int level, struct err *err)
 {
-	struct pcap *pcap = pcap_open_dead(DLT_EN10MB, snaplen);
+	int number = link_type ? pcap_datalink_name_to_val(link_type) : DLT_EN10MB;
+	struct pcap *pcap;
 	int result;
 
+	if (number < 0)
+		return err_set(err, STATUS_USAGE,
+			       "-y/--linktype %.60s: no such link type: allowed is a name such as EN10MB or RAW",
+			       link_type);
+	pcap = pcap_open_dead(number, snaplen);
 	if (!pcap)
 		return err_set(err, STATUS_FAILED, "the filter: out of memory");
 	result = filter_dump(pcap, text, headers, level, err);

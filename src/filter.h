@@ -9,6 +9,9 @@
 struct bpf_program;
 struct pcap;
 
+/* tcpdump's -O: from here on, compile without libpcap's optimizer. */
+void filter_no_optimize(void);
+
 #define FILTER_KERNEL_MAX 4096 /* instructions; linux/bpf_common.h: BPF_MAXINSNS */
 
 /*
@@ -52,7 +55,8 @@ unsigned filter_header_length(const struct bpf_program *headers, const unsigned 
  */
 int filter_dump(struct pcap *pcap, const char *text, bool headers, int level, struct err *err);
 
-/* The same for Ethernet, where no interface or file was named. */
-int filter_dump_ethernet(const char *text, int snaplen, bool headers, int level, struct err *err);
+/* The same where no interface or file was named: for a link type such as "RAW", or for Ethernet if that is NULL. */
+int filter_dump_unopened(const char *link_type, const char *text, int snaplen, bool headers, int level,
+			 struct err *err);
 
 #endif

@@ -121,3 +121,39 @@ char *interfaces_names(char *names, size_t size)
 		pcap_freealldevs(all);
 	return names;
 }
+
+int interfaces_list_link_types(struct pcap *pcap, const char *name, struct err *err)
+{
+	int *numbers, count = pcap_list_datalinks(pcap, &numbers);
+
+	if (count < 0)
+		return err_set(err, STATUS_FAILED, "%s: cannot list the link types: %s", name, pcap_geterr(pcap));
+	printf("Data link types for %s (use option -y to set):\n", name);
+	for (int i = 0; i < count; i++) {
+		const char *link_type = pcap_datalink_val_to_name(numbers[i]);
+
+		if (link_type)
+			printf("  %s (%s)\n", link_type, pcap_datalink_val_to_description(numbers[i]));
+		else
+			printf("  DLT %d\n", numbers[i]);
+	}
+	pcap_free_datalinks(numbers);
+	return 0;
+}
+
+char *interfaces_link_types(struct pcap *pcap, char *names, size_t size)
+{
+	int *numbers, count = pcap_list_datalinks(pcap, &numbers);
+	size_t used = 0;
+
+	names[0] = '\0';
+	for (int i = 0; i < count && used < size; i++) {
+		const char *link_type = pcap_datalink_val_to_name(numbers[i]);
+
+		if (link_type)
+			used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "", link_type);
+	}
+	if (count >= 0)
+		pcap_free_datalinks(numbers);
+	return names;
+}

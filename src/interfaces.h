@@ -8,6 +8,8 @@
 
 #define INTERFACES_NAME_SIZE 16 /* IFNAMSIZ */
 
+struct pcap;
+
 /* Print them to stdout as tcpdump -D does: "1.eth0 [Up, Running, Connected]". */
 int interfaces_list(struct err *err);
 
@@ -22,5 +24,11 @@ int interfaces_up(char (*names)[INTERFACES_NAME_SIZE], int max, struct err *err)
 
 /* The names of all, with commas, cut at size. Returns names. */
 char *interfaces_names(char *names, size_t size);
+
+/* Print the link types that the activated pcap can give the packets of the interface name, as tcpdump -L does. */
+int interfaces_list_link_types(struct pcap *pcap, const char *name, struct err *err);
+
+/* Their names, with commas, cut at size. Returns names. */
+char *interfaces_link_types(struct pcap *pcap, char *names, size_t size);
 
 #endif

@@ -63,10 +63,16 @@ static const struct flag flags[] = {
 	 .help = "capture on NAME; all: on each that is up (default: the first but loopback)"},
 	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES,
 	 .help = "list the interfaces and exit"},
+	{'L', "list-data-link-types", KIND_ACTION, .action = ACTION_LIST_LINK_TYPES,
+	 .help = "list the link types that the interface has, and exit"},
+	{'y', "linktype", KIND_TEXT, "NAME", AT(link_type),
+	 .help = "record packets as of this link type (see -L)"},
 	{'F', NULL, KIND_TEXT, "FILE", AT(filter_file),
 	 .help = "read the filter from FILE; one on the command line is ignored"},
 	{'d', NULL, KIND_ACTION, .action = ACTION_DUMP_FILTER,
 	 .help = "print the compiled filter and exit (-dd: as C, -ddd: as numbers)"},
+	{'O', "no-optimize", KIND_SET, NULL, AT(no_optimize),
+	 .help = "do not optimize the compiled filter"},
 	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
 	 .help = "keep at most N bytes of each packet (0: 262144)"},
 	{0, "headers", KIND_SET, NULL, AT(headers),
@@ -426,6 +432,12 @@ static int check(struct options *options, struct err *err)
 {
 	if (check_interfaces(options, err) < 0)
 		return -1;
+	if (options->read_file && options->link_type)
+		return err_set(err, STATUS_USAGE, "-y/--linktype %.60s: cannot be used together with -r",
+			       options->link_type);
+	if (options->read_file && options->action == ACTION_LIST_LINK_TYPES)
+		return err_set(err, STATUS_USAGE,
+			       "-L/--list-data-link-types: is of an interface, and cannot be used together with -r");
 	if (options->raw && (options->segments || options->segment_size || options->segment_time))
 		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
 	if (options->raw && options->compression != COMPRESSION_NONE)

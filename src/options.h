@@ -17,6 +17,7 @@
 enum action {
 	ACTION_CAPTURE,
 	ACTION_LIST_INTERFACES,
+	ACTION_LIST_LINK_TYPES,
 	ACTION_DUMP_FILTER,
 	ACTION_HELP,
 	ACTION_VERSION,
@@ -38,6 +39,7 @@ struct options {
 	int dump_level;				/* -d, -dd, -ddd */
 	const char *interfaces[INTERFACES_MAX]; /* as named; "all" and "any" stand alone */
 	int interface_count;
+	const char *link_type; /* -y; NULL: the interface's own */
 	const char *read_file;
 	const char *write_file; /* NULL: stdout */
 	const char *filter_file;
@@ -63,7 +65,8 @@ struct options {
 	uint64_t precision;	 /* enum precision */
 	struct lowered lowered;
 	bool no_context;
-	bool headers; /* keep only these of each packet */
+	bool headers;	  /* keep only these of each packet */
+	bool no_optimize; /* -O */
 	bool promiscuous;
 	bool wait_reader;
 	bool raw;	     /* one pcap file instead of an archive */

@@ -44,7 +44,7 @@ def test_control_characters_do_not_come_back(arguments):
 
 
 @pytest.mark.parametrize("flag", ["-i", "-F", "-s", "-Q", "-c", "--duration", "--max-bytes", "-C", "-G", "-W", "-B",
-                                  "--memory", "-w", "-r", "--name", "--stdin", "--stall", "-Z"])
+                                  "--memory", "-w", "-r", "-y", "--name", "--stdin", "--stall", "-Z"])
 def test_missing_argument(flag):
     refused(run(flag), 2, flag)
     if flag.startswith("--"):
@@ -330,6 +330,69 @@ def test_compiled_filter_for_a_snaplen_and_a_file(tmp_path):
     path.write_bytes(pcap_file([], linktype=101))
     assert run("-d", "-r", path, "tcp").out.decode() == sh("tcpdump", "-r", path, "-d", "tcp").stdout
 
+
+@pytest.mark.parametrize("words", ["tcp port 80 and tcp port 80", "", "host 10.1.2.3 and not arp"])
+def test_filter_that_is_not_optimized_as_tcpdump(words):
+    ours = run("-O", "-d", words)
+    assert ours.status == 0 and ours.err == []
+    assert ours.out.decode() == sh("tcpdump", "-y", "EN10MB", "-O", "-d", words).stdout
+    assert run("--no-optimize", "-d", words).out == ours.out
+    assert (ours.out == run("-d", words).out) == (words == "")
+
+
+@pytest.mark.parametrize("link_type", ["EN10MB", "RAW", "linux_sll", "LINUX_SLL2"])
+def test_filter_compiled_for_a_link_type_as_tcpdump(link_type):
+    ours = run("-d", "-y", link_type, "tcp port 80")
+    assert ours.status == 0 and ours.err == []
+    assert ours.out.decode() == sh("tcpdump", "-y", link_type, "-d", "tcp port 80").stdout
+    assert run("--linktype", link_type, "-d", "tcp port 80").out == ours.out
+
+
+# --- link types -------------------------------------------------------------------------------------------------
+
+def test_link_types_as_tcpdump(wire):
+    """The same lines, but nothing about which of them tcpdump could print."""
+    wire.ip(wire.b, "link", "set", "lo", "up")
+    wire.ip(wire.b, "tuntap", "add", "tc8", "mode", "tun")
+    wire.ip(wire.b, "link", "set", "tc8", "up")
+    for interface in (["-i", "tc0"], ["-i", "lo"], ["-i", "tc8"], []):
+        ours = run("-L", *interface, namespace=wire.b)
+        theirs = sh("nsenter", f"--net=/run/netns/{wire.b}", "tcpdump", "-L", *interface)
+        assert (ours.status, ours.err) == (0, [])
+        listed = theirs.stdout + theirs.stderr  # which of them depends on its version
+        assert ours.out.decode() == listed.replace(" (printing not supported)", "")
+        assert run("--list-data-link-types", *interface, namespace=wire.b).out == ours.out
+    assert b"RAW" in run("-L", "-i", "tc8", namespace=wire.b).out
+    refused(run("-L", "-i", "nosuch0", namespace=wire.b), 1, "nosuch0")
+
+
+def test_capture_of_a_link_type(wire):
+    """It is what the files say of themselves; the frames are the same."""
+    capture = Capture(wire, "-y", "docsis")
+    wire.send([frame(7)])
+    result = capture.end()
+    archive = result.whole()
+    assert archive.numbers() == [7]
+    assert {file.data[20:24] for file in archive.files} == {b"\x8f\0\0\0"}
+    assert result.said("listening on tc0, link-type DOCSIS (DOCSIS)")
+
+
+@pytest.mark.parametrize("name", ["RAW", "nosuch", "EN10MB "])
+def test_link_type_that_the_interface_has_not(wire, name):
+    refused(run("-i", "tc0", "-y", name, namespace=wire.b), 2, "-y/--linktype", "EN10MB, DOCSIS")
+    if name != "RAW":
+        refused(run("-d", "-y", name, "tcp"), 2, "-y/--linktype", "EN10MB")
+
+
+def test_link_type_of_a_file(tmp_path):
+    """tcpdump ignores both there."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    refused(run("-y", "EN10MB", "-r", path), 2, "-y/--linktype", "-r")
+    refused(run("-L", "-r", path), 2, "-L/--list-data-link-types", "-r")
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------
 
 def test_output_that_cannot_be_written():
     """Half a help text with status 0 would be a lie."""
