@@ -30,7 +30,10 @@ enum kind {
 #define DAYS(n) (UINT64_C(n) * 86400 * CLOCK_SECOND)
 #define MIB (UINT64_C(1) << 20)
 
-/* One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. */
+/*
+ * One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. That one stands
+ * on a line with the next row where it says WITH_NEXT, and nowhere without a help text.
+ */
 struct flag {
 	int letter;
 	const char *name;
@@ -43,6 +46,8 @@ struct flag {
 	uint64_t chosen;
 	const char *help;
 };
+
+#define WITH_NEXT ""
 
 #define AT(member) offsetof(struct options, member)
 
@@ -60,82 +65,77 @@ static const char printing[] = "tarcap prints no packets: write the archive and 
 /* clang-format off */
 static const struct flag flags[] = {
 	{'i', "interface", KIND_INTERFACE, "NAME",
-	 .help = "capture on NAME; all: on each that is up (default: the first but loopback)"},
-	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES,
-	 .help = "list the interfaces and exit"},
-	{'L', "list-data-link-types", KIND_ACTION, .action = ACTION_LIST_LINK_TYPES,
-	 .help = "list the link types that the interface has, and exit"},
-	{'y', "linktype", KIND_TEXT, "NAME", AT(link_type),
-	 .help = "record packets as of this link type (see -L)"},
+	 .help = "on NAME, all or any (default: first, not lo)"},
 	{'F', NULL, KIND_TEXT, "FILE", AT(filter_file),
-	 .help = "read the filter from FILE; one on the command line is ignored"},
-	{'d', NULL, KIND_ACTION, .action = ACTION_DUMP_FILTER,
-	 .help = "print the compiled filter and exit (-dd: as C, -ddd: as numbers)"},
-	{'O', "no-optimize", KIND_SET, NULL, AT(no_optimize),
-	 .help = "do not optimize the compiled filter"},
+	 .help = "read the filter from FILE"},
 	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
-	 .help = "keep at most N bytes of each packet (0: 262144)"},
+	 .help = "keep N bytes of each packet (default 262144)"},
 	{0, "headers", KIND_SET, NULL, AT(headers),
-	 .help = "keep only the headers of each packet, up to TCP's or UDP's"},
-	{0, "time-stamp-precision", KIND_CHOICE, "micro|nano", AT(precision), .choices = precision_choices,
-	 .help = "precision of the packets' times (default micro)"},
-	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO,
-	 .help = "the same as --time-stamp-precision micro"},
-	{0, "nano", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
-	 .help = "the same as --time-stamp-precision nano"},
+	 .help = "keep only the headers, up to TCP's or UDP's"},
 	{'Q', "direction", KIND_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
 	 .help = "only packets that came in, or went out"},
-	{'p', "no-promiscuous-mode", KIND_NOTHING,
-	 .help = "no promiscuous mode; that is the default here"},
 	{0, "promiscuous", KIND_SET, NULL, AT(promiscuous),
 	 .help = "put the interface into promiscuous mode"},
-	{'c', NULL, KIND_NUMBER, "N", AT(count), {NUMBER_COUNT, 1, UINT64_MAX / 2, 1},
-	 .help = "stop after N packets"},
-	{0, "duration", KIND_NUMBER, "D", AT(duration), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
-	 .help = "stop after D: 90s, 10m, 1h (default 5m; 0: none)"},
-	{0, "max-bytes", KIND_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
-	 .help = "stop before N bytes of packet records (default 1G; 0: none)"},
-	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, 256 * MIB, 0},
-	 .help = "cut a file before it exceeds N; a bare N is millions (default 1M)"},
-	{'G', "segment-time", KIND_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
-	 .help = "cut a file every D (default: 1s, doubling up to 10s)"},
+	{'y', "linktype", KIND_TEXT, "NAME", AT(link_type),
+	 .help = "record packets as of this link type (see -L)"},
+	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
+	 .help = "read packets from a pcap FILE (-: stdin)"},
+
+	{'c', NULL, KIND_NUMBER, "N", AT(count), {NUMBER_COUNT, 1, UINT64_MAX / 2, 1}, .help = WITH_NEXT},
 	{'W', NULL, KIND_NUMBER, "N", AT(segments), {NUMBER_COUNT, 1, UINT32_MAX, 0},
-	 .help = "stop after N files"},
-	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, 2048, 1048576, 0},
-	 .help = "kernel ring in KiB (default 32768)"},
-	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, 1024 * MIB, 0},
-	 .help = "memory for packets on their way out (default 16M)"},
-	{0, "compress", KIND_CHOICE, "none|zstd", AT(compression), .choices = compress_choices,
-	 .help = "compress each file by itself (.pcap.zst, which Wireshark opens)"},
+	 .help = "stop after N packets; after N files"},
+	{0, "duration", KIND_NUMBER, "D", AT(duration), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
+	 .help = "stop after D (default 5m; 0: no limit)"},
+	{0, "max-bytes", KIND_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
+	 .help = "stop after N bytes (default 1G; 0: no limit)"},
+
 	{'w', NULL, KIND_TEXT, "FILE", AT(write_file),
 	 .help = "write the tar to FILE (default -: stdout)"},
-	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
-	 .help = "read packets from a pcap FILE (-: stdin) instead of an interface"},
 	{0, "raw", KIND_SET, NULL, AT(raw),
-	 .help = "no tar: one pcap, as packets come: tarcap --raw | wireshark -k -i -"},
-	{0, "name", KIND_NAME, "NAME",
-	 .help = "directory in the archive (default: the host's name)"},
+	 .help = "no tar: one pcap file, for | wireshark -k -i -"},
+	{0, "compress", KIND_CHOICE, "none|zstd", AT(compression), .choices = compress_choices,
+	 .help = "compress each file; Wireshark opens it so"},
+	{0, "time-stamp-precision", KIND_CHOICE, "micro|nano", AT(precision), .choices = precision_choices},
+	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO, .help = WITH_NEXT},
+	{0, "nano", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
+	 .help = "precision of times (default micro)"},
+	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, 256 * MIB, 0},
+	 .help = "cut a file before it exceeds N (default 1M)"},
+	{'G', "segment-time", KIND_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
+	 .help = "cut a file every D (default 1s, rising to 10s)"},
+	{0, "name", KIND_NAME, "NAME", .help = WITH_NEXT},
 	{0, "reason", KIND_TEXT, "TEXT", AT(reason),
-	 .help = "why; recorded in the archive"},
+	 .help = "directory in the archive; why, for the record"},
 	{0, "no-context", KIND_SET, NULL, AT(no_context),
-	 .help = "leave out the network's state at start and end (context/)"},
-	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
-	 .help = "leave out what may carry the archive away (auto: in a host's network)"},
-	{0, "wait-reader", KIND_SET, NULL, AT(wait_reader),
-	 .help = "send nothing until a byte comes on stdin (kubectl or docker attach)"},
-	{0, "stdin", KIND_CHOICE, "auto|ignore", AT(stdin_mode), .choices = stdin_choices,
-	 .help = "auto: end when stdin is a pipe and closes (default)"},
-	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
-	 .help = "give up on a reader that takes nothing for D (default 60s; 0: never)"},
-	{'q', NULL, KIND_COUNTER, NULL, AT(quiet),
-	 .help = "say only what went wrong or was lost"},
-	{'v', NULL, KIND_COUNTER, NULL, AT(verbose),
-	 .help = "a line of progress every 10 s, where stderr is no terminal"},
-	{'h', "help", KIND_ACTION, .action = ACTION_HELP,
-	 .help = "show this and exit"},
-	{0, "version", KIND_ACTION, .action = ACTION_VERSION,
-	 .help = "show the version and the libraries inside, and exit"},
+	 .help = "leave out the network's state (context/)"},
 
+	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, 2048, 1048576, 0},
+	 .help = "the kernel's ring, in KiB (default 32768)"},
+	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, 1024 * MIB, 0},
+	 .help = "memory for files to be sent (default 16M)"},
+	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
+	 .help = "leave out what carries the archive away"},
+	{0, "wait-reader", KIND_SET, NULL, AT(wait_reader),
+	 .help = "send nothing before a byte on stdin (attach)"},
+	{0, "stdin", KIND_CHOICE, "auto|ignore", AT(stdin_mode), .choices = stdin_choices,
+	 .help = "auto: end when a piped stdin closes (default)"},
+	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
+	 .help = "give up on a stuck reader (default 60s)"},
+
+	{'q', NULL, KIND_COUNTER, NULL, AT(quiet), .help = WITH_NEXT},
+	{'v', NULL, KIND_COUNTER, NULL, AT(verbose),
+	 .help = "say only what goes wrong; say how it goes"},
+	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES, .help = WITH_NEXT},
+	{'L', "list-data-link-types", KIND_ACTION, .action = ACTION_LIST_LINK_TYPES,
+	 .help = "list the interfaces; list link types for -y"},
+	{'d', NULL, KIND_ACTION, .action = ACTION_DUMP_FILTER, .help = WITH_NEXT},
+	{'O', "no-optimize", KIND_SET, NULL, AT(no_optimize),
+	 .help = "print the compiled filter; do not optimize it"},
+	{'h', "help", KIND_ACTION, .action = ACTION_HELP, .help = WITH_NEXT},
+	{0, "version", KIND_ACTION, .action = ACTION_VERSION,
+	 .help = "show this; the version and the libraries"},
+
+	{'p', "no-promiscuous-mode", KIND_NOTHING},
 	{'n', NULL, KIND_NOTHING},
 	{'U', "packet-buffered", KIND_NOTHING},
 	{'l', NULL, KIND_NOTHING},
@@ -153,7 +153,8 @@ static const struct flag flags[] = {
 /* clang-format on */
 
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
-#define LONG_ONLY 256 /* getopt's value for row n without a letter is LONG_ONLY + n */
+#define HELP_COLUMN 33 /* where its texts begin */
+#define LONG_ONLY 256  /* getopt's value for row n without a letter is LONG_ONLY + n */
 
 static int value_of(size_t row)
 {
@@ -514,28 +515,49 @@ void options_free(struct options *options)
 	options->filter = NULL;
 }
 
-void options_help(void)
+/* Append the flag as the help text has it: with its long name, unless it shares a line and its letter will do. */
+static size_t help_flag(const struct flag *flag, bool shares, char *text, size_t size)
 {
-	printf("usage: tarcap [OPTION]... [FILTER] > capture.tar\n"
-	       "Captures packets and writes a tar of pcap files, with a manifest as its last member, to stdout.\n"
-	       "FILTER is a pcap-filter(7) expression such as 'tcp port 443'. Ctrl-C ends the capture.\n"
-	       "Other commands, each with a --help: tarcap join, summary, hold, stop, check.\n\n");
+	const char *name = shares && flag->letter ? NULL : flag->name;
+	char letter[] = {'-', (char)flag->letter, '\0'};
+
+	return (size_t)snprintf(text, size, "%s%s%s%s%s%s", flag->letter ? letter : "",
+				flag->letter && name ? ", " : "", name ? "--" : "", name ? name : "",
+				flag->argument ? " " : "", flag->argument ? flag->argument : "");
+}
+
+static void help_flags(void)
+{
+	char left[80];
+	size_t used = 0;
+
+	{0, "no-context", KIND_SET, NULL, AT(no_context),
+	 .help = "leave out the network's state (context/)"},
 	for (size_t row = 0; row < FLAGS; row++) {
 		const struct flag *flag = &flags[row];
-		char left[48], letter[8] = "   ";
+		bool last = flag->help && *flag->help;
 
 		if (flag->kind == KIND_REFUSED || !flag->help)
 			continue;
-		if (flag->letter)
-			snprintf(letter, sizeof(letter), "-%c%s", flag->letter, flag->name ? "," : "");
-		snprintf(left, sizeof(left), "%-3s %s%s%s%s", letter, flag->name ? "--" : "",
-			 flag->name ? flag->name : "", flag->name && flag->argument ? " " : "",
-			 flag->argument ? flag->argument : "");
-		printf("  %-32s %s\n", left, flag->help);
+		used += help_flag(flag, used || !last, left + used, sizeof(left) - used);
+		if (last) {
+			printf("  %-*s%s\n", HELP_COLUMN - 2, left, flag->help);
+			used = 0;
+		} else {
+			used += (size_t)snprintf(left + used, sizeof(left) - used, ", ");
+		}
 	}
-	printf("  %-32s %s\n", "-n -U -l -K -Z USER", "accepted, as people type them for tcpdump; change nothing");
-	printf("\nSizes take k, M, G; durations ms, s, m, h.\n"
-	       "Exit status: 0 captured and delivered, 1 failed, 2 wrong usage or filter,\n"
-	       "3 the reader never came, went away or did not take everything,\n"
-	       "4 the interface vanished with nothing captured, or the archive came back as packets.\n");
+}
+
+void options_help(void)
+{
+	printf("tarcap 'tcp port 443' > x.tar  # until Ctrl-C; then tarcap join x.tar > x.pcap\n"
+	       "docker run --rm -i --log-driver none --network container:web tarcap > x.tar\n\n"
+	       "usage: tarcap [OPTION]... [FILTER]      FILTER as in pcap-filter(7)\n"
+	       "       tarcap join|hold|stop|check --help\n");
+	help_flags();
+	printf("  %-*s%s\n", HELP_COLUMN - 2, "-n -p -U -l -K -Z USER", "as for tcpdump; they change nothing");
+	printf("Sizes take k M G, durations ms s m h. Exit status: 0 captured and delivered,\n"
+	       "1 failed, 2 wrong usage or filter, 3 the reader did not take everything,\n"
+	       "4 the interface vanished, or the archive came back as packets. See tarcap(1).\n");
 }

@@ -355,7 +355,12 @@ def test_every_flag_of_tarcap_is_known(no_kubectl):
     text = subprocess.run([TARCAP, "--help"], capture_output=True, text=True, check=True).stdout
     flags = {flag for line in text.splitlines() if re.match(r" +-", line)
              for flag in re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", re.split(r"  +", line.strip(), maxsplit=1)[0])}
-    assert {"-i", "--interface", "--duration", "-s"} <= flags
+    # Flags that share a line there have no long names on it.
+    for letter, name, kind in re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)",
+                                         (TOP / "src/options.c").read_text(), re.M):
+        if kind not in ("KIND_NOTHING", "KIND_REFUSED"):
+            flags |= {word for word in (f"-{letter[1:2]}", f"--{name[1:-1]}") if len(word) > 1 and word != "--UL"}
+    assert {"-i", "--interface", "--duration", "-s", "--list-interfaces", "-O", "--linktype"} <= flags
     for flag in flags - {"-n", "-l", "-Z", "-q", "-c", "-h"}:  # those are kubectl's, or ours
         done = plugin(["dash"], "web", "--dry-run", flag, "1", env=no_kubectl)
         assert "unknown flag" not in done.stderr, (flag, done.stderr)
