@@ -181,10 +181,11 @@ $(BUILD)/tarcap.oci.tar: $(ARCHES:%=$(BUILD)/%/layer.tar) image/archive Containe
 
 PREFIX ?= /usr/local
 
-## make install: the shipped binary and its manual page below $(DESTDIR)$(PREFIX), by default /usr/local
+## make install: the shipped binary, its manual page and its completion in bash below $(DESTDIR)$(PREFIX), by default /usr/local
 install: $(BUILD)/$(ARCH)/tarcap
 	$(Q)install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tarcap
 	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions image/root/usr/share/bash-completion/completions/tarcap
 
 help:
 	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))

@@ -531,8 +531,6 @@ static void help_flags(void)
 	char left[80];
 	size_t used = 0;
 
-	{0, "no-context", KIND_SET, NULL, AT(no_context),
-	 .help = "leave out the network's state (context/)"},
 	for (size_t row = 0; row < FLAGS; row++) {
 		const struct flag *flag = &flags[row];
 		bool last = flag->help && *flag->help;
@@ -554,7 +552,7 @@ void options_help(void)
 	printf("tarcap 'tcp port 443' > x.tar  # until Ctrl-C; then tarcap join x.tar > x.pcap\n"
 	       "docker run --rm -i --log-driver none --network container:web tarcap > x.tar\n\n"
 	       "usage: tarcap [OPTION]... [FILTER]      FILTER as in pcap-filter(7)\n"
-	       "       tarcap join|hold|stop|check --help\n");
+	       "       tarcap join|summary|hold|stop|check --help\n");
 	help_flags();
 	printf("  %-*s%s\n", HELP_COLUMN - 2, "-n -p -U -l -K -Z USER", "as for tcpdump; they change nothing");
 	printf("Sizes take k M G, durations ms s m h. Exit status: 0 captured and delivered,\n"

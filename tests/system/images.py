@@ -28,9 +28,10 @@ LICENCES = {
     "musl": ["COPYRIGHT", "copyright"],
     "tarcap": ["LICENSE"],
 }
-DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/licenses", "usr/share/sbom",
-               *(f"usr/share/licenses/{name}" for name in LICENCES)]
-TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM,
+COMPLETION = "usr/share/bash-completion/completions/tarcap"
+DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/bash-completion", "usr/share/bash-completion/completions",
+               "usr/share/licenses", "usr/share/sbom", *(f"usr/share/licenses/{name}" for name in LICENCES)]
+TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, COMPLETION,
          *(f"usr/share/licenses/{name}/{file}" for name, files in LICENCES.items() for file in files)]
 # name: (mode, type, extended attributes); the image has this and nothing else
 FILES = {

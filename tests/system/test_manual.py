@@ -12,6 +12,7 @@ from tarcap import frame, pcap_file, run
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
+COMPLETION = "share/bash-completion/completions/tarcap"
 COMMANDS = ("check", "hold", "join", "stop", "summary", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
@@ -397,9 +398,11 @@ def test_install(tmp_path, mandoc, prefix):
     assert done.returncode == 0, done.stdout + done.stderr
     below = tmp_path / (prefix or "/usr/local").lstrip("/")
     assert installed(tmp_path) == [str((below / path).relative_to(tmp_path))
-                                   for path in ("bin/tarcap", "share/man/man1/tarcap.1")]
+                                   for path in ("bin/tarcap", COMPLETION, "share/man/man1/tarcap.1")]
     binary, page = below / "bin/tarcap", below / "share/man/man1/tarcap.1"
     assert os.stat(binary).st_mode & 0o7777 == 0o755 and os.stat(page).st_mode & 0o7777 == 0o644
+    assert (below / COMPLETION).read_bytes() == (TOP / "image/root/usr" / COMPLETION).read_bytes()
+    assert os.stat(below / COMPLETION).st_mode & 0o7777 == 0o644
     assert not binary.is_symlink()
     assert call(str(binary), "--version").stdout == call("build/tarcap", "--version").stdout
     assert page.read_bytes() == PAGE.read_bytes()

@@ -1,0 +1,157 @@
+"""Completion in bash: it knows the flags of the program, no others, and their values; tried in a real bash."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+import pytest
+
+from tarcap import TOP, in_namespace, run
+
+COMPLETION = TOP / "image/root/usr/share/bash-completion/completions/tarcap"
+COMMANDS = ["join", "hold", "stop", "check"]
+# As bash calls it: the words so far, cut at COMP_WORDBREAKS, the last one being completed.
+CALL = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tarcap; printf "%s\\n" "${COMPREPLY[@]}"'
+
+
+def complete(*words, **more):
+    done = subprocess.run(["bash", "--norc", "-uc", CALL, "bash", COMPLETION, "tarcap", *words], capture_output=True,
+                          text=True, timeout=10, **more)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return sorted(done.stdout.splitlines()) if done.stdout.strip() else []
+
+
+def table():
+    """The rows of options.c that do something: (names, what it takes, the name of its choices)."""
+    text = (TOP / "src/options.c").read_text()
+    rows = re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)(?:, (NULL|\"[^\"]+\"))?(.*?)\},?$", text, re.M | re.S)
+    assert len(rows) > 40
+    for letter, name, kind, argument, rest in rows:
+        names = ([f"-{letter[1]}"] if letter != "0" else []) + ([f"--{name[1:-1]}"] if name != "NULL" else [])
+        choices = re.search(r"\.choices = (\w+)", rest)
+        yield names, kind, argument.strip('"') if argument not in ("", "NULL") else None, choices and choices[1]
+
+
+WORKING = [row for row in table() if row[1] not in ("KIND_NOTHING", "KIND_REFUSED")]
+
+
+def test_flags_of_a_capture_are_those_of_the_table():
+    ours = complete("-")
+    assert len(ours) == len(set(ours))
+    assert set(ours) == {name for names, *_ in WORKING for name in names}
+    assert set(complete("check", "-")) == set(ours)
+    assert set(complete("hold", "--ttl", "1m", "--", "-")) == set(ours)
+
+
+@pytest.mark.parametrize("command", ["join", "hold", "stop"])
+def test_flags_of_a_command_are_those_of_its_help(command):
+    text = run(command, "--help").out.decode()
+    flags = {flag for line in text.splitlines() if re.match(r"\s+-", line)
+             for flag in re.findall(r"(?<!\S)--?[a-z]+(?=[ ,])", re.split(r"(?<=\S)  +", line.lstrip())[0] + " ")}
+    # stop has no list of flags; each command knows these two.
+    assert set(complete(command, "-")) - {"--"} == flags | {"-h", "--help"}
+
+
+def test_flags_with_a_value_are_those_of_the_table():
+    """Behind another flag, the next word is a flag again."""
+    for names, kind, argument, _ in table():
+        for name in names if kind != "KIND_REFUSED" else []:
+            again = "--promiscuous" in complete(name, "--prom")
+            assert again == (argument is None), name
+            assert "--promiscuous" in complete(name, *(["x"] if argument else []), "--prom")
+
+
+def test_choices_are_those_of_the_table():
+    code = (TOP / "src/options.c").read_text()
+    with_choices = [row for row in WORKING if row[3]]
+    assert len(with_choices) >= 5
+    for names, _, argument, choices in with_choices:
+        values = re.findall(r'"(\w+)"', re.search(rf"\*const {choices}\[\] = \{{(.*?)\}};", code, re.S)[1])
+        assert sorted(values) == sorted(argument.split("|"))
+        for name in names:
+            assert sorted(complete(name, "")) == sorted(values), name
+            assert complete(name, values[0][:-1]) == [value for value in values if value.startswith(values[0][:-1])]
+            if name.startswith("--"):  # --compress=zstd is three words for bash
+                assert sorted(complete(name, "=")) == sorted(values), name
+                assert values[0] in complete(name, "=", values[0][:2])
+
+
+def test_link_types_exist():
+    for name in complete("-y", ""):
+        assert run("-d", "-y", name).status == 0, name
+
+
+def test_interfaces(wire):
+    # What /sys shows is of the namespace in which it was mounted.
+    script = "mount -t sysfs sysfs /sys && exec \"$@\""
+    done = in_namespace(wire.b, lambda: subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", "bash", "-c", CALL, "bash", COMPLETION, "tarcap", "-i", ""],
+        capture_output=True, text=True, timeout=10))
+    assert done.stdout.split() == ["lo", "tc0"], done.stderr
+
+
+def test_words_and_files(tmp_path):
+    (tmp_path / "a b.tar").touch()
+    (tmp_path / "ab.tar").touch()
+    assert set(COMMANDS) <= set(complete(""))
+    assert complete("jo") == ["join"]
+    assert not set(COMMANDS) & set(complete("-i", "lo", ""))
+    for words in (["-r"], ["-w"], ["-F"], ["join"], ["join", "-q"]):
+        assert complete(*words, "a", cwd=tmp_path) == ["a b.tar", "ab.tar"], words
+    assert complete("-i", "lo", "tcp", "po") == ["port", "portrange"]
+    assert complete("tcp", "-") == []  # in a filter a flag is none
+    for words in (["-c"], ["--reason"], ["tar"], ["stop"]):
+        assert complete(*words, "", cwd=tmp_path) == [], words
+
+
+def test_commands_are_those_of_the_program():
+    rows = re.search(r"commands\[\] = \{(.*?)\n\};", (TOP / "src/main.c").read_text(), re.S)[1]
+    assert set(re.findall(r'\{"(\w+)",', rows)) == {*COMMANDS, "tar"}  # nobody types that one
+    assert set(COMMANDS) <= set(complete(""))
+
+
+# --- in a terminal ----------------------------------------------------------------------------------------------
+
+class Terminal:
+    """An interactive bash on a terminal of its own."""
+
+    def __init__(self, directory):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(directory)
+            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"],
+                       {"PS1": "$ ", "TERM": "dumb", "PATH": os.environ["PATH"], "INPUTRC": "/dev/null"})
+        self.seen = ""
+
+    def type(self, text, until, timeout=10):
+        os.write(self.terminal, text.encode())
+        start, end = len(self.seen), time.monotonic() + timeout
+        while not re.search(until, self.seen[start:]):
+            assert time.monotonic() < end, (text, self.seen[start:])
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                self.seen += os.read(self.terminal, 4096).decode("utf-8", "replace")
+        return self.seen[start:]
+
+    def close(self):
+        os.close(self.terminal)  # bash gets SIGHUP
+        os.waitpid(self.pid, 0)
+
+
+def test_in_a_terminal(tmp_path):
+    (tmp_path / "old capture.pcap").touch()
+    bash = Terminal(tmp_path)
+    try:
+        bash.type(f"source {COMPLETION}\n", r"\$ $")
+        bash.type("tarcap --compr\tz\t", r"--compress zstd $")
+        bash.type("-r old\t", r"-r old\\ capture\.pcap $")
+        bash.type("tc\t", r"tcp $")
+        bash.type("\x15tarcap --compress=\t\t", r"none +zstd")
+        # An alias for docker run completes in the same way.
+        bash.type("\x15alias tarcap='docker run --rm -i tarcap'\n", r"\$ $")
+        bash.type("tarcap --time-s\tn\t", r"--time-stamp-precision nano $")
+        bash.type("\x15tarcap jo\t", r"tarcap join $")
+    finally:
+        bash.close()
