@@ -29,9 +29,12 @@ LICENCES = {
     "tarcap": ["LICENSE"],
 }
 COMPLETION = "usr/share/bash-completion/completions/tarcap"
+PROFILES = [f"usr/share/tarcap/wireshark/{name}" for name in ("tarcap", "tarcap-utc")]
 DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/bash-completion", "usr/share/bash-completion/completions",
-               "usr/share/licenses", "usr/share/sbom", *(f"usr/share/licenses/{name}" for name in LICENCES)]
+               "usr/share/licenses", "usr/share/sbom", "usr/share/tarcap", "usr/share/tarcap/wireshark", *PROFILES,
+               *(f"usr/share/licenses/{name}" for name in LICENCES)]
 TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, COMPLETION,
+         *(f"{profile}/{file}" for profile in PROFILES for file in ("preferences", "dfilter_buttons")),
          *(f"usr/share/licenses/{name}/{file}" for name, files in LICENCES.items() for file in files)]
 # name: (mode, type, extended attributes); the image has this and nothing else
 FILES = {
