@@ -147,6 +147,13 @@ def test_profiles_differ_in_the_time_alone():
     assert buttons(NAMES[0]) == buttons(NAMES[1])
 
 
+def test_picture_in_readme_is_small():
+    """tests/demo/picture makes it; somebody has looked at it."""
+    [path] = re.findall(r"!\[.*\]\((tests/demo/\S+\.png)\)", (TOP / "README.md").read_text())
+    data = (TOP / path).read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) < 150_000
+
+
 # --- on its way to the person -----------------------------------------------------------------------------------
 
 def commands_in_readme():
