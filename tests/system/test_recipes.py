@@ -1,0 +1,258 @@
+"""README's recipes: each of their tshark commands on a capture that has the answer, and their filters side by side."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import threading
+
+import pytest
+import yaml
+
+import tarcap
+import traffic
+from tarcap import TOP, Capture, in_namespace, run, wait_until
+from test_image import containers, docker, engine, image, web_image  # noqa: F401
+
+README = (TOP / "README.md").read_text()
+CHAPTER = README.partition("\n## Recipes\n")[2].partition("\n## ")[0]
+RECIPES = dict(re.findall(r"^### (.*?)\n\n(.*?)(?=\n### |\Z)", CHAPTER, re.M | re.S))
+LEAVES, RESET, DNS, MESH, BOTH, FIRST, HOUR = RECIPES
+
+
+def commands(recipe, start):
+    return [line.strip() for line in RECIPES[recipe].splitlines() if line.startswith(f"    {start}")]
+
+
+def capture_words(recipe):
+    """What stands behind the image's name, and behind the plugin's pod, in the form of tarcap's own words."""
+    [by_docker] = commands(recipe, "docker run --rm -i")
+    [by_plugin] = commands(recipe, "kubectl tarcap")
+    words = shlex.split(re.sub(r" > \S+$", "", by_docker))
+    ours, plugins = words[words.index("tarcap") + 1:], shlex.split(by_plugin)[2:]
+    return ours, [word for word in plugins if word not in ("web", "client", "-o", ".", "--")]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """web.pcap and client.pcap of the same traffic, as both ends of the wire saw it; local.pcap of the loopback."""
+    made, path = tarcap.Wire(), tmp_path_factory.mktemp("recipes")
+    try:
+        scene = traffic.Scene(made)
+        captures = {"web": Capture(made),
+                    "client": Capture(made, namespace=made.a, interface="tc1"),
+                    "local": Capture(made, *capture_words(MESH)[0])}
+        scene.play()
+        for name, capture in captures.items():
+            joined = run("join", stdin=capture.end().whole().data)
+            assert joined.status == 0
+            (path / f"{name}.pcap").write_bytes(joined.out)
+        scene.close()
+        yield path
+    finally:
+        tarcap.kill_all_started()
+        made.close()
+
+
+def answer(recipe, directory, number=0, start="tshark"):
+    """What a recipe's tshark command prints, row by row."""
+    command = commands(recipe, start)[number]
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=directory, capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
+    assert done.returncode == 0 and said == [], (command, said)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def test_recipes_are_complete():
+    assert len(RECIPES) == 7
+    assert sum(len(commands(recipe, "tshark")) for recipe in RECIPES) == 9
+    for recipe in RECIPES:
+        assert commands(recipe, "docker "), recipe
+        assert commands(recipe, "kubectl tarcap") or "k8s/sidecar.yaml" in RECIPES[recipe], recipe
+
+
+@pytest.mark.parametrize("recipe", [LEAVES, RESET, DNS, MESH, BOTH, HOUR])
+def test_docker_and_kubectl_capture_the_same(recipe):
+    ours, plugins = capture_words(recipe)
+    assert " ".join(ours) == " ".join(plugins) != ""
+    assert run("--help", *ours).status == 0
+
+
+@pytest.mark.parametrize("recipe, file", [(LEAVES, "web"), (RESET, "web"), (DNS, "web"), (MESH, "local"), (BOTH, "web")])
+def test_filters_of_both_kinds_select_the_same(directory, recipe, file):
+    words = [word for word in capture_words(recipe)[0] if word not in ("-i", "lo", "--headers")]
+    [shown] = re.findall(r"`([^`]+)` shows\s+the\s+same\s+in\s+Wireshark", RECIPES[recipe])
+    path = directory / f"{file}.pcap"
+    out = subprocess.run(["tshark", "-r", path, "-Y", shown, "-T", "fields", "-e", "frame.time_epoch"], text=True,
+                         capture_output=True, timeout=60, check=True).stdout.split()
+    captured = run("-r", path, *words).whole().records
+    everything = len(tarcap.Pcap("", path.read_bytes()).records)
+    assert [f"{record.time // 10**9}.{record.time % 10**9:09}" for record in captured] == out
+    assert 0 < len(out) and (len(out) < everything or recipe == MESH)
+
+
+def test_does_the_request_leave_the_pod(directory):
+    rows = answer(LEAVES, directory)
+    asked = [row for row in rows if row[2] == traffic.NOBODY]
+    assert len(asked) == 2 and 0.9 < float(asked[1][0]) - float(asked[0][0]) < 1.2  # sent again, after 1 s
+    assert all(row[1] == traffic.SERVER and row[4].strip("·") == "S" for row in asked)
+    assert not any(row[1] == traffic.NOBODY for row in rows)
+    assert "A··S" in RECIPES[LEAVES] and any("A··S" in row[4] for row in rows if row[1] == traffic.SERVER)
+
+
+def test_who_sends_the_reset(directory):
+    rows = answer(RESET, directory)
+    assert sorted(row[0] for row in rows) == [traffic.CLIENT, traffic.SERVER]
+    [refused] = [row for row in rows if row[0] == traffic.SERVER]
+    assert (refused[1], refused[4], refused[5]) == ("81", "64", "1")
+    [broken_off] = [row for row in rows if row[0] == traffic.CLIENT]
+    assert broken_off[3] == "80" and int(broken_off[5]) > 1
+
+
+def test_is_dns_slow(directory):
+    rows = answer(DNS, directory)
+    assert rows[0][1:] == ["0", "slow.example"] and float(rows[0][0]) >= traffic.SLOW
+    assert {(row[2], row[1]) for row in rows} == {
+        (name, str(code[0])) for name, code in traffic.NAMES.items() if code}
+    assert all(float(row[0]) < 0.3 for row in rows[1:])
+    [silent] = answer(DNS, directory, 1)
+    assert silent[1] == "silent.example"
+
+
+def test_what_goes_over_loopback(directory):
+    (directory / "mesh").mkdir()
+    (directory / "mesh/web.pcap").symlink_to(directory / "local.pcap")
+    assert answer(MESH, directory / "mesh") == [["0", "GET", "/local", ""], ["0", "", "", "404"]]
+
+
+def test_both_ends(directory):
+    """Nothing was lost between them, until one packet is taken out of one of the files."""
+    answer(BOTH, directory, start="mergecap")
+    assert answer(BOTH, directory) == []
+    fields = ["ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.len", "frame.number"]
+    out = subprocess.run(["tshark", "-r", "web.pcap", "-Y", "http.request.uri == \"/missing\"", "-T", "fields",
+                          *(word for field in fields for word in ("-e", field))], text=True, cwd=directory,
+                         capture_output=True, timeout=60, check=True).stdout
+    [*row, number] = out.split()
+    lost = directory / "lost"
+    lost.mkdir()
+    (lost / "client.pcap").symlink_to(directory / "client.pcap")
+    subprocess.run(["editcap", "-F", "pcap", directory / "web.pcap", lost / "web.pcap", number], check=True, timeout=60)
+    answer(BOTH, lost, start="mergecap")
+    assert answer(BOTH, lost) == [row]
+
+
+def test_first_packets(directory):
+    rows = answer(FIRST, directory)
+    assert len(rows) == 10
+
+
+def test_an_hour(directory):
+    """Bytes per minute and per connection, as the frames were on the wire."""
+    short = directory / "short"
+    short.mkdir()
+    archive = run("--headers", "-r", directory / "web.pcap").whole()
+    (short / "web.pcap").write_bytes(run("join", stdin=archive.data).out)
+    records = archive.records
+    total = sum(record.length for record in records)
+    assert sum(record.caplen for record in records) < total
+    statistics = "\n".join("\t".join(row) for row in answer(HOUR, short))
+    [(packets, length)] = re.findall(r"<>[^|]*\| +(\d+) \| +(\d+) \|", statistics)
+    assert (int(packets), int(length)) == (len(records), total)
+    conversations = "\n".join("\t".join(row) for row in answer(HOUR, short, 1))
+    assert re.search(rf"{traffic.SERVER}:\d+ +<-> {traffic.NOBODY}:8080 +0 0 bytes +2 148 bytes", conversations)
+
+
+def test_an_hour_takes_1_percent(wire):
+    """A download in frames of 1514 bytes: what is stored is less than 1 % of what passed."""
+    size = 20 << 20
+    wire.addresses()
+    # The kernel cuts it into frames before the wire, not behind it.
+    wire.ip(wire.a, "link", "set", "tc1", "gso_max_segs", "1")
+    server = in_namespace(wire.b, lambda: socket.create_server((traffic.SERVER, 80)))
+
+    def take():
+        peer, _ = server.accept()
+        with peer:
+            while peer.recv(1 << 20):
+                pass
+    taking = threading.Thread(target=take)
+    taking.start()
+    words = [word for word in capture_words(HOUR)[0] if word not in ("--duration", "1h")]
+    capture = Capture(wire, *words)
+    with in_namespace(wire.a, lambda: socket.create_connection((traffic.SERVER, 80))) as sock:
+        sock.sendall(os.urandom(size))
+    taking.join()
+    server.close()
+    result = capture.end()
+    records = result.whole().records
+    assert max(record.length for record in records) == 1514
+    passed = sum(record.length for record in records)
+    assert passed > size and len(result.out) < passed / 100
+
+
+# --- in containers ----------------------------------------------------------------------------------------------
+
+def test_before_the_first_packet(containers):  # noqa: F811
+    """The container that holds has the network; whoever joins it is captured from its first packet on."""
+    hold, web = containers.name(), containers.name()
+    assert commands(FIRST, "docker ") == [
+        "docker run -d --name cap tarcap hold", "docker exec -i cap tarcap > web.tar",
+        "docker run -d --name web --network container:cap your-web:1.0"]
+    docker("run", "-d", "--name", hold, "tarcap", "hold")
+    out, err = containers.directory / "web.tar", containers.directory / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        capture = subprocess.Popen(["docker", "exec", "-i", hold, "tarcap", "-c", "3"], stdin=subprocess.PIPE,
+                                   stdout=stdout, stderr=stderr)
+    try:
+        wait_until(lambda: "listening on" in err.read_text(), 20, "'listening on'")
+        docker("run", "-d", "--name", web, "--network", f"container:{hold}", "tarcap-web")
+        wait_until(lambda: "serving" in docker("logs", web).stdout, 10, "a web server")
+        containers.get(docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", hold).stdout.strip(), 1)
+        assert capture.wait(20) == 0
+    finally:
+        capture.stdin.close()
+        capture.kill()
+        capture.wait()
+    archive = tarcap.Archive(out.read_bytes()).check()
+    assert archive.manifest["totals"]["packets"] == 3
+
+
+def test_compose_file(containers, tmp_path):  # noqa: F811
+    """README's, with the web server of the demo in it, by docker-compose."""
+    subprocess.run(["image/need", "docker-compose"], cwd=TOP, check=True, timeout=300)
+    [text] = re.findall(r"```yaml\n(services:.*?)```", README, re.S)
+    compose = yaml.safe_load(text)
+    compose["services"]["web"]["image"] = "tarcap-web"
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(compose))
+    [line] = re.findall(r"^    docker compose (exec .*?) > web.tar", README, re.M)
+    words = shlex.split(line)
+    where = ["docker-compose", "-p", f"tarcap-test-{os.getpid()}", "-f", str(tmp_path / "compose.yaml")]
+
+    def call(*arguments, check=True, **more):
+        return subprocess.run([*where, *arguments], capture_output=True, timeout=120, check=check, **more)
+    try:
+        call("up", "-d")
+        web = call("ps", "-q", "web").stdout.decode().strip()
+        # The words of README, and an end that needs no terminal.
+        assert words[:4] == ["exec", "-T", "tarcap", "tarcap"]
+        capture = subprocess.Popen([*where, *words[:4], "-c", "3", *words[4:]], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        try:
+            for line in capture.stderr:
+                if b"listening on" in line:
+                    break
+            network = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+            address = docker("inspect", "--format", network, web).stdout.strip()
+            name, project = containers.name(), where[2]
+            docker("run", "--rm", "--name", name, "--network", f"{project}_default", "tarcap-web", "get", address, 1)
+            out, _ = capture.communicate(timeout=20)
+        finally:
+            capture.kill()
+            capture.wait()
+        assert capture.returncode == 0
+        assert tarcap.Archive(out).check().manifest["totals"]["packets"] == 3
+    finally:
+        call("down", "-t", "1", check=False)
