@@ -299,6 +299,14 @@ def test_environment():
     assert named == read
 
 
+def test_files_are_those_of_the_image():
+    named = [line[len(".It Pa "):] for line in section("FILES") if line.startswith(".It Pa ")]
+    layer = (TOP / "image/layer").read_text()
+    assert len(named) == 4
+    for path in named:
+        assert (TOP / f"image/root{path}").exists() or path[1:] in layer, path
+
+
 # --- README -----------------------------------------------------------------------------------------------------
 
 DOCUMENTS = ("README.md", "k8s/README.md", ".github/SECURITY.md")
