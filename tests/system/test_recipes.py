@@ -22,7 +22,8 @@ LEAVES, RESET, DNS, MESH, BOTH, FIRST, HOUR = RECIPES
 
 
 def commands(recipe, start):
-    return [line.strip() for line in RECIPES[recipe].splitlines() if line.startswith(f"    {start}")]
+    return [re.sub(r"\s+# .*", "", line.strip()) for line in RECIPES[recipe].splitlines()
+            if line.startswith(f"    {start}")]
 
 
 def capture_words(recipe):

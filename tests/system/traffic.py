@@ -94,7 +94,7 @@ class Scene:
         wire.addresses()
         wire.ip(wire.b, "neigh", "replace", NOBODY, "lladdr", MAC_A.hex(":"), "dev", "tc0")
         self.web = in_namespace(wire.b, lambda: http.server.ThreadingHTTPServer((SERVER, 80), Web))
-        self.local = in_namespace(wire.b, lambda: http.server.ThreadingHTTPServer(("127.0.0.1", 15006), Web))
+        self.local = in_namespace(wire.b, lambda: http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Web))
         for server in (self.web, self.local):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         self.names = in_namespace(wire.b, Names)
@@ -152,7 +152,7 @@ class Scene:
         with contextlib.suppress(ConnectionRefusedError):
             self.client(81)  # nobody listens: the server's pod refuses it
         self.break_off()
-        self.get("/local", port=15006, namespace=self.wire.b, address="127.0.0.1")
+        self.get("/local", port=8080, namespace=self.wire.b, address="127.0.0.1")
         for thread in waiting:
             thread.join()
 
