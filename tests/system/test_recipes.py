@@ -257,3 +257,34 @@ def test_compose_file(containers, tmp_path):  # noqa: F811
         assert tarcap.Archive(out).check().manifest["totals"]["packets"] == 3
     finally:
         call("down", "-t", "1", check=False)
+
+
+def shape(line):
+    """A line without what differs from run to run: numbers, and the container's name."""
+    return re.sub(r"\d+", "N", re.sub(r"\b[0-9a-f]{12}\b", "HOST", line)).split()
+
+
+def test_first_screen_is_what_happens(containers):  # noqa: F811
+    """README's first example, line by line; there may be more members in the archive than it shows."""
+    block = [line[4:] for line in README.partition("\n## ")[0].splitlines() if line.startswith("    ")]
+    command, *shown = [line for line in block if line and line != "^D"]
+    listing, reading = (next(at for at, line in enumerate(shown) if line.startswith(start))
+                        for start in ("$ tar tvf", "$ tar xOf"))
+    name, address = containers.web()
+    assert command == "docker run --rm -i --log-driver none --network container:web tarcap > web.tar"
+    capture = containers.capture(directory=containers.directory, network=f"container:{name}")
+    capture.await_listening()
+    containers.get(address, 10)
+    capture.past_grace()
+    capture.process.stdin.close()
+    assert capture.process.wait(20) == 0
+    assert list(map(shape, capture.said())) == list(map(shape, shown[:listing]))
+
+    def typed(line):
+        done = subprocess.run(["sh", "-c", line[2:].replace("web.tar", str(capture.out))], capture_output=True,
+                              text=True, timeout=60)
+        return [shape(line) for line in (done.stderr + done.stdout).splitlines()]
+    members = typed(shown[listing])
+    for row in map(shape, shown[listing + 1:reading]):
+        assert row in members
+    assert typed(shown[reading]) == list(map(shape, shown[reading + 1:]))
