@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -10,7 +11,7 @@ import tarfile
 import dpkt
 import pytest
 
-from tarcap import TOP, Pcap, pcap_file, run, tar_members, udp
+from tarcap import TOP, Capture, Pcap, in_namespace, numbered, pcap_file, run, tar_members, udp
 
 sys.path.insert(0, str(TOP / "tests/k8s"))
 
@@ -24,6 +25,7 @@ VARIANTS = {
     "many files (`-C`)": ["-C", "300k"],
     "`--compress zstd`": ["--compress", "zstd"],
     "`--compress zstd --nano`": ["--compress", "zstd", "--nano"],
+    "`-i all`": ["-i", "all"],
 }
 
 
@@ -148,8 +150,22 @@ def worst(words):
 
 # --- the table --------------------------------------------------------------------------------------------------
 
-def row(variant, directory):
-    made = run("--name", "capture", *VARIANTS[variant], "-r", directory / "all.pcap")
+def captured(words, directory, wire):
+    """From a file, or where there are interfaces to choose from, from them."""
+    if "-i" not in words:
+        return run("--name", "capture", *words, "-r", directory / "all.pcap")
+    wire.addresses()
+    capture = Capture(wire, "--name", "capture", *words, interface=None)
+    wire.send(numbered(100))
+    with in_namespace(wire.b, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        sock.sendto(b"over loopback", ("127.0.0.1", 9))
+    result = capture.end()
+    assert {name.split("/")[1].split("_")[0] for name in result.whole().names if ".pcap" in name} == {"lo", "tc0"}
+    return result
+
+
+def row(variant, directory, wire):
+    made = captured(VARIANTS[variant], directory, wire)
     archive = made.whole()
     assert len(archive.files) >= (3 if "-C" in VARIANTS[variant] else 1)
     assert all(name.endswith(".zst") for name in archive.names if ".pcap" in name) == ("zstd" in variant)
@@ -171,9 +187,9 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_table_in_readme(directory):
+def test_table_in_readme(directory, wire):
     table = [f"| | {' | '.join([*TARS, *READERS])} |", "|---" * (1 + len(TARS) + len(READERS)) + "|"]
-    table += [row(variant, directory) for variant in VARIANTS]
+    table += [row(variant, directory, wire) for variant in VARIANTS]
     text = (TOP / "README.md").read_text().partition("\n## What reads it\n")[2].partition("\n## ")[0]
     assert [line for line in text.splitlines() if line.startswith("|")] == table, "\n" + "\n".join(table)
     # Through join everybody reads everything.
