@@ -354,7 +354,7 @@ def test_link_types_as_tcpdump(wire):
     wire.ip(wire.b, "link", "set", "lo", "up")
     wire.ip(wire.b, "tuntap", "add", "tc8", "mode", "tun")
     wire.ip(wire.b, "link", "set", "tc8", "up")
-    for interface in (["-i", "tc0"], ["-i", "lo"], ["-i", "tc8"], []):
+    for interface in (["-i", "tc0"], ["-i", "lo"], ["-i", "tc8"], ["-i", "any"], []):
         ours = run("-L", *interface, namespace=wire.b)
         theirs = sh("nsenter", f"--net=/run/netns/{wire.b}", "tcpdump", "-L", *interface)
         assert (ours.status, ours.err) == (0, [])
@@ -362,6 +362,8 @@ def test_link_types_as_tcpdump(wire):
         assert ours.out.decode() == listed.replace(" (printing not supported)", "")
         assert run("--list-data-link-types", *interface, namespace=wire.b).out == ours.out
     assert b"RAW" in run("-L", "-i", "tc8", namespace=wire.b).out
+    both = run("-L", "-i", "tc0", "-i", "tc8", namespace=wire.b).out
+    assert both == b"".join(run("-L", "-i", name, namespace=wire.b).out for name in ("tc0", "tc8"))
     refused(run("-L", "-i", "nosuch0", namespace=wire.b), 1, "nosuch0")
 
 
@@ -374,6 +376,16 @@ def test_capture_of_a_link_type(wire):
     assert archive.numbers() == [7]
     assert {file.data[20:24] for file in archive.files} == {b"\x8f\0\0\0"}
     assert result.said("listening on tc0, link-type DOCSIS (DOCSIS)")
+
+
+def test_first_version_of_linux_cooked(wire):
+    """any is captured in the second unless one asks for the first."""
+    capture = Capture(wire, "-i", "any", "-y", "LINUX_SLL", "ether proto 0x88b5")
+    wire.send([frame(7)])
+    archive = capture.end().whole()
+    [record] = archive.records
+    assert {file.linktype for file in archive.files} == {113}
+    assert record.data[14:16] == b"\x88\xb5" and record.data[16:] == frame(7)[14:]
 
 
 @pytest.mark.parametrize("name", ["RAW", "nosuch", "EN10MB "])
