@@ -217,7 +217,7 @@ def accounted(archive, sent, *causes):
 def test_live(wire):
     capture = Capture(wire, *ZSTD)
     [line] = [line for line in capture.err if "listening on" in line]
-    assert line.endswith("ring 32M, pool 16M, compressor 5M, context 1M")
+    assert line.endswith("ring 32M, pool 16M, compressor 2M, context 1M")
     Traffic(wire, 20_000, 40_000).wait()
     archive = accounted(capture.end().whole(), 20_000, "dropped_by_kernel")
     assert all(kinds(archive)) and len(archive.data) < sum(len(file.data) for file in archive.files) / 2
