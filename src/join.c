@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expand.h"
+#include "joined.h"
 #include "listing.h"
 #include "naming.h"
 #include "order.h"
@@ -17,12 +18,11 @@ struct member {
 	enum naming_kind kind;
 	char name[ROLL_NAME_SIZE]; /* without the directory */
 	bool compressed;
-	bool request;	    /* it is capture.json */
-	unsigned interface; /* what the one who reads calls it */
-	bool left_out;	    /* its file header is not the output's */
-	uint64_t skip;	    /* packets that an earlier copy has delivered */
-	uint64_t number;    /* of a manifest */
-	uint64_t text_size; /* of a manifest or capture.json, so far */
+	bool left_out;			   /* some of its packets have no place in the output */
+	int places[BLOCKS_INTERFACES_MAX]; /* in the output, of its interfaces */
+	uint64_t skip;			   /* packets that an earlier copy has delivered */
+	uint64_t number;		   /* of a manifest */
+	uint64_t text_size;		   /* of a manifest, so far */
 	struct match_file file;
 };
 
@@ -31,12 +31,11 @@ struct join {
 	struct join_result *result;
 	struct verify *verify;
 	struct expand *expand;
-	char *text; /* a manifest's or capture.json's, LISTING_TEXT_MAX bytes */
-	bool header_written;
-	unsigned char file_header[PACKET_FILE_HEADER];
+	char *text; /* a manifest's, LISTING_TEXT_MAX bytes */
 	bool directory_known;
 	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
 	struct member member;
+	struct joined joined;
 	struct order order;
 	struct records records;
 	struct members members;
@@ -51,9 +50,10 @@ struct join *join_open(const struct join_setup *setup, struct err *err)
 	} else {
 		join->setup = *setup;
 		if ((join->verify = verify_open(err)) && (join->expand = expand_open(err)) &&
-		    (!setup->output ||
-		     order_open(&join->order, setup->memory, setup->output, setup->output_context, err) == 0))
+		    (!setup->output || order_open(&join->order, setup->memory, joined_put, &join->joined, err) == 0)) {
+			joined_init(&join->joined, setup->output, setup->output_context);
 			return join;
+		}
 	}
 	join_close(join);
 	return NULL;
@@ -89,7 +89,7 @@ static bool is_ours(const char *name)
 	uint64_t number;
 	bool compressed;
 
-	return strcmp(name, "capture.json") == 0 || naming_kind(name, &compressed, &number) != NAMING_OTHER;
+	return naming_kind(name, &compressed, &number) != NAMING_OTHER;
 }
 
 /* The directory is that of the first file that looks like one of ours: NAME, or capture/30s. */
@@ -119,7 +119,6 @@ static void begin_member(struct join *join)
 	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
 	if (below && strlen(name) < sizeof(member->name))
 		member->kind = naming_kind(name, &member->compressed, &member->number);
-	member->request = below && join->setup.packet && strcmp(name, "capture.json") == 0;
 	snprintf(member->name, sizeof(member->name), "%.*s", ROLL_NAME_SIZE - 1, name);
 	if (member->kind == NAMING_PACKETS)
 		begin_packets(join);
@@ -127,55 +126,49 @@ static void begin_member(struct join *join)
 
 /* --- packets --- */
 
-static void show_interface(struct join *join)
+static void left_out(struct join *join, int place)
 {
-	char series[ROLL_NAME_SIZE];
-	uint64_t number;
-
-	snprintf(series, sizeof(series), "%.*s", (int)naming_series(join->member.name, &number), join->member.name);
-	join->member.interface = join->setup.interface(join->setup.packet_context, series, &join->records);
+	join->member.left_out = true;
+	findings_note(verify_findings(join->verify), FINDING_HEADER, "%s is left out (%s)", join->member.name,
+		      place == JOINED_OTHER  ? "its link type, precision or snapshot length is another"
+		      : place == JOINED_LATE ? "the output has begun as a pcap file, of one interface"
+					     : "there are too many interfaces");
 }
 
-/* The first good file header is the output's; the others have to be the same. */
-static int take_header(struct join *join, struct err *err)
+/* An interface of the file: where its packets go. */
+static void take_header(struct join *join)
 {
 	struct member *member = &join->member;
+	char series[ROLL_NAME_SIZE];
+	uint64_t number;
+	int place;
 
-	if (join->setup.packet) {
-		show_interface(join);
-		return 0;
-	}
-	if (!join->header_written) {
-		memcpy(join->file_header, join->records.file_header, PACKET_FILE_HEADER);
-		join->header_written = true;
-		join->order.tick = join->records.tick;
-		return join->setup.output ? join->setup.output(join->setup.output_context, join->file_header,
-							       PACKET_FILE_HEADER, err)
-					  : 0;
-	}
-	member->left_out =
-		!join->setup.packet && memcmp(join->file_header, join->records.file_header, PACKET_FILE_HEADER) != 0;
-	if (member->left_out)
-		findings_note(verify_findings(join->verify), FINDING_HEADER,
-			      "%s is left out (its link type, precision or snapshot length is another)", member->name);
-	return 0;
+	snprintf(series, sizeof(series), "%.*s", (int)naming_series(member->name, &number), member->name);
+	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
+				   : joined_find(&join->joined, series, &join->records);
+	member->places[join->records.interface_number] = place;
+	if (place < 0)
+		left_out(join, place);
 }
 
-static int take_packet(struct join *join, const struct packet *packet, struct err *err)
+static int take_packet(struct join *join, struct packet *packet, struct err *err)
 {
 	struct match_file *file = &join->member.file;
-	uint64_t time = packet_time(&packet->header, join->records.tick);
+	uint64_t time = packet_time(&packet->header, packet->origin.tick);
+	int place = join->member.places[packet->origin.interface];
 
 	file->packets++;
 	if (time < file->first)
 		file->first = time;
 	if (time > file->last)
 		file->last = time;
-	if (join->member.left_out || file->packets <= join->member.skip)
+	if (place < 0 || file->packets <= join->member.skip)
 		return 0;
+	packet->origin.interface = (uint32_t)place;
+	file->delivered = file->packets;
 	join->result->packets++;
 	if (join->setup.packet)
-		join->setup.packet(join->setup.packet_context, join->member.interface, time, packet);
+		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet);
 	return join->setup.output ? order_add(&join->order, packet, err) : 0;
 }
 
@@ -189,7 +182,7 @@ static int take_records(struct join *join, const unsigned char *data, size_t siz
 	while (result == 0) {
 		switch (records_next(&join->records, &packet)) {
 		case RECORDS_HEADER:
-			result = take_header(join, err);
+			take_header(join);
 			break;
 		case RECORDS_PACKET:
 			result = take_packet(join, &packet, err);
@@ -232,12 +225,10 @@ static int take_data(struct join *join, struct err *err)
 
 	switch (join->member.kind) {
 	case NAMING_OTHER:
-		if (join->member.request)
-			take_text(join, data, size);
-		return 0;
 	case NAMING_CONTEXT:
 		return 0;
 	case NAMING_MANIFEST:
+	case NAMING_CAPTURE:
 		take_text(join, data, size);
 		return 0;
 	case NAMING_PACKETS:
@@ -259,12 +250,28 @@ static void end_packets(struct join *join, bool cut)
 	if (member->skip == UINT64_MAX)
 		return;
 	file->whole = complete && !cut;
-	file->delivered = member->left_out ? 0 : file->packets;
 	join->result->files += file->whole && !member->left_out;
 	if (!complete && !cut)
 		findings_note(verify_findings(join->verify), FINDING_DAMAGED, "%s is damaged after %llu packets",
 			      member->name, (unsigned long long)file->packets);
 	verify_end(join->verify, file);
+}
+
+/* Which interfaces there may be; nothing of it is verified. */
+static void take_capture(struct join *join)
+{
+	const char *reason;
+	struct listing *listing;
+
+	verify_request(join->verify, join->text, join->member.text_size);
+	listing = listing_open(join->text, join->member.text_size, &reason);
+	for (size_t i = 0; listing && i < listing_accounts(listing); i++) {
+		const char *name = listing_interface(listing, i);
+
+		if (name)
+			joined_tell(&join->joined, name);
+	}
+	listing_close(listing);
 }
 
 static void end_member(struct join *join, bool cut)
@@ -275,8 +282,8 @@ static void end_member(struct join *join, bool cut)
 		end_packets(join, cut);
 	else if (member->kind == NAMING_MANIFEST && !cut)
 		verify_manifest(join->verify, member->number, join->text, member->text_size);
-	else if (member->request && !cut)
-		verify_request(join->verify, join->text, member->text_size);
+	else if (member->kind == NAMING_CAPTURE && !cut)
+		take_capture(join);
 	else if (member->kind == NAMING_CONTEXT && !cut)
 		verify_context(join->verify, member->name, join->members.size);
 	/* The archive does not end before its manifest: until then zeros are a hole. */
@@ -307,16 +314,33 @@ static void note_stream(struct join *join)
 	verify_finish(join->verify);
 }
 
-/* No file, but a manifest that says what would have been in it: a pcap file without packets. */
+/* No file, but a manifest that says what would have been in it: a file without packets. */
 static int write_empty(struct join *join, struct err *err)
 {
 	const struct verify_told *told = verify_told(join->verify);
-	unsigned char header[PACKET_FILE_HEADER];
+	struct pcapng_interface only = {.snaplen = (uint32_t)told->snapshot_length,
+					.link_type = (uint32_t)told->link_type};
 
-	if (join->header_written || told->snapshot_length == 0)
-		return 0;
-	records_header(header, (uint32_t)told->snapshot_length, (uint32_t)told->link_type);
-	return join->setup.output(join->setup.output_context, header, sizeof(header), err);
+	pcapng_text(only.name, sizeof(only.name), told->interface);
+	if (join->joined.count == 0)
+		join->joined.pcapng = told->pcapng;
+	return joined_begin(&join->joined, told->snapshot_length ? &only : NULL, err);
+}
+
+/* What the manifest tells of each interface that is in the output. */
+static int write_statistics(struct join *join, struct err *err)
+{
+	for (unsigned place = 0; place < join->joined.count; place++) {
+		const struct joined_interface *interface = &join->joined.interfaces[place];
+		struct pcapng_statistics statistics = {
+			.start = interface->first, .end = interface->last, .delivered = interface->packets};
+
+		if (interface->packets &&
+		    verify_counters(join->verify, interface->series, &statistics.accepted, &statistics.dropped) &&
+		    joined_statistics(&join->joined, place, &statistics, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int finish(struct join *join, struct err *err)
@@ -331,7 +355,9 @@ static int finish(struct join *join, struct err *err)
 	if (!join->setup.output)
 		return 0;
 	join->result->late = join->order.late;
-	return order_flush(&join->order, err) < 0 ? -1 : write_empty(join, err);
+	if (order_flush(&join->order, err) < 0 || write_empty(join, err) < 0)
+		return -1;
+	return write_statistics(join, err);
 }
 
 static int read_members(struct join *join, struct err *err)

@@ -1,6 +1,6 @@
 /*
- * An archive into one pcap file: source -> members -> expand -> records -> order -> output, and what was found on the
- * way. Prints nothing, has no globals, and takes its memory once, whatever the archive claims.
+ * An archive into one pcap or pcapng file: source -> members -> expand -> records -> order -> joined -> output, and
+ * what was found on the way. Prints nothing, has no globals, and takes its memory once, whatever the archive claims.
  */
 #ifndef TARCAP_JOIN_H
 #define TARCAP_JOIN_H
@@ -27,7 +27,7 @@ typedef void join_packet(void *context, unsigned interface, uint64_t time, const
 
 struct join_setup {
 	members_source *source;
-	/* Where the pcap file goes; NULL: nowhere. -1 with *err set ends the run. */
+	/* Where the file goes; NULL: nowhere. -1 with *err set ends the run. */
 	int (*output)(void *context, const void *data, size_t size, struct err *err);
 	void *source_context, *output_context; /* the caller's */
 	size_t memory;			       /* bytes for sorting, at least JOIN_MEMORY_MIN */

@@ -143,6 +143,11 @@ size_t listing_accounts(const struct listing *listing)
 	return json_array_size(listing->interfaces);
 }
 
+const char *listing_interface(const struct listing *listing, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(listing->interfaces, i), "name"));
+}
+
 /* Older versions write none. */
 size_t listing_contexts(const struct listing *listing)
 {
@@ -190,6 +195,8 @@ bool listing_summary(const struct listing *listing, struct listing_summary *summ
 
 	if (!string(ended, "detail", &summary->detail))
 		summary->detail = "";
+	if (!string(listing->root, "format", &summary->format))
+		summary->format = "";
 	return string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
 	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
 	       number(listing->root, "parts", &summary->parts);

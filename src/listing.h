@@ -38,6 +38,7 @@ struct listing_context {
 struct listing_summary {
 	uint64_t files, packets, bytes, parts;
 	const char *cause, *detail;
+	const char *format; /* of the files; "" where it is not told */
 };
 
 /* What capture.json tells; "" for what it does not. */
@@ -62,6 +63,9 @@ uint64_t listing_part(const struct listing *listing);
 size_t listing_files(const struct listing *listing);
 size_t listing_accounts(const struct listing *listing);
 size_t listing_contexts(const struct listing *listing);
+
+/* The name of the same interface, also as capture.json has it; NULL when it has none. */
+const char *listing_interface(const struct listing *listing, size_t i);
 
 /* False when a field is missing or of another type. */
 bool listing_file(const struct listing *listing, size_t i, struct listing_file *file);

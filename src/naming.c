@@ -33,8 +33,8 @@ size_t naming_series(const char *name, uint64_t *number)
 	size_t length = strlen(name);
 
 	strip_end(name, &length, ".zst");
-	if (strchr(name, '/') || !strip_end(name, &length, ".pcap") || strip_number(name, &length) != 14 ||
-	    strip_number(name, &length) < 5)
+	if (strchr(name, '/') || (!strip_end(name, &length, ".pcap") && !strip_end(name, &length, ".pcapng")) ||
+	    strip_number(name, &length) != 14 || strip_number(name, &length) < 5)
 		return 0;
 	*number = strtoull(name + length + 1, NULL, 10);
 	return length;
@@ -79,6 +79,19 @@ const char *naming_begin(const char *path)
 	return name;
 }
 
+bool naming_is_series(const char *series, const char *interface)
+{
+	size_t i = 0;
+
+	for (; series[i] && interface[i]; i++) {
+		unsigned char c = (unsigned char)interface[i];
+
+		if (series[i] != (c < 0x80 && (isalnum(c) || c == '.') ? interface[i] : '-'))
+			return false;
+	}
+	return !series[i] && (!interface[i] || i == NAMING_SERIES_MAX);
+}
+
 enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *number)
 {
 	size_t length = strlen(name);
@@ -89,5 +102,7 @@ enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *numbe
 	*number = 0;
 	if (is_context(name))
 		return NAMING_CONTEXT;
+	if (strcmp(name, "capture.json") == 0)
+		return NAMING_CAPTURE;
 	return strcmp(name, "manifest.json") == 0 || is_part(name, number) ? NAMING_MANIFEST : NAMING_OTHER;
 }

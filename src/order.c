@@ -10,14 +10,20 @@ struct order_slot {
 	uint32_t at;
 };
 
+/* What stands in front of a packet's data in the buffer. */
+struct order_record {
+	struct packet_header header;
+	struct packet_origin origin;
+};
+
 /* Marks a record in the buffer as written, where its caplen is. */
 #define WRITTEN UINT32_C(0x80000000)
 
 int order_open(struct order *order, size_t memory, order_output *output, void *context, struct err *err)
 {
-	_Static_assert(sizeof(struct order_slot) <= sizeof(struct packet_header), "the index fits its half");
+	_Static_assert(sizeof(struct order_slot) <= sizeof(struct order_record), "the index fits its half");
 
-	*order = (struct order){.output = output, .context = context, .tick = 1000, .size = memory / 2};
+	*order = (struct order){.output = output, .context = context, .size = memory / 2};
 	order->buffer = malloc(order->size);
 	order->slots = malloc(order->size);
 	if (order->buffer && order->slots)
@@ -50,18 +56,18 @@ static size_t index_records(struct order *order)
 	bool sorted = true;
 
 	for (size_t at = 0; at < order->used;) {
-		struct packet_header header;
+		struct order_record record;
 		uint64_t time;
 
-		memcpy(&header, order->buffer + at, sizeof(header));
-		time = packet_time(&header, order->tick);
+		memcpy(&record, order->buffer + at, sizeof(record));
+		time = packet_time(&record.header, record.origin.tick);
 		/* What is late goes out first, as it came. */
 		if (order->started && time < order->written)
 			time = order->written;
 		if (count > 0 && time < order->slots[count - 1].time)
 			sorted = false;
 		order->slots[count++] = (struct order_slot){time, (uint32_t)at};
-		at += sizeof(header) + header.caplen;
+		at += sizeof(record) + record.header.caplen;
 	}
 	if (!sorted)
 		qsort(order->slots, count, sizeof(*order->slots), compare);
@@ -70,14 +76,16 @@ static size_t index_records(struct order *order)
 
 static int write_record(struct order *order, const struct order_slot *slot, size_t *size, struct err *err)
 {
-	struct packet_header header;
+	struct order_record record;
+	struct packet packet;
 
-	memcpy(&header, order->buffer + slot->at, sizeof(header));
-	*size = sizeof(header) + header.caplen;
-	if (order->output(order->context, order->buffer + slot->at, *size, err) < 0)
+	memcpy(&record, order->buffer + slot->at, sizeof(record));
+	packet = (struct packet){record.header, record.origin, order->buffer + slot->at + sizeof(record)};
+	*size = sizeof(record) + record.header.caplen;
+	if (order->output(order->context, &packet, err) < 0)
 		return -1;
-	header.caplen |= WRITTEN;
-	memcpy(order->buffer + slot->at, &header, sizeof(header));
+	record.header.caplen |= WRITTEN;
+	memcpy(order->buffer + slot->at, &record, sizeof(record));
 	order->started = true;
 	order->written = slot->time;
 	return 0;
@@ -89,12 +97,12 @@ static void compact(struct order *order)
 	size_t to = 0;
 
 	for (size_t from = 0; from < order->used;) {
-		struct packet_header header;
+		struct order_record record;
 		size_t size;
 
-		memcpy(&header, order->buffer + from, sizeof(header));
-		size = sizeof(header) + (header.caplen & ~WRITTEN);
-		if (!(header.caplen & WRITTEN)) {
+		memcpy(&record, order->buffer + from, sizeof(record));
+		size = sizeof(record) + (record.header.caplen & ~WRITTEN);
+		if (!(record.header.caplen & WRITTEN)) {
 			memmove(order->buffer + to, order->buffer + from, size);
 			to += size;
 		}
@@ -117,7 +125,8 @@ static int write_earliest(struct order *order, size_t wanted, struct err *err)
 
 int order_add(struct order *order, const struct packet *packet, struct err *err)
 {
-	size_t size = sizeof(packet->header) + packet->header.caplen;
+	struct order_record record = {packet->header, packet->origin};
+	size_t size = sizeof(record) + packet->header.caplen;
 	unsigned char *to;
 
 	while (order->size - order->used < size) {
@@ -125,11 +134,11 @@ int order_add(struct order *order, const struct packet *packet, struct err *err)
 			return -1;
 	}
 	to = order->buffer + order->used;
-	memcpy(to, &packet->header, sizeof(packet->header));
-	memcpy(to + sizeof(packet->header), packet->data, packet->header.caplen);
+	memcpy(to, &record, sizeof(record));
+	memcpy(to + sizeof(record), packet->data, packet->header.caplen);
 	order->used += size;
 	order->packets++;
-	if (order->started && packet_time(&packet->header, order->tick) < order->written)
+	if (order->started && packet_time(&packet->header, packet->origin.tick) < order->written)
 		order->late++;
 	return 0;
 }

@@ -11,17 +11,16 @@
 
 #define ORDER_MEMORY_MIN ((size_t)2 << 20) /* half of it, halved, holds the longest record */
 
-/* Takes size bytes; -1 with *err set when it cannot. */
-typedef int order_output(void *context, const void *data, size_t size, struct err *err);
+/* Takes a packet, whose data is valid until it returns; -1 with *err set when it cannot. */
+typedef int order_output(void *context, const struct packet *packet, struct err *err);
 
 struct order {
-	uint32_t tick;	  /* ns that a packet's fraction counts in; set by the caller before the first packet */
 	uint64_t packets; /* taken */
 	uint64_t late;	  /* of these, earlier than one that had been written */
 
 	order_output *output;
 	void *context;
-	unsigned char *buffer; /* records as they came, header and data */
+	unsigned char *buffer; /* packets as they came, each a struct order_record and its data */
 	struct order_slot *slots;
 	size_t size, used; /* of the buffer */
 	bool started;

@@ -16,8 +16,16 @@ struct packet_header {
 	uint32_t length;   /* bytes on the wire */
 };
 
+/* Beside its record: what pcap has no place for. */
+struct packet_origin {
+	uint32_t tick;	    /* ns that the fraction counts in: see packet_time() */
+	uint32_t interface; /* a number; whose, says who gives it */
+	uint32_t flags;	    /* pcapng's, or 0: nothing is known */
+};
+
 struct packet {
 	struct packet_header header;
+	struct packet_origin origin;
 	const unsigned char *data;
 };
 

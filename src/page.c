@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "naming.h"
 
 #define LABEL 11       /* columns before a fact */
 #define FACT_LINES 4   /* of one, at most */
@@ -268,7 +269,7 @@ static void write_request(struct page *page)
 static const struct verify_loss *loss_of(const struct verify_told *told, const char *name)
 {
 	for (size_t i = 0; i < told->interface_count; i++) {
-		if (strcmp(told->interfaces[i].name, name) == 0)
+		if (naming_is_series(name, told->interfaces[i].name))
 			return &told->interfaces[i];
 	}
 	return NULL;

@@ -10,7 +10,7 @@ struct file_header {
 	uint16_t major, minor;
 	uint32_t zone, accuracy; /* always zero */
 	uint32_t snaplen;
-	uint32_t link_type; /* cppcheck-suppress unusedStructMember ; only its bytes matter */
+	uint32_t link_type;
 };
 
 void records_begin(struct records *records)
@@ -24,11 +24,16 @@ void records_feed(struct records *records, const unsigned char *data, size_t siz
 	records->fed_size = size;
 }
 
-/* Are there want bytes in partial now? */
-static bool gather(struct records *records, size_t want)
+/*
+ * The next want bytes in a row, or NULL until they have come. What lies whole in what was fed needs no copy. They come
+ * again, as the beginning of more, until they are used().
+ */
+static const unsigned char *peek(struct records *records, size_t want)
 {
 	size_t size = want > records->partial_used ? want - records->partial_used : 0;
 
+	if (records->partial_used == 0 && records->fed_size >= want)
+		return records->fed;
 	if (size > records->fed_size)
 		size = records->fed_size;
 	if (size > 0)
@@ -36,14 +41,17 @@ static bool gather(struct records *records, size_t want)
 	records->partial_used += size;
 	records->fed += size;
 	records->fed_size -= size;
-	return records->partial_used >= want;
+	return records->partial_used >= want ? records->partial : NULL;
 }
 
-static bool good_header(const struct file_header *header)
+static void used(struct records *records, size_t size)
 {
-	return (header->magic == MAGIC_MICRO || header->magic == MAGIC_NANO) && header->major == 2 &&
-	       header->minor == 4 && header->zone == 0 && header->accuracy == 0 && header->snaplen > 0 &&
-	       header->snaplen <= RECORDS_CAPLEN_MAX;
+	if (records->partial_used > 0) {
+		records->partial_used = 0;
+		return;
+	}
+	records->fed += size;
+	records->fed_size -= size;
 }
 
 static enum records_event damaged(struct records *records)
@@ -52,71 +60,149 @@ static enum records_event damaged(struct records *records)
 	return RECORDS_DAMAGED;
 }
 
+/* --- pcap --- */
+
+static bool good_header(const struct file_header *header)
+{
+	return (header->magic == MAGIC_MICRO || header->magic == MAGIC_NANO) && header->major == 2 &&
+	       header->minor == 4 && header->zone == 0 && header->accuracy == 0 && header->snaplen > 0 &&
+	       header->snaplen <= RECORDS_CAPLEN_MAX;
+}
+
 static enum records_event next_header(struct records *records)
 {
+	const unsigned char *data = peek(records, PACKET_FILE_HEADER);
 	struct file_header header;
 
 	_Static_assert(sizeof(header) == PACKET_FILE_HEADER, "the file header has no holes");
-	if (!gather(records, sizeof(header)))
+	if (!data)
 		return RECORDS_MORE;
-	memcpy(&header, records->partial, sizeof(header));
+	memcpy(&header, data, sizeof(header));
 	if (!good_header(&header))
 		return damaged(records);
-	memcpy(records->file_header, records->partial, sizeof(header));
+	memcpy(records->file_header, data, sizeof(header));
 	records->tick = header.magic == MAGIC_NANO ? PACKET_TICK_NANO : PACKET_TICK_MICRO;
-	records->snaplen = header.snaplen;
+	records->interface = (struct pcapng_interface){.link_type = header.link_type, .snaplen = header.snaplen};
 	records->header_seen = true;
-	records->partial_used = 0;
+	used(records, sizeof(header));
 	return RECORDS_HEADER;
 }
 
 /* Zeros are no record, but a tar's padding, where bytes of the member are missing. */
 static bool plausible(const struct records *records, const struct packet_header *header)
 {
-	return header->caplen <= records->snaplen &&
+	return header->caplen <= records->interface.snaplen &&
 	       (header->seconds || header->fraction || header->caplen || header->length);
 }
 
-/* A record that lies whole in what was fed needs no copy. */
-static bool whole_in_fed(const struct records *records, struct packet *packet)
+static enum records_event next_record(struct records *records, struct packet *packet)
 {
-	if (records->partial_used > 0 || records->fed_size < sizeof(packet->header))
-		return false;
-	memcpy(&packet->header, records->fed, sizeof(packet->header));
-	return plausible(records, &packet->header) &&
-	       records->fed_size - sizeof(packet->header) >= packet->header.caplen;
+	const unsigned char *data = peek(records, sizeof(packet->header));
+
+	if (!data)
+		return RECORDS_MORE;
+	memcpy(&packet->header, data, sizeof(packet->header));
+	if (!plausible(records, &packet->header))
+		return damaged(records);
+	data = peek(records, sizeof(packet->header) + packet->header.caplen);
+	if (!data)
+		return RECORDS_MORE;
+	packet->data = data + sizeof(packet->header);
+	packet->origin = (struct packet_origin){.tick = records->tick};
+	used(records, sizeof(packet->header) + packet->header.caplen);
+	records->packets++;
+	return RECORDS_PACKET;
+}
+
+/* --- pcapng --- */
+
+/* Returns whether all of it has come. */
+static bool skip(struct records *records)
+{
+	size_t size = records->skip < records->fed_size ? records->skip : records->fed_size;
+
+	records->fed += size;
+	records->fed_size -= size;
+	records->skip -= (uint32_t)size;
+	return records->skip == 0;
+}
+
+/* BLOCKS_SKIP is also said where more has to come: then *more is set. */
+static enum blocks_kind next_block(struct records *records, struct packet *packet, bool *more)
+{
+	const unsigned char *block = skip(records) ? peek(records, BLOCKS_HEAD) : NULL;
+	enum blocks_kind kind = BLOCKS_SKIP;
+	uint32_t size = 0;
+
+	if (block)
+		kind = blocks_look(&records->blocks, block, &size);
+	if (block && kind == BLOCKS_SKIP) {
+		used(records, BLOCKS_HEAD);
+		records->skip = size - BLOCKS_HEAD;
+	} else if (block && kind != BLOCKS_DAMAGED) {
+		block = peek(records, size);
+		if (block) {
+			kind = blocks_take(&records->blocks, block, size, packet);
+			used(records, size);
+		}
+	}
+	*more = !block;
+	return kind;
+}
+
+static enum records_event next_of_blocks(struct records *records, struct packet *packet)
+{
+	for (;;) {
+		bool more;
+		enum blocks_kind kind = next_block(records, packet, &more);
+
+		if (more)
+			return RECORDS_MORE;
+		switch (kind) {
+		case BLOCKS_SKIP:
+		case BLOCKS_SECTION:
+			break;
+		case BLOCKS_INTERFACE:
+			records->interface = records->blocks.latest;
+			records->interface_number = records->blocks.count - 1;
+			records->header_seen = true;
+			return RECORDS_HEADER;
+		case BLOCKS_PACKET:
+			records->packets++;
+			return RECORDS_PACKET;
+		case BLOCKS_DAMAGED:
+			return damaged(records);
+		}
+	}
+}
+
+/* --- */
+
+/* The first four bytes tell which of the two it is. */
+static bool look_at_magic(struct records *records)
+{
+	const unsigned char *magic = peek(records, sizeof(uint32_t));
+	const uint32_t section = PCAPNG_SECTION;
+
+	records->pcapng = magic && memcmp(magic, &section, sizeof(section)) == 0;
+	return magic;
 }
 
 enum records_event records_next(struct records *records, struct packet *packet)
 {
 	if (records->damaged)
 		return RECORDS_DAMAGED;
-	if (!records->header_seen)
-		return next_header(records);
-	if (whole_in_fed(records, packet)) {
-		size_t size = sizeof(packet->header) + packet->header.caplen;
-
-		packet->data = records->fed + sizeof(packet->header);
-		records->fed += size;
-		records->fed_size -= size;
-	} else {
-		if (!gather(records, sizeof(packet->header)))
-			return RECORDS_MORE;
-		memcpy(&packet->header, records->partial, sizeof(packet->header));
-		if (!plausible(records, &packet->header))
-			return damaged(records);
-		if (!gather(records, sizeof(packet->header) + packet->header.caplen))
-			return RECORDS_MORE;
-		packet->data = records->partial + sizeof(packet->header);
-		records->partial_used = 0;
-	}
-	records->packets++;
-	return RECORDS_PACKET;
+	if (!records->header_seen && !records->pcapng && !look_at_magic(records))
+		return RECORDS_MORE;
+	if (records->pcapng)
+		return next_of_blocks(records, packet);
+	return records->header_seen ? next_record(records, packet) : next_header(records);
 }
 
 bool records_complete(const struct records *records)
 {
-	return records->header_seen && !records->damaged && records->partial_used == 0 && records->fed_size == 0;
+	return records->header_seen && !records->damaged && records->partial_used == 0 && records->fed_size == 0 &&
+	       records->skip == 0;
 }
 
 void records_header(unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t link_type)

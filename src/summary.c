@@ -34,7 +34,7 @@ struct reading {
 	struct verify_told told;
 	struct expand *expand; /* of a compressed one */
 	struct records records;
-	unsigned place; /* of its interface */
+	unsigned places[BLOCKS_INTERFACES_MAX]; /* of its interfaces */
 	unsigned char buffer[BUFFER_SIZE];
 };
 
@@ -67,22 +67,13 @@ void summary_close(struct reading *reading)
 
 /* --- packets --- */
 
-/* The last field of the file header; its upper bits tell of a frame check sequence (draft-ietf-opsawg-pcap). */
-static uint32_t link_type_of(const struct records *records)
-{
-	uint32_t link_type;
-
-	memcpy(&link_type, records->file_header + PACKET_FILE_HEADER - sizeof(link_type), sizeof(link_type));
-	return link_type & 0xffff;
-}
-
 /* Those that are too many share the last place. */
 static unsigned take_interface(void *context, const char *name, const struct records *records)
 {
 	struct reading *reading = context;
 	struct summary *summary = &reading->summary;
 	struct summary_interface *interface = summary->interfaces;
-	uint32_t link_type = link_type_of(records);
+	uint32_t link_type = records->interface.link_type & 0xffff; /* above it pcap has other things */
 	unsigned place = 0;
 
 	for (; place < summary->interface_count; place++, interface++) {
@@ -166,19 +157,27 @@ static int read_archive(struct reading *reading, struct err *err)
 
 /* --- a file of packets --- */
 
-static void take_records(struct reading *reading, const unsigned char *data, size_t size)
+/* An interface has a name in pcapng alone. */
+static void take_header(struct reading *reading)
 {
 	const struct records *records = &reading->records;
+
+	reading->places[records->interface_number] = take_interface(reading, records->interface.name, records);
+}
+
+static void take_records(struct reading *reading, const unsigned char *data, size_t size)
+{
 	struct packet packet;
 
 	records_feed(&reading->records, data, size);
 	for (;;) {
 		switch (records_next(&reading->records, &packet)) {
 		case RECORDS_PACKET:
-			take_packet(reading, reading->place, packet_time(&packet.header, records->tick), &packet);
+			take_packet(reading, reading->places[packet.origin.interface],
+				    packet_time(&packet.header, packet.origin.tick), &packet);
 			break;
 		case RECORDS_HEADER:
-			reading->place = take_interface(reading, "", records);
+			take_header(reading);
 			break;
 		case RECORDS_MORE:
 		case RECORDS_DAMAGED:

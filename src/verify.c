@@ -9,11 +9,14 @@
 #include "context_match.h"
 #include "listing.h"
 #include "manifest.h"
+#include "naming.h"
 
 /* What the manifest says of an interface, and the packets of the files that are listed for it. */
 struct listed_interface {
 	char name[64];
 	uint64_t written, listed;
+	bool told; /* the manifest has an account of it */
+	uint64_t received, dropped;
 };
 
 struct verify {
@@ -120,6 +123,20 @@ static struct listed_interface *find_interface(struct verify *verify, const char
 	return interface;
 }
 
+bool verify_counters(const struct verify *verify, const char *series, uint64_t *received, uint64_t *dropped)
+{
+	for (size_t i = 0; i < verify->interface_count; i++) {
+		const struct listed_interface *interface = &verify->interfaces[i];
+
+		if (!interface->told || !naming_is_series(series, interface->name))
+			continue;
+		*received = interface->received;
+		*dropped = interface->dropped;
+		return true;
+	}
+	return false;
+}
+
 static void count_listed(struct verify *verify, const struct listing_file *listed)
 {
 	struct listed_interface *interface = find_interface(verify, listed->interface);
@@ -186,11 +203,16 @@ static void take_account(struct verify *verify, const struct listing_account *ac
 					 account->filtered_in_user_space)
 		findings_note(&verify->findings, FINDING_ACCOUNT, "the account of %.40s does not add up",
 			      account->name);
-	if (interface)
+	if (interface) {
 		interface->written += account->written;
+		interface->received += account->received;
+		interface->dropped += account->dropped_by_kernel;
+		interface->told = true;
+	}
 	if (verify->told.snapshot_length == 0) {
 		verify->told.snapshot_length = account->snapshot_length;
 		verify->told.link_type = account->link_type;
+		snprintf(verify->told.interface, sizeof(verify->told.interface), "%s", account->name);
 	}
 	tell_losses(&verify->told, account);
 }
@@ -221,6 +243,7 @@ static bool take_summary(struct verify *verify, const struct listing *listing)
 	}
 	snprintf(verify->told.cause, sizeof(verify->told.cause), "%s", verify->summary.cause);
 	snprintf(verify->told.detail, sizeof(verify->told.detail), "%s", verify->summary.detail);
+	verify->told.pcapng = strcmp(verify->summary.format, "pcapng") == 0;
 	verify->summary_read = true;
 	return true;
 }

@@ -28,6 +28,8 @@ struct verify_loss {
 struct verify_told {
 	uint64_t dropped_by_kernel, dropped_at_stop, dropped_output_failed;
 	uint64_t link_type, snapshot_length; /* of the first interface; 0, 0 when it tells nothing */
+	char interface[64];		     /* its name */
+	bool pcapng;			     /* its files are */
 	char cause[40], detail[80];	     /* "" when it tells nothing */
 
 	/* By file, also from parts of the manifest: those with most, most first. In all: */
@@ -64,6 +66,9 @@ void verify_request(struct verify *verify, const char *text, size_t size);
 
 /* Has manifest.json come? */
 bool verify_has_manifest(const struct verify *verify);
+
+/* An interface's counters, as manifest.json tells them; false when it does not tell of that series of files. */
+bool verify_counters(const struct verify *verify, const char *series, uint64_t *received, uint64_t *dropped);
 
 /* The archive is over: settle what is still open. */
 void verify_finish(struct verify *verify);

@@ -1,4 +1,5 @@
-/* An archive in memory through all of join: whatever it holds, what comes out is a pcap file with the packets told. */
+/* An archive in memory through all of join: whatever it holds, what comes out is a pcap or pcapng file with the packets
+ * told. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -13,11 +14,13 @@ struct source {
 	size_t size, at, piece;
 };
 
-/* Reads the pcap file as it comes; only what is wanted of it is kept. */
+/* Reads the file as it comes; only what is wanted of it is kept. */
 struct reader {
-	uint8_t head[24];
-	size_t used, wanted; /* of head; 24 for the file, then 16 for each record */
+	uint8_t head[28];
+	size_t used, wanted; /* of head; 24 for a pcap file, then 16 for each record; 28 (or less) for each block */
 	uint64_t data_left, packets;
+	uint32_t interfaces;
+	int pcapng;
 };
 
 static ssize_t give(void *context, void *data, size_t size)
@@ -32,16 +35,55 @@ static ssize_t give(void *context, void *data, size_t size)
 	return (ssize_t)n;
 }
 
+static uint32_t field(const struct reader *reader, unsigned n)
+{
+	uint32_t value;
+
+	memcpy(&value, reader->head + 4 * n, sizeof(value));
+	return value;
+}
+
+/* A block's type and size are known, and then its head. */
+static void block_is_complete(struct reader *reader)
+{
+	uint32_t type = field(reader, 0), size = field(reader, 1);
+
+	PROMISE(size >= 20 && size % 4 == 0 && size <= SNAPLEN + 64);
+	if (type == 6 && reader->wanted == 8) {
+		reader->wanted = 28;
+		return;
+	}
+	if (type == 6) {
+		PROMISE(field(reader, 2) < reader->interfaces && field(reader, 5) <= SNAPLEN);
+		PROMISE(size - 32 - (field(reader, 5) + 3) / 4 * 4 <= 12);
+		reader->packets++;
+	}
+	PROMISE(type == 6 || type == 1 || type == 5);
+	reader->interfaces += type == 1;
+	reader->data_left = size - reader->wanted;
+	reader->wanted = 8;
+	reader->used = 0;
+}
+
 static void head_is_complete(struct reader *reader)
 {
-	uint32_t field[6];
-
-	memcpy(field, reader->head, sizeof(field));
+	if (reader->wanted == 24 && field(reader, 0) == 0x0a0d0d0a) {
+		PROMISE(field(reader, 2) == 0x1a2b3c4d && field(reader, 3) == 1 && field(reader, 1) >= 28);
+		reader->pcapng = 1;
+		reader->data_left = field(reader, 1) - 24;
+		reader->wanted = 8;
+		reader->used = 0;
+		return;
+	}
+	if (reader->pcapng) {
+		block_is_complete(reader);
+		return;
+	}
 	if (reader->wanted == 24) {
-		PROMISE(field[0] == 0xa1b2c3d4 || field[0] == 0xa1b23c4d);
+		PROMISE(field(reader, 0) == 0xa1b2c3d4 || field(reader, 0) == 0xa1b23c4d);
 	} else {
-		PROMISE(field[2] <= SNAPLEN);
-		reader->data_left = field[2];
+		PROMISE(field(reader, 2) <= SNAPLEN);
+		reader->data_left = field(reader, 2);
 		reader->packets++;
 	}
 	reader->wanted = 16;

@@ -364,7 +364,7 @@ def frame_size(frame):
 
 def expanded(members):
     """[(name, content, stored)] of those that are packets, compressed or not; by one run of zstd."""
-    found = [(name, text) for name, text, *_ in members if name.endswith((".pcap", ".pcap.zst"))]
+    found = [(name, text) for name, text, *_ in members if name.endswith((".pcap", ".pcapng", ".pcap.zst", ".pcapng.zst"))]
     frames = [text for name, text in found if name.endswith(".zst")]
     content, at, result = b"", 0, []
     if frames:
@@ -400,6 +400,81 @@ class Pcap:
             at += 16 + caplen
 
 
+def pcapng_options(data):
+    """[(code, value)], read strictly."""
+    options, at = [], 0
+    while at < len(data):
+        code, size = struct.unpack_from("<HH", data, at)
+        options.append((code, data[at + 4:at + 4 + size]))
+        assert at + 4 + size <= len(data) and not any(data[at + 4 + size:at + 4 + (size + 3) // 4 * 4])
+        at += 4 + (size + 3) // 4 * 4
+    assert not options or options.pop() == (0, b"")
+    return options
+
+
+def pcapng_blocks(data):
+    """[(type, body)], read strictly."""
+    blocks, at = [], 0
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        assert size % 4 == 0 and size >= 12 and data[at + size - 4:at + size] == struct.pack("<I", size)
+        blocks.append((kind, data[at + 8:at + size - 4]))
+        at += size
+    return blocks
+
+
+class Pcapng:
+    """A pcapng file as tarcap writes it, read strictly: sections, interfaces, packets and statistics, as they come."""
+
+    tick = 1
+
+    def __init__(self, name, data, stored=None):
+        self.name, self.data, self.stored = name, data, stored
+        self.sections, self.interfaces, self.records, self.statistics = [], [], [], []
+        for kind, body in pcapng_blocks(data):
+            {0x0a0d0d0a: self._section, 1: self._interface, 5: self._statistics, 6: self._packet}[kind](body)
+        assert self.sections
+
+    def _section(self, body):
+        assert struct.unpack_from("<IHHq", body) == (0x1a2b3c4d, 1, 0, -1)
+        self.sections.append({code: value.decode() for code, value in pcapng_options(body[16:])})
+        self.section_interfaces = []
+
+    def _interface(self, body):
+        linktype, zero, snaplen = struct.unpack_from("<HHI", body)
+        options = dict(pcapng_options(body[8:]))
+        assert zero == 0 and options[9] == b"\x09"
+        self.linktype, self.snaplen = linktype, snaplen
+        self.interfaces.append({"linktype": linktype, "snaplen": snaplen, "name": options[2].decode(),
+                                "description": options.get(3, b"").decode(), "filter": options.get(11, b"")})
+        self.section_interfaces.append(self.interfaces[-1])
+
+    def _packet(self, body):
+        number, high, low, caplen, length = struct.unpack_from("<IIIII", body)
+        time, padded = high << 32 | low, (caplen + 3) // 4 * 4
+        assert not any(body[20 + caplen:20 + padded])
+        record = Record(time // 10**9, time % 10**9, caplen, length, body[20:20 + caplen], 1)
+        record.interface = self.section_interfaces[number]
+        [record.flags] = [struct.unpack("<I", value)[0] for code, value in pcapng_options(body[20 + padded:])
+                          if code == 2] or [0]
+        self.records.append(record)
+
+    def _statistics(self, body):
+        number, high, low = struct.unpack_from("<III", body)
+        found = {"interface": self.section_interfaces[number], "time": high << 32 | low}
+        for code, value in pcapng_options(body[12:]):
+            if code in (2, 3):
+                high, low = struct.unpack("<II", value)
+                found["start" if code == 2 else "end"] = high << 32 | low
+            else:
+                found[{5: "ifdrop", 6: "accepted", 7: "osdrop", 8: "delivered"}[code]] = struct.unpack("<Q", value)[0]
+        self.statistics.append(found)
+
+
+def packet_file(name, data, stored=None):
+    return (Pcapng if data[:4] == b"\n\r\r\n" else Pcap)(name, data, stored)
+
+
 def rfc3339(nanoseconds):
     text = datetime.fromtimestamp(nanoseconds // 10**9, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{nanoseconds % 10**9:09}Z"
@@ -411,7 +486,7 @@ class Archive:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             self.members = [(member.name, tar.extractfile(member).read()) for member in tar]
         self.names = [name for name, _ in self.members]
-        self.files = [Pcap(*member) for member in expanded(self.members)]
+        self.files = [packet_file(*member) for member in expanded(self.members)]
         self.records = [record for file in self.files for record in file.records]
         self.capture = self._json("capture.json")
         self.manifest = self._json("manifest.json")
@@ -494,7 +569,7 @@ class Archive:
 
 def packets_in(data):
     """The records of all complete pcap members of a stream, however it was cut."""
-    return [record for name, text, _ in expanded(tar_members(data)[0]) for record in Pcap(name, text).records]
+    return [record for name, text, _ in expanded(tar_members(data)[0]) for record in packet_file(name, text).records]
 
 
 def check_flood(archive, sent, lost=("dropped_by_kernel",)):

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from tarcap import (TARCAP, TOP, Archive, Capture, Pcap, frame, lines, number_of, pcap_file, run, sh, start_process,
-                    tar_members)
+                    packet_file, tar_members)
 
 START = 1_800_000_000
 SANITIZED = b"__asan_init" in open(TARCAP, "rb").read()
@@ -123,7 +123,7 @@ def verdict(result):
 def numbers(result):
     if not result.out:
         return []
-    return [number_of(record.data) for record in Pcap("out", result.out).records]
+    return [number_of(record.data) for record in packet_file("out", result.out).records]
 
 
 def bad(data, *words, arguments=()):
@@ -244,15 +244,17 @@ def test_no_path_is_made(tmp_path, small):
 
 # --- order ------------------------------------------------------------------------------------------------------
 
-def two_series(odd, even):
+def two_series(odd, even, capture=b"{}"):
     """Two interfaces' files by turns in one archive, with the manifest that belongs to it."""
-    members, listed, accounts = [("web/capture.json", b"{}")], [], []
+    members, listed, accounts = [("web/capture.json", capture)], [], []
     for series in ("eth0", "eth1"):
         accounts.append({"name": series, "link_type": "EN10MB", "link_type_number": 1, "snapshot_length": 262144,
                          "received_by_filter": 0, "written": 0, "dropped_by_kernel": 0, "dropped_at_stop": 0,
                          "after_limit": 0, "filtered_in_user_space": 0})
     for number, pair in enumerate(zip(odd, even)):
         for account, part in zip(accounts, pair):
+            if not part:
+                continue
             data = pcap_file(records(part))
             name = f"{account['name']}_{number + 1:05}_20270115080000.pcap"
             times = [rfc3339_of(n) for n in (min(part), max(part))]
@@ -278,6 +280,32 @@ def test_two_interfaces_are_sorted_into_one(tmp_path):
     result = whole(two_series(odd, even))
     assert numbers(result) == list(range(5000))
     assert len(result.err) == 1
+    # One section, in which each packet names its interface; the counters are the manifest's.
+    file = packet_file("out", result.out)
+    assert len(file.sections) == 1 and [i["name"] for i in file.interfaces] == ["eth0", "eth1"]
+    assert all(record.interface["name"] == f"eth{1 - number_of(record.data) % 2}" for record in file.records)
+    assert [(s["interface"]["name"], s["accepted"], s["osdrop"], s["delivered"]) for s in file.statistics] == [
+        ("eth0", 2500, 0, 2500), ("eth1", 2500, 0, 2500)]
+    path = tmp_path / "joined.pcapng"
+    path.write_bytes(result.out)
+    read = sh("tshark", "-r", str(path), "-T", "fields", "-e", "frame.interface_name", "-e", "data.data", timeout=60)
+    assert [(f"eth{1 - n % 2}", n) for n in range(5000)] == [
+        (name, int(data[:8], 16)) for name, data in (line.split("\t") for line in read.stdout.splitlines())]
+    assert len(sh("tcpdump", "-qtnr", str(path), timeout=60).stdout.split("length")) == 5001
+
+
+def test_an_interface_that_comes_late():
+    """Its first packet comes behind more than the window holds: there is room for it when capture.json tells of it."""
+    quiet = [[]] * 29 + [range(30_000, 30_010)]
+    busy = [range(n, n + 1000) for n in range(0, 30_000, 1000)]
+    told = json.dumps({"interfaces": [{"name": "eth0"}, {"name": "eth1"}]}).encode()
+    result = whole(two_series(busy, quiet, told), "--memory", "2M")
+    assert numbers(result) == list(range(30_010))
+    assert [interface["name"] for interface in packet_file("out", result.out).interfaces] == ["eth0", "eth1"]
+    for capture in (b"{}", b"[", b""):
+        result = bad(two_series(busy, quiet, capture), "eth1_00030_20270115080000.pcap is left out (the output has begun "
+                     "as a pcap file, of one interface)", arguments=["--memory", "2M"])
+        assert numbers(result) == list(range(30_000))
 
 
 def test_equal_times_keep_their_order(tmp_path):

@@ -273,11 +273,10 @@ def knock(wire, family, address, port, seconds=1.3):
 
 
 @pytest.fixture(scope="module")
-def traffic(request, tmp_path_factory):
+def traffic(tmp_path_factory):
     """An archive of real traffic, the pcap file that join makes of it, and tshark's reading of that."""
     from tarcap import Wire
     wire, directory = Wire(ipv6=True), tmp_path_factory.mktemp("traffic")
-    request.addfinalizer(wire.close)
     wire.addresses()
     for name, interface, number, peer, mac in ((wire.a, "tc1", 1, 2, MAC_B), (wire.b, "tc0", 2, 1, MAC_A)):
         wire.ip(name, "address", "add", f"fd00::{number}/64", "dev", interface, "nodad")
@@ -299,6 +298,7 @@ def traffic(request, tmp_path_factory):
               b"\x81\0\0\5\x08\6" + odd.ARP, b"\x08\6" + odd.ARP, b"\0\x26\x42\x42\3" + bytes(40)]
     wire.send([frame(1), *(MAC_B + MAC_A + data for data in tagged)])
     result = capture.end(signal.SIGTERM)
+    wire.close()
     archive = result.whole()
     path = directory / "joined.pcap"
     path.write_bytes(run("join", stdin=result.out).out)
@@ -616,6 +616,21 @@ def test_files_of_packets(tmp_path):
     assert json.loads(result.out) == {**found, "source": str(path)}
     # Some writers say of the frame check sequence in the link type's upper bits.
     assert summary(plain[:20] + struct.pack("<I", 0x24000001) + plain[24:])["conversations"]["total"] == 9
+
+
+def test_pcapng_by_tshark(tmp_path):
+    """Of several interfaces with link types of their own, and compressed."""
+    ethernet, raw, path = (tmp_path / name for name in ("ethernet.pcap", "raw.pcap", "both.pcapng"))
+    ethernet.write_bytes(pcap_file([(START + n, 5, MAC_B + MAC_A + typed) for n, typed in enumerate(odd.TYPED[::4])]))
+    raw.write_bytes(pcap_file([(START + n, 7, packet) for n, packet in enumerate(odd.ODD_IP[::3])], odd.RAW))
+    sh("mergecap", "-F", "pcapng", "-I", "none", "-w", path, ethernet, raw)
+    found = summary(path.read_bytes())
+    check(found, path)
+    assert [(one["link_type_number"], one["packets"]) for one in found["interfaces"]] == \
+        [(odd.EN10MB, len(odd.TYPED[::4])), (odd.RAW, len(odd.ODD_IP[::3]))]
+    assert summary(compressed(path.read_bytes())) == found
+    cut = summary(path.read_bytes()[:-70], status=1)
+    assert cut["packets"] == found["packets"] - 1 and cut["not_whole"].startswith("it is cut after ")
 
 
 def test_files_of_packets_that_are_cut():

@@ -22,19 +22,18 @@ static struct {
 static uint64_t times[MOST]; /* of packet n */
 static unsigned char data[RECORDS_CAPLEN_MAX];
 
-static int collect(void *context, const void *record, size_t size, struct err *err)
+static int collect(void *context, const struct packet *packet, struct err *err)
 {
-	struct packet_header header;
+	uint32_t number = packet->header.length;
 
 	assert_ptr_equal(context, &out);
 	if (out.fails_after && out.count >= out.fails_after)
 		return err_set(err, STATUS_READER, "gone");
-	memcpy(&header, record, sizeof(header));
-	assert_int_equal(size, sizeof(header) + header.caplen);
-	for (uint32_t i = 0; i < header.caplen; i += 97)
-		assert_true(((const unsigned char *)record)[sizeof(header) + i] == (header.length & 255));
+	for (uint32_t i = 0; i < packet->header.caplen; i += 97)
+		assert_true(packet->data[i] == (number & 255));
+	assert_true(packet->origin.interface == number % 7 && packet->origin.flags == number);
 	assert_true(out.count < MOST);
-	out.number[out.count++] = header.length;
+	out.number[out.count++] = number;
 	return 0;
 }
 
@@ -43,6 +42,7 @@ static int add(struct order *order, uint32_t number, uint64_t microseconds, uint
 	struct err err = {0};
 	struct packet packet = {
 		.header = {(uint32_t)(microseconds / 1000000), (uint32_t)(microseconds % 1000000), caplen, number},
+		.origin = {PACKET_TICK_MICRO, number % 7, number},
 		.data = data};
 
 	times[number] = microseconds;
@@ -178,7 +178,7 @@ static void sizes(void **state)
 	assert_int_equal(out.count, 50);
 	order_close(&order);
 
-	open_order(&order, ORDER_MEMORY_MIN);
+	open_order(&order, 2 * ORDER_MEMORY_MIN);
 	for (uint32_t n = 0; n < MOST; n++)
 		assert_int_equal(add(&order, n, n, 0), 0);
 	assert_int_equal(out.count, 0);
@@ -194,12 +194,13 @@ static void nanoseconds(void **state)
 	(void)state;
 	/* 1500000 of them after 0 s: is that before 1 s, or behind it? */
 	for (uint32_t tick = 1; tick <= 1000; tick += 999) {
-		struct packet packets[2] = {{.header = {1, 0, 0, 0}, .data = data},
-					    {.header = {0, 1500000, 0, 1}, .data = data}};
+		struct packet packets[2] = {
+			{.header = {1, 0, 0, 0}, .origin = {tick, 0, 0}, .data = data},
+			{.header = {0, 1500000, 0, 1}, .origin = {tick, 1, 1}, .data = data},
+		};
 		struct err err = {0};
 
 		open_order(&order, ORDER_MEMORY_MIN);
-		order.tick = tick;
 		assert_int_equal(order_add(&order, &packets[0], &err), 0);
 		assert_int_equal(order_add(&order, &packets[1], &err), 0);
 		flush(&order);

@@ -1,0 +1,81 @@
+/* A pcap or pcapng file through the reader of join: the same packets whatever the pieces it comes in. */
+#include "fuzz.h"
+
+#include "records.h"
+
+struct digest {
+	uint64_t hash, packets, headers;
+	enum records_event last;
+	int complete;
+};
+
+static struct records records;
+
+static void add(struct digest *digest, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < size; i++)
+		digest->hash = (digest->hash ^ p[i]) * 1099511628211U;
+}
+
+static void take_packet(struct digest *digest, const struct packet *packet)
+{
+	PROMISE(packet->header.caplen <= RECORDS_CAPLEN_MAX);
+	PROMISE(packet->header.caplen <= records.interface.snaplen || records.pcapng);
+	PROMISE(!records.pcapng || packet->header.fraction < 1000000000);
+	PROMISE(!records.pcapng || packet->origin.interface < records.blocks.count);
+	add(digest, &packet->header, sizeof(packet->header));
+	add(digest, &packet->origin, sizeof(packet->origin));
+	add(digest, packet->data, packet->header.caplen);
+	digest->packets++;
+}
+
+static void take_header(struct digest *digest)
+{
+	PROMISE(records.interface.snaplen > 0 && records.interface.snaplen <= RECORDS_CAPLEN_MAX);
+	PROMISE(memchr(records.interface.name, '\0', sizeof(records.interface.name)));
+	PROMISE(memchr(records.interface.filter, '\0', sizeof(records.interface.filter)));
+	PROMISE(memchr(records.blocks.section.comment, '\0', sizeof(records.blocks.section.comment)));
+	add(digest, records.interface.name, strlen(records.interface.name));
+	digest->headers++;
+}
+
+static struct digest read_file(const uint8_t *data, size_t size, size_t piece)
+{
+	struct digest digest = {.last = RECORDS_MORE};
+	struct packet packet;
+
+	records_begin(&records);
+	for (size_t at = 0; at < size && digest.last != RECORDS_DAMAGED; at += piece) {
+		size_t part = size - at < piece ? size - at : piece;
+		uint8_t *copy = malloc(part);
+
+		memcpy(copy, data + at, part);
+		records_feed(&records, copy, part);
+		do {
+			digest.last = records_next(&records, &packet);
+			if (digest.last == RECORDS_PACKET)
+				take_packet(&digest, &packet);
+			else if (digest.last == RECORDS_HEADER)
+				take_header(&digest);
+		} while (digest.last == RECORDS_PACKET || digest.last == RECORDS_HEADER);
+		free(copy);
+	}
+	digest.complete = records_complete(&records);
+	return digest;
+}
+
+/* piece, file */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct digest whole, pieces;
+
+	if (size < 2)
+		return 0;
+	whole = read_file(data + 1, size - 1, size - 1);
+	pieces = read_file(data + 1, size - 1, data[0] + 1u);
+	PROMISE(whole.hash == pieces.hash && whole.packets == pieces.packets && whole.headers == pieces.headers);
+	PROMISE(whole.last == pieces.last && whole.complete == pieces.complete);
+	return 0;
+}
