@@ -14,6 +14,7 @@
 
 #include "filter.h"
 #include "interfaces.h"
+#include "pcapng.h"
 #include "privileges.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
@@ -146,13 +147,22 @@ void capture_note_format(struct capture *capture)
 	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
 }
 
-static int describe(struct capture *capture)
+/* What is known of each packet's direction by what was asked for. */
+static uint32_t known_flags(const struct options *options)
+{
+	if (options->direction == DIRECTION_BOTH)
+		return 0;
+	return options->direction == DIRECTION_IN ? PCAPNG_INBOUND : PCAPNG_OUTBOUND;
+}
+
+static int describe(struct capture *capture, const struct options *options)
 {
 	struct ifreq request = {0};
 
 	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
 	capture->ring = ring_size(capture->fd);
+	arrival_init(&capture->arrival, capture->fd, known_flags(options));
 	if (capture->any)
 		return 0;
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);
@@ -263,12 +273,13 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 {
 	*capture = (struct capture){.fd = -1, .file = -1, .interface = name};
 	capture->snaplen = (uint32_t)options->snaplen;
+	capture->pcapng = options->format == FORMAT_PCAPNG;
 	capture->any = strcmp(name, "any") == 0;
 	if (activate(capture, ring, options, err) < 0)
 		return -1;
 	if (options->link_type && set_link_type(capture, options->link_type, err) < 0)
 		return -1;
-	if (describe(capture) < 0)
+	if (describe(capture, options) < 0)
 		return no_such_interface(capture->interface, err);
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,
@@ -349,6 +360,16 @@ struct reading {
 	enum verdict verdict;
 };
 
+/* Is it wanted, where the kernel could not say? */
+static inline bool is_wanted(struct capture *capture, const struct pcap_pkthdr *packet, const unsigned char *data)
+{
+	capture->read++;
+	if (!capture->user_filter || filter_matches(capture->user_filter, data, packet->len, packet->caplen))
+		return true;
+	capture->rejected++;
+	return false;
+}
+
 static void take(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
 {
 	struct reading *reading = (void *)context;
@@ -360,16 +381,63 @@ static void take(unsigned char *context, const struct pcap_pkthdr *packet, const
 		.length = packet->len,
 	};
 
-	capture->read++;
-	if (capture->user_filter && !filter_matches(capture->user_filter, data, packet->len, packet->caplen)) {
-		capture->rejected++;
+	if (!is_wanted(capture, packet, data))
 		return;
-	}
 	if (capture->headers)
 		header.caplen = filter_header_length(capture->headers, data, header.caplen);
 	reading->verdict = segments_add(reading->series, header, data);
 	if (reading->verdict != VERDICT_GO)
 		pcap_breakloop(capture->pcap);
+}
+
+static inline void put_block(struct reading *reading, const struct pcap_pkthdr *packet, const unsigned char *data,
+			     uint32_t caplen, uint32_t flags)
+{
+	uint64_t time = (uint32_t)packet->ts.tv_sec * CLOCK_SECOND + (uint32_t)packet->ts.tv_usec;
+
+	reading->verdict = segments_add_block(reading->series, time, caplen, packet->len, flags, data);
+	if (reading->verdict != VERDICT_GO)
+		pcap_breakloop(reading->capture->pcap);
+}
+
+/* For pcapng, whose times are in ns, where much has to be asked; no part of the next, which is quick without it. */
+__attribute__((noinline)) static void ask_for_block(unsigned char *context, const struct pcap_pkthdr *packet,
+						    const unsigned char *data)
+{
+	struct reading *reading = (void *)context;
+	struct capture *capture = reading->capture;
+	uint32_t caplen = packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen;
+
+	if (!is_wanted(capture, packet, data))
+		return;
+	if (capture->headers)
+		caplen = filter_header_length(capture->headers, data, caplen);
+	put_block(reading, packet, data, caplen,
+		  arrival_flags(&capture->arrival, data, (uint32_t)packet->ts.tv_sec, (uint32_t)packet->ts.tv_usec,
+				packet->len));
+}
+
+/* Where the kernel has filtered, and the packet's direction stands where the latest one's was. */
+static void take_block(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
+{
+	struct reading *reading = (void *)context;
+	struct capture *capture = reading->capture;
+
+	if (!arrival_is_there(&capture->arrival, data, (uint32_t)packet->ts.tv_sec, (uint32_t)packet->ts.tv_usec,
+			      packet->len)) {
+		ask_for_block(context, packet, data);
+		return;
+	}
+	capture->read++;
+	put_block(reading, packet, data, packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
+		  arrival_flags_there(&capture->arrival, data));
+}
+
+static pcap_handler handler(const struct capture *capture)
+{
+	if (!capture->pcapng)
+		return take;
+	return capture->user_filter || capture->headers ? ask_for_block : take_block;
 }
 
 /* What a file has to say when it gives no more packets. */
@@ -386,7 +454,7 @@ enum capture_result capture_read(struct capture *capture, struct series *series,
 				 struct err *err)
 {
 	struct reading reading = {capture, series, VERDICT_GO};
-	int result = pcap_dispatch(capture->pcap, max, take, (unsigned char *)&reading);
+	int result = pcap_dispatch(capture->pcap, max, handler(capture), (unsigned char *)&reading);
 
 	*verdict = reading.verdict;
 	if (reading.verdict != VERDICT_GO)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arrival.h"
 #include "err.h"
 #include "exclude.h"
 #include "options.h"
@@ -36,6 +37,8 @@ struct capture {
 	uint64_t dropped;		  /* by the kernel, because the ring was full */
 	uint64_t read;			  /* taken from the ring or the file */
 	uint64_t rejected;		  /* of these, by user_filter */
+	bool pcapng;			  /* packets go into blocks, with the flags that arrival finds */
+	struct arrival arrival;
 	/* reading a file */
 	int file;
 	int interrupt_fd, reader_fd;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "deliver.h"
 #include "expand.h"
 #include "filter.h"
+#include "front.h"
 #include "interfaces.h"
 #include "manifest.h"
 #include "newcomers.h"
@@ -47,6 +49,7 @@ struct capturing {
 	struct signals signals;
 	int output_fd;
 	int newcomers_fd;
+	unsigned char *front, *trailer; /* of a raw stream */
 };
 
 static enum status show_version(void)
@@ -94,8 +97,10 @@ static int refuse_terminal(const struct options *options, struct err *err)
 		return 0;
 	if (options->raw)
 		return err_set(err, STATUS_USAGE,
-			       "stdout is a terminal, and what is written is a pcap file: add '| wireshark -k -i -', "
-			       "or '> x.pcap'");
+			       "stdout is a terminal, and what is written is a %s file: add '| wireshark -k -i -', "
+			       "or '> x.%s'",
+			       options->format == FORMAT_PCAPNG ? "pcapng" : "pcap",
+			       options->format == FORMAT_PCAPNG ? "pcapng" : "pcap");
 	return err_set(err, STATUS_USAGE,
 		       "stdout is a terminal, and what is written is a tar: add '> capture.tar' (with docker run or "
 		       "kubectl exec: -i, but no -t)");
@@ -188,14 +193,50 @@ static bool has_context(const struct options *options)
 static int add_series(struct capturing *c, unsigned place, const struct options *options, struct err *err)
 {
 	struct interface *interface = &c->captures.list[place];
-	unsigned char header[PACKET_FILE_HEADER];
+	struct segments_format format = {
+		.pcapng = options->format == FORMAT_PCAPNG,
+		.snaplen = interface->capture.snaplen,
+		.tick = interface->capture.tick,
+		.interface = options->raw ? place : 0,
+	};
+	unsigned char front[FRONT_SIZE];
 
 	name_series(c, place, options);
-	if (capture_file_header(&interface->capture, header, err) < 0)
+	if (options->raw) {
+		segments_add_series(&c->segments, &interface->series, &format);
+		return 0;
+	}
+	format.front = front;
+	format.front_size = front_make(front, options, &interface->capture, interface->series.interface, err);
+	if (!format.front_size)
 		return -1;
-	segments_add_series(&c->segments, &interface->series, header, interface->capture.snaplen,
-			    interface->capture.tick);
+	segments_add_series(&c->segments, &interface->series, &format);
 	return 0;
+}
+
+/* One front for all, and room for what stands at the end. */
+static int make_raw(struct capturing *c, const struct options *options, struct err *err)
+{
+	unsigned count = c->captures.count;
+	size_t size, more;
+
+	c->front = malloc(FRONT_SIZE + count * PCAPNG_INTERFACE_MAX);
+	c->trailer = malloc(count * (size_t)PCAPNG_STATISTICS_SIZE);
+	if (!c->front || !c->trailer)
+		return err_sys(err, ENOMEM, "memory for --raw");
+	size = more =
+		front_make(c->front, options, &c->captures.list[0].capture, c->captures.list[0].series.interface, err);
+	for (unsigned i = 1; i < count && more; i++) {
+		struct interface *interface = &c->captures.list[i];
+
+		more = front_interface(c->front + size, options, &interface->capture, interface->series.interface, err);
+		size += more;
+	}
+	c->delivery.raw = true;
+	c->delivery.front = c->front;
+	c->delivery.front_size = size;
+	c->delivery.trailer = c->trailer;
+	return more ? 0 : -1;
 }
 
 static int open_segments(struct capturing *c, const struct options *options, struct err *err)
@@ -232,7 +273,8 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 	if (!(c->manifest = manifest_open(&setup, err)) ||
 	    !(c->tar = tar_open(&c->delivery.outbox, options->name, err)))
 		return -1;
-	c->delivery.raw = options->raw;
+	if (options->raw && make_raw(c, options, err) < 0)
+		return -1;
 	c->delivery.compress = c->compress;
 	c->delivery.context = context;
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
@@ -244,6 +286,8 @@ static void close_all(struct capturing *c)
 	manifest_close(c->manifest);
 	compress_close(c->compress);
 	context_close(&c->context);
+	free(c->front);
+	free(c->trailer);
 	pool_close(&c->pool);
 	if (c->sink.fd >= 0)
 		sink_restore(&c->sink);

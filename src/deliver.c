@@ -140,11 +140,10 @@ static enum put put_trailer(struct delivery *delivery, struct err *err)
 	return put_once(delivery, tar_end(delivery->tar, err));
 }
 
-static enum put put_file_header(struct delivery *delivery, struct err *err)
+static enum put put_front(struct delivery *delivery, struct err *err)
 {
 	(void)err;
-	return put_once(delivery,
-			outbox_put(&delivery->outbox, delivery->segments->series->file_header, PACKET_FILE_HEADER));
+	return put_once(delivery, outbox_put(&delivery->outbox, delivery->front, delivery->front_size));
 }
 
 static enum put put_packets(struct delivery *delivery, struct err *err)
@@ -156,9 +155,15 @@ static enum put put_packets(struct delivery *delivery, struct err *err)
 		return delivery->finishing ? PUT_OVER : PUT_NOTHING;
 	delivery->sending = segment;
 	outbox_set_body(&delivery->outbox, segment->data, segment->used);
-	return outbox_put(&delivery->outbox, segment->data + PACKET_FILE_HEADER, segment->used - PACKET_FILE_HEADER) < 0
-		       ? PUT_FAILED
-		       : PUT_DONE;
+	return outbox_put(&delivery->outbox, segment->data, segment->used) < 0 ? PUT_FAILED : PUT_DONE;
+}
+
+static enum put put_back(struct delivery *delivery, struct err *err)
+{
+	(void)err;
+	if (!delivery->trailer_size)
+		return PUT_OVER;
+	return put_once(delivery, outbox_put(&delivery->outbox, delivery->trailer, delivery->trailer_size));
 }
 
 /* What the output is made of, in this order. */
@@ -168,7 +173,8 @@ static enum put (*const archive_steps[STEPS + 1])(struct delivery *delivery, str
 	[STEP_CAPTURE] = put_capture, [STEP_START] = put_start,	      [STEP_SEGMENTS] = put_segments,
 	[STEP_END] = put_end,	      [STEP_MANIFEST] = put_manifest, [STEP_TRAILER] = put_trailer,
 };
-static enum put (*const raw_steps[])(struct delivery *delivery, struct err *err) = {put_file_header, put_packets, NULL};
+static enum put (*const raw_steps[])(struct delivery *delivery, struct err *err) = {put_front, put_packets, put_back,
+										    NULL};
 
 /* Put the next thing into the empty outbox. */
 static enum put put_next(struct delivery *delivery, struct err *err)

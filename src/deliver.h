@@ -21,7 +21,11 @@ struct delivery {
 	struct tar *tar;
 	struct manifest *manifest;
 	struct outbox outbox;
-	bool raw; /* to be set before deliver_start: the segments' packets behind one file header, and nothing else */
+	bool raw; /* to be set before deliver_start: the segments behind one front, and nothing else */
+	const unsigned char *front; /* with raw; the caller's, as trailer */
+	size_t front_size;
+	unsigned char *trailer; /* behind the segments, with raw; to be filled before deliver_finish */
+	size_t trailer_size;
 	struct compress *compress;	/* to be set before deliver_start; NULL: members are stored as they are */
 	struct context *context;	/* to be set before deliver_start; NULL: there is none */
 	struct context_member *telling; /* the member of it in the outbox, or NULL */

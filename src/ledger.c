@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "clock.h"
+
 void ledger_init(struct ledger *ledger, struct capture *capture, struct series *series, struct account *account)
 {
-	*ledger = (struct ledger){.capture = capture, .series = series, .account = account};
+	*ledger = (struct ledger){.capture = capture, .series = series, .account = account, .started = clock_real()};
 }
 
 void ledger_count(struct ledger *ledger)
@@ -23,6 +25,11 @@ void ledger_count(struct ledger *ledger)
 	ledger->gaps[ledger->gap_count++] = (struct ledger_gap){capture->received - capture->dropped, dropped};
 }
 
+static uint64_t open_packets(const struct series *series)
+{
+	return series->open ? series->open->packets : 0;
+}
+
 static uint64_t take_gaps(struct ledger *ledger, uint64_t before)
 {
 	unsigned taken = 0;
@@ -35,15 +42,36 @@ static uint64_t take_gaps(struct ledger *ledger, uint64_t before)
 	return dropped;
 }
 
+void ledger_statistics(const struct ledger *ledger, struct pcapng_statistics *statistics)
+{
+	const struct capture *capture = ledger->capture;
+	const struct series *series = ledger->series;
+	uint64_t start = series->segments->start;
+	bool live = capture->fd >= 0;
+
+	*statistics = (struct pcapng_statistics){
+		.start = live ? ledger->started : start,
+		.end = live		? clock_real()
+		       : series->newest ? series->newest->last
+					: start,
+		.accepted = capture->received,
+		.dropped = capture->dropped,
+		.delivered = series->packets - open_packets(series),
+	};
+}
+
 bool ledger_seal(struct ledger *ledger)
 {
-	const struct series *series = ledger->series;
+	struct series *series = ledger->series;
+	struct pcapng_statistics statistics;
 
 	if (series->sealed_count == ledger->sealed_seen)
 		return false;
 	ledger->sealed_seen = series->sealed_count;
 	ledger_count(ledger);
-	series->newest->dropped = take_gaps(ledger, ledger->capture->read - (series->open ? series->open->packets : 0));
+	series->newest->dropped = take_gaps(ledger, ledger->capture->read - open_packets(series));
+	ledger_statistics(ledger, &statistics);
+	segments_put_statistics(series, &statistics);
 	return true;
 }
 

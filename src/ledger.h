@@ -22,6 +22,7 @@ struct ledger {
 	struct account *account;
 	bool held;		  /* the pool is full, the ring is not being read */
 	uint64_t dropped_at_hold; /* by the kernel, when that began */
+	uint64_t started;	  /* ns since the epoch */
 	uint64_t sealed_seen;
 	uint64_t dropped_seen; /* of what the kernel dropped, how much is in gaps, or was charged to a file */
 	struct ledger_gap gaps[LEDGER_GAPS]; /* that no file has been charged with, oldest first */
@@ -36,9 +37,13 @@ void ledger_count(struct ledger *ledger);
 
 /*
  * If a segment was sealed since the last call, charge it with what the kernel dropped before its last packet. When the
- * ring was full, the gap lies behind all that was in it then: it is some files until that comes.
+ * ring was full, the gap lies behind all that was in it then: it is some files until that comes. A pcapng file gets the
+ * counters of now.
  */
 bool ledger_seal(struct ledger *ledger);
+
+/* The counters of now, for a pcapng file that ends: a file's clock is its packets'. */
+void ledger_statistics(const struct ledger *ledger, struct pcapng_statistics *statistics);
 
 /* Reading is held up because the pool is full, or no longer; true if that is new. A file is never held. */
 bool ledger_hold(struct ledger *ledger, bool held);

@@ -95,13 +95,23 @@ size_t manifest_memory(void)
 	return TEXT_SIZE + MANIFEST_FILES * sizeof(struct file);
 }
 
+static const char *format_name(bool pcapng)
+{
+	return pcapng ? "pcapng" : "pcap";
+}
+
+static const char *format(const struct options *options)
+{
+	return format_name(options->format == FORMAT_PCAPNG);
+}
+
 static char *file_name(const struct series *series, uint32_t number, uint64_t first, bool compressed,
 		       char name[MANIFEST_NAME_SIZE])
 {
 	char time[CLOCK_TEXT_SIZE];
 
-	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.pcap%s", series->name, number,
-		 clock_compact(first, time), compressed ? ".zst" : "");
+	snprintf(name, MANIFEST_NAME_SIZE, "%.32s_%05" PRIu32 "_%.20s.%s%s", series->name, number,
+		 clock_compact(first, time), format_name(series->format.pcapng), compressed ? ".zst" : "");
 	return name;
 }
 
@@ -366,7 +376,7 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 
 	root = json_pack(
 		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
-		"s:o, s:o, s:o, s:b}",
+		"s:s, s:o, s:o, s:o, s:b}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
 		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
@@ -378,9 +388,9 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 						      : "inout",
 		"promiscuous", options->promiscuous, "filter_in_user_space",
 		filtered_in_user_space(manifest->setup.captures), "segment_seconds",
-		json_duration(options->segment_time), "compression", json_compression(options), "limits",
-		json_limits(options), "memory", json_memory(&manifest->setup), "context",
-		manifest->setup.context != NULL);
+		json_duration(options->segment_time), "format", format(options), "compression",
+		json_compression(options), "limits", json_limits(options), "memory", json_memory(&manifest->setup),
+		"context", manifest->setup.context != NULL);
 	manifest->used = 0;
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
@@ -502,16 +512,18 @@ int manifest_text(struct manifest *manifest, enum cause cause, const char *detai
 {
 	const struct captures *captures = manifest->setup.captures;
 	json_t *head = json_pack(
-		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:I, s:{s:I, s:I, s:I}, "
+		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:I, s:{s:I, s:I, "
+		"s:I}, "
 		"s:i}",
 		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
 		"reason", json_text(manifest->setup.options->reason), "started", json_time(manifest->started), "ended",
 		json_time(clock_real()), "clock_offset_seconds_at_start", json_seconds(manifest->clock_offset),
 		"clock_offset_seconds_at_end", json_seconds(clock_offset()), "ended_by", "cause", causes[cause],
-		"detail", json_text(detail), "limits", json_limits(manifest->setup.options), "memory",
-		json_memory(&manifest->setup), "interfaces", json_interfaces(&manifest->setup, json_interface_account),
-		"not_captured", json_left_out(captures), "not_captured_count", (json_int_t)captures->left_out_count,
-		"totals", "files", (json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
+		"detail", json_text(detail), "format", format(manifest->setup.options), "limits",
+		json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
+		json_interfaces(&manifest->setup, json_interface_account), "not_captured", json_left_out(captures),
+		"not_captured_count", (json_int_t)captures->left_out_count, "totals", "files",
+		(json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
 		(json_int_t)manifest->bytes, "parts", (int)manifest->parts);
 
 	if (append_head(manifest, head, err) < 0 || append_context(manifest, err) < 0 ||

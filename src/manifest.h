@@ -35,8 +35,8 @@ void manifest_close(struct manifest *manifest);
 size_t manifest_memory(void);
 
 /*
- * "eth0_00001_20261122084500.pcap", by dumpcap's pattern; the time is the earliest packet's, UTC. Compressed (stored is
- * less than used), with ".zst" behind it. Returns name.
+ * "eth0_00001_20261122084500.pcap" or .pcapng, by dumpcap's pattern; the time is the earliest packet's, UTC. Compressed
+ * (stored is less than used), with ".zst" behind it. Returns name.
  */
 char *manifest_file_name(const struct segment *segment, char name[MANIFEST_NAME_SIZE]);
 

@@ -86,6 +86,7 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	}
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
+	capture->pcapng = options->format == FORMAT_PCAPNG;
 	capture_note_format(capture);
 	if (filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err) < 0)
 		return -1;

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "compress.h"
 #include "number.h"
+#include "segments.h"
 
 enum kind {
 	KIND_NUMBER,
@@ -59,6 +60,8 @@ static const char *const exclude_choices[] = {
 	[EXCLUDE_AUTO] = "auto", [EXCLUDE_ON] = "on", [EXCLUDE_OFF] = "off", NULL};
 static const char *const precision_choices[] = {[PRECISION_MICRO] = "micro", [PRECISION_NANO] = "nano", NULL};
 
+static const char *const format_choices[] = {[FORMAT_PCAP] = "pcap", [FORMAT_PCAPNG] = "pcapng", NULL};
+
 static const char printing[] = "tarcap prints no packets: write the archive and read it with 'tarcap join -q x.tar | "
 			       "tcpdump -r -'";
 
@@ -72,6 +75,8 @@ static const struct flag flags[] = {
 	 .help = "keep N bytes of each packet (default 262144)"},
 	{0, "headers", KIND_SET, NULL, AT(headers),
 	 .help = "keep only the headers, up to TCP's or UDP's"},
+	{0, "format", KIND_CHOICE, "pcap|pcapng", AT(format), .choices = format_choices,
+	 .help = "of the files (default pcap); pcapng is in ns"},
 	{'Q', "direction", KIND_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
 	 .help = "only packets that came in, or went out"},
 	{0, "promiscuous", KIND_SET, NULL, AT(promiscuous),
@@ -304,6 +309,7 @@ static void defaults(struct options *options)
 		.buffer_kib = CEILINGS_NOT_GIVEN,
 		.memory = CEILINGS_NOT_GIVEN,
 		.stall = 60 * CLOCK_SECOND,
+		.precision = PRECISION_NOT_GIVEN,
 	};
 	/* POSIX leaves a truncated name unterminated. */
 	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0] || host[0] == '.')
@@ -373,7 +379,7 @@ bool options_all_interfaces(const struct options *options)
 /* A file header and one maximal record, rounded up to whole pages. */
 static uint64_t smallest_segment(const struct options *options)
 {
-	return (24 + 16 + options->snaplen + 4095) & ~UINT64_C(4095);
+	return (segments_least(options->format == FORMAT_PCAPNG, options->snaplen) + 4095) & ~UINT64_C(4095);
 }
 
 uint64_t options_segment_size(const struct options *options, uint64_t pool)
@@ -414,6 +420,17 @@ static int check_segment_size(struct options *options, struct err *err)
 	return 0;
 }
 
+static int check_precision(struct options *options, struct err *err)
+{
+	if (options->format == FORMAT_PCAPNG && options->precision == PRECISION_MICRO)
+		return err_set(err, STATUS_USAGE,
+			       "--time-stamp-precision micro: cannot be used together with --format pcapng, which is "
+			       "in nanoseconds");
+	if (options->precision == PRECISION_NOT_GIVEN)
+		options->precision = options->format == FORMAT_PCAPNG ? PRECISION_NANO : PRECISION_MICRO;
+	return 0;
+}
+
 static int check_interfaces(const struct options *options, struct err *err)
 {
 	if (options->read_file && options->interface_count)
@@ -424,8 +441,11 @@ static int check_interfaces(const struct options *options, struct err *err)
 		if (strcmp(name, "all") == 0 || strcmp(name, "any") == 0)
 			return err_set(err, STATUS_USAGE, "-i %s: stands alone, without other interfaces", name);
 	}
-	if (options->raw && (options->interface_count > 1 || options_all_interfaces(options)))
-		return err_set(err, STATUS_USAGE, "--raw: a pcap file has one link type: name one interface, or any");
+	if (options->raw && options->format == FORMAT_PCAP &&
+	    (options->interface_count > 1 || options_all_interfaces(options)))
+		return err_set(err, STATUS_USAGE,
+			       "--raw: a pcap file has one link type: name one interface, or any, or add --format "
+			       "pcapng");
 	return 0;
 }
 
@@ -443,7 +463,7 @@ static int check(struct options *options, struct err *err)
 		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
 	if (options->raw && options->compression != COMPRESSION_NONE)
 		return err_set(err, STATUS_USAGE,
-			       "--raw: is a pcap file as packets come, and cannot be used together with --compress");
+			       "--raw: is a file of packets as they come, and cannot be used together with --compress");
 	if (options->write_file && !options->raw &&
 	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
 		return err_set(
@@ -460,7 +480,7 @@ static int check(struct options *options, struct err *err)
 	if (options->reason && strlen(options->reason) > REASON_MAX_LENGTH)
 		return err_set(err, STATUS_USAGE, "--reason '%.40s...': allowed is at most %d bytes", options->reason,
 			       REASON_MAX_LENGTH);
-	return check_segment_size(options, err);
+	return check_precision(options, err) < 0 ? -1 : check_segment_size(options, err);
 }
 
 static int scan_flags(struct options *options, int argc, char **argv, struct err *err)

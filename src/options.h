@@ -24,7 +24,8 @@ enum action {
 };
 
 enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
-enum precision { PRECISION_MICRO, PRECISION_NANO };
+enum precision { PRECISION_MICRO, PRECISION_NANO, PRECISION_NOT_GIVEN /* while parsing */ };
+enum format { FORMAT_PCAP, FORMAT_PCAPNG };
 enum compression { COMPRESSION_NONE, COMPRESSION_ZSTD };
 enum exclude_stream { EXCLUDE_AUTO, EXCLUDE_ON, EXCLUDE_OFF };
 
@@ -62,14 +63,15 @@ struct options {
 	uint64_t direction;	 /* enum direction */
 	uint64_t stdin_mode;	 /* 0 auto, 1 ignore */
 	uint64_t exclude_stream; /* enum exclude_stream */
-	uint64_t precision;	 /* enum precision */
+	uint64_t precision;	 /* enum precision; nano with pcapng */
+	uint64_t format;	 /* enum format */
 	struct lowered lowered;
 	bool no_context;
 	bool headers;	  /* keep only these of each packet */
 	bool no_optimize; /* -O */
 	bool promiscuous;
 	bool wait_reader;
-	bool raw;	     /* one pcap file instead of an archive */
+	bool raw;	     /* one file of packets instead of an archive */
 	bool segment_chosen; /* nobody asked for segment_size */
 	bool segment_grown;  /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;

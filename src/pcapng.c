@@ -1,6 +1,7 @@
 #include "pcapng.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #define RESOLUTION_NANO 9 /* if_tsresol: a negative power of ten */
 #define FILTER_AS_TEXT 0  /* if_filter's first byte: what libpcap compiles */
@@ -24,6 +25,7 @@ static void put32(struct block *block, uint32_t value)
 	put(block, &value, sizeof(value));
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the block is written through it. */
 static struct block begin(unsigned char *to, uint32_t type)
 {
 	struct block block = {.data = to};
@@ -79,15 +81,15 @@ static size_t end(struct block *block)
 char *pcapng_text(char *to, size_t size, const char *text)
 {
 	size_t length = strlen(text);
+	bool cut = length >= size;
 
-	if (length >= size) {
+	if (cut) {
 		length = size - sizeof("...");
 		/* A byte 10xxxxxx goes on with the character before it. */
 		while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
 			length--;
 	}
-	memcpy(to, text, length);
-	strcpy(to + length, text[length] ? "..." : "");
+	snprintf(to, size, "%.*s%s", (int)length, text, cut ? "..." : "");
 	return to;
 }
 
@@ -109,12 +111,10 @@ size_t pcapng_put_section(unsigned char *to, const struct pcapng_section *sectio
 static void filter_option(struct block *block, const char *filter)
 {
 	char value[1 + sizeof(((struct pcapng_interface *)NULL)->filter)] = {FILTER_AS_TEXT};
-	size_t length = strlen(filter);
 
-	if (length == 0)
-		return;
-	memcpy(value + 1, filter, length);
-	option(block, PCAPNG_IF_FILTER, value, 1 + length);
+	if (filter[0])
+		option(block, PCAPNG_IF_FILTER, value,
+		       1 + (size_t)snprintf(value + 1, sizeof(value) - 1, "%s", filter));
 }
 
 size_t pcapng_put_interface(unsigned char *to, const struct pcapng_interface *interface)

@@ -105,6 +105,20 @@ static void take_back(struct run *run, enum cause cause)
 		ledger_take_back(&at(run, i)->ledger, cause);
 }
 
+/* The counters of each interface at the end of a raw stream. */
+static void put_trailer(struct run *run)
+{
+	struct delivery *delivery = run->delivery;
+
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct pcapng_statistics statistics;
+
+		ledger_statistics(&at(run, i)->ledger, &statistics);
+		delivery->trailer_size +=
+			pcapng_put_statistics(delivery->trailer + delivery->trailer_size, i, &statistics);
+	}
+}
+
 /* Every packet has come as far as it will: seal, close the account, let the manifest follow. */
 static void finish(struct run *run)
 {
@@ -118,6 +132,8 @@ static void finish(struct run *run)
 		(void)ledger_hold(&interface->ledger, false);
 		ledger_close(&interface->ledger, run->cause);
 	}
+	if (run->options->raw && run->options->format == FORMAT_PCAPNG)
+		put_trailer(run);
 	deliver_finish(run->delivery, run->cause, run->detail[0] ? run->detail : NULL);
 }
 
@@ -317,6 +333,7 @@ static void read_packets(struct run *run, struct interface *interface)
 
 	switch (capture_read(&interface->capture, &interface->series, max, &verdict, run->err)) {
 	case CAPTURE_VERDICT:
+		account_for_seal(run, interface); /* before the end seals one more */
 		by_verdict(run, verdict);
 		/* fall through */
 	case CAPTURE_SOME:

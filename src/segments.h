@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "packet.h"
+#include "pcapng.h"
 #include "pool.h"
 
 enum verdict {
@@ -28,16 +29,27 @@ struct segments_limits {
 };
 
 #define SERIES_NAME_SIZE 33
+#define SERIES_FRONT_SIZE (PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX)
 
-/* The files of one interface: their header, their numbers, and the one that is being filled. */
+/* What a series' files are. */
+struct segments_format {
+	bool pcapng;
+	const unsigned char *front; /* what each begins with, at most SERIES_FRONT_SIZE bytes; the caller's */
+	size_t front_size;	    /* 0: nothing, since all goes into one stream (--raw) */
+	uint32_t snaplen;	    /* the largest caplen */
+	uint32_t tick;		    /* ns that a packet's fraction counts in (packet_time) */
+	uint32_t interface;	    /* its number in a pcapng section */
+};
+
+/* The files of one interface: what they begin with, their numbers, and the one that is being filled. */
 struct series {
 	struct series *next;
 	struct segments *segments;
 	const char *interface;	     /* its name, the caller's */
 	char name[SERIES_NAME_SIZE]; /* the first part of the files' names */
-	unsigned char file_header[PACKET_FILE_HEADER];
+	struct segments_format format;
 	uint32_t max_record;
-	uint32_t tick;		/* ns that a packet's fraction counts in */
+	size_t size;		/* of a segment, without what stands behind its packets */
 	struct segment *open;	/* being filled, or NULL */
 	struct segment *newest; /* the one sealed last; valid while it is sealed */
 	uint64_t opened_at;	/* which of all segments the open one is */
@@ -45,6 +57,7 @@ struct series {
 	uint64_t sealed_count; /* since the start */
 	uint64_t packets;      /* taken so far */
 	uint64_t given_up;     /* of these, in segments that will not be delivered */
+	unsigned char front[SERIES_FRONT_SIZE];
 };
 
 /* What all series share. */
@@ -67,12 +80,13 @@ struct segments {
 void segments_init(struct segments *segments, struct pool *pool, const struct segments_limits *limits);
 
 /*
- * file_header stands at the front of each segment; snaplen is the largest caplen, tick what the packets' fractions
- * count in (packet_time). Name and interface's name are to be set by the caller. The series stays the caller's and
- * where it is.
+ * Name and interface's name are to be set by the caller. The series stays the caller's and where it is. A segment has
+ * to have room for the front and any packet: see segments_least().
  */
-void segments_add_series(struct segments *segments, struct series *series,
-			 const unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t tick);
+void segments_add_series(struct segments *segments, struct series *series, const struct segments_format *format);
+
+/* Bytes that a segment needs for the front, one packet of so many bytes and what is behind it. */
+size_t segments_least(bool pcapng, uint64_t snaplen);
 
 /*
  * Begin to cut every cut_interval ns; 0 means after 1 s, which doubles with each cut up to 10 s. start is now, in
@@ -93,6 +107,16 @@ void segments_make_room(struct segments *segments);
 
 /* The header goes by value, in registers: stored and loaded again at once in another width, it would stall. */
 enum verdict segments_add(struct series *series, struct packet_header header, const unsigned char *data);
+
+/* The same where the format is pcapng: time in ns since the epoch, and pcapng's flags (0: none). */
+enum verdict segments_add_block(struct series *series, uint64_t time, uint32_t caplen, uint32_t length, uint32_t flags,
+				const unsigned char *data);
+
+/*
+ * The counters at the end of the segment that was sealed last, which must still be there. Nothing where it is no pcapng
+ * file.
+ */
+void segments_put_statistics(struct series *series, const struct pcapng_statistics *statistics);
 
 /* Let the cutting clock go on to now: if a cut was due, seal all open segments; true if there was one. */
 bool segments_tick(struct segments *segments, uint64_t now);

@@ -39,7 +39,7 @@ static uint32_t field(const struct reader *reader, unsigned n)
 {
 	uint32_t value;
 
-	memcpy(&value, reader->head + 4 * n, sizeof(value));
+	memcpy(&value, reader->head + (size_t)4 * n, sizeof(value));
 	return value;
 }
 

@@ -50,6 +50,8 @@ static struct parts *begin(void)
 {
 	static const struct segments_limits limits;
 	static const unsigned char header[PACKET_FILE_HEADER];
+	const struct segments_format format = {
+		.front = header, .front_size = sizeof(header), .snaplen = 65535, .tick = PACKET_TICK_MICRO};
 	struct parts *parts = calloc(1, sizeof(*parts));
 	struct delivery *delivery = &parts->delivery;
 	struct manifest_setup setup = {&options, &captures, &parts->pool};
@@ -63,7 +65,7 @@ static struct parts *begin(void)
 	assert_int_equal(pool_open(&parts->pool, SEGMENTS * SEGMENT, SEGMENT, &err), 0);
 	segments_init(&parts->segments, &parts->pool, &limits);
 	interface.series = (struct series){.interface = "eth0", .name = "eth0"};
-	segments_add_series(&parts->segments, &interface.series, header, 65535, PACKET_TICK_MICRO);
+	segments_add_series(&parts->segments, &interface.series, &format);
 	outbox_init(&delivery->outbox);
 	delivery->compress = compress_open(SEGMENT, &err);
 	assert_int_equal(deliver_start(delivery, &parts->segments, &parts->sink,

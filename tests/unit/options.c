@@ -106,12 +106,49 @@ static void segment_size(void **state)
 	assert_int_equal(parse(&options, &err, "-C 1k -s 96"), 0);
 	assert_int_equal(options.segment_size, 4096);
 	options_free(&options);
+	assert_int_equal(parse(&options, &err, "-C 4k -s 4050"),
+			 0); /* 24 + 16 + 4050, but around a block there is more */
+	assert_int_equal(options.segment_size, 4096);
+	options_free(&options);
+	assert_int_equal(parse(&options, &err, "-C 4k -s 4050 --format pcapng"), 0);
+	assert_in_range(options.segment_size, 4050 + 1000, 4 * 4096);
+	assert_true(options.segment_grown);
+	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--memory 2M"), 0);
 	assert_int_equal(options.segment_size, 512 << 10);
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--memory 2M -C 513k"), -1);
 	assert_non_null(strstr(err.text, "512k"));
 	options_free(&options);
+}
+
+/* pcapng is in nanoseconds, whatever the order of the flags; microseconds are refused only where they were asked for.
+ */
+static void formats(void **state)
+{
+	static const struct {
+		const char *line;
+		int result;
+		uint64_t precision;
+	} cases[] = {
+		{"", 0, PRECISION_MICRO},
+		{"--nano", 0, PRECISION_NANO},
+		{"--format pcapng", 0, PRECISION_NANO},
+		{"--format pcapng --nano", 0, PRECISION_NANO},
+		{"--format pcapng --format pcap", 0, PRECISION_MICRO},
+		{"--micro --format pcapng", -1, 0},
+		{"--format pcapng --time-stamp-precision micro", -1, 0},
+	};
+	struct options options;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(parse(&options, &err, cases[i].line), cases[i].result);
+		if (cases[i].result == 0)
+			assert_int_equal(options.precision, cases[i].precision);
+		options_free(&options);
+	}
 }
 
 /* What the compressor takes follows the segments, and the ceiling holds for all three. */
@@ -207,8 +244,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),	cmocka_unit_test(filter_words), cmocka_unit_test(filter_file),
-		cmocka_unit_test(segment_size), cmocka_unit_test(compression),	cmocka_unit_test(bad_lines),
-		cmocka_unit_test(safe_names),
+		cmocka_unit_test(segment_size), cmocka_unit_test(compression),	cmocka_unit_test(formats),
+		cmocka_unit_test(bad_lines),	cmocka_unit_test(safe_names),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "records.h"
 #include "segments.h"
 
 #define SEGMENT 4096
@@ -12,6 +13,9 @@
 
 static unsigned char header[PACKET_FILE_HEADER] = "this stands in a header";
 static unsigned char payload[SNAPLEN];
+
+static const struct segments_format pcap = {
+	.front = header, .front_size = sizeof(header), .snaplen = SNAPLEN, .tick = PACKET_TICK_MICRO};
 
 struct fixture {
 	struct pool pool;
@@ -27,7 +31,7 @@ static void start(struct fixture *f, unsigned count, struct segments_limits limi
 	assert_int_equal(pool_open(&f->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
 	segments_init(&f->segments, &f->pool, &limits);
 	f->series = (struct series){.name = "eth0"};
-	segments_add_series(&f->segments, &f->series, header, SNAPLEN, PACKET_TICK_MICRO);
+	segments_add_series(&f->segments, &f->series, &pcap);
 	segments_start_clock(&f->segments, 100 * SECOND, interval, packet_clock);
 }
 
@@ -287,7 +291,7 @@ static void start_many(struct many *m, unsigned count, struct segments_limits li
 	assert_int_equal(pool_open(&m->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
 	segments_init(&m->segments, &m->pool, &limits);
 	for (int i = 0; i < MANY; i++)
-		segments_add_series(&m->segments, &m->series[i], header, SNAPLEN, PACKET_TICK_MICRO);
+		segments_add_series(&m->segments, &m->series[i], &pcap);
 	segments_start_clock(&m->segments, 100 * SECOND, SECOND, false);
 }
 
@@ -400,6 +404,77 @@ static void many_over_few(void **state)
 	pool_close(&m.pool);
 }
 
+/* A segment as a pcapng file: the packets from first on, and then the counters. Returns the packets. */
+static uint32_t check_blocks(const struct segment *segment, uint32_t first)
+{
+	static struct records records;
+	struct packet packet = {.data = NULL};
+	uint32_t n = first, type;
+
+	assert_in_range(segment->used, 0, SEGMENT);
+	memcpy(&type, segment->data + segment->used - PCAPNG_STATISTICS_SIZE, sizeof(type));
+	assert_int_equal(type, PCAPNG_STATISTICS);
+	records_begin(&records);
+	records_feed(&records, segment->data, segment->used);
+	assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
+	while (records_next(&records, &packet) == RECORDS_PACKET) {
+		uint32_t caplen = packet.header.caplen;
+
+		assert_int_equal(packet.header.length, caplen + 5);
+		assert_int_equal(packet.header.seconds, 1700000000);
+		assert_int_equal(packet.header.fraction, n);
+		assert_int_equal(packet.origin.flags, n % 3);
+		for (uint32_t i = 0; i < caplen; i++)
+			assert_true(packet.data[i] == (n * 3 & 255));
+		n++;
+	}
+	assert_true(records_complete(&records));
+	assert_int_equal(n - first, segment->packets);
+	return n - first;
+}
+
+/* pcapng to the last byte of a segment, whatever the sizes, and the counters still fit. */
+static void blocks(void **state)
+{
+	static unsigned char front[PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX];
+	struct segments_format format = {.pcapng = true, .front = front, .snaplen = SNAPLEN, .tick = 1};
+	struct pcapng_statistics statistics = {1, 2, 3, 4, 5};
+	uint32_t in = 0, out = 0, full = 0;
+	struct err err = {0};
+	struct fixture f;
+
+	(void)state;
+	format.front_size = pcapng_put_section(front, &(struct pcapng_section){.comment = "x"});
+	format.front_size += pcapng_put_interface(front + format.front_size, &(struct pcapng_interface){.name = "y"});
+	assert_int_equal(pool_open(&f.pool, (size_t)2 * SEGMENT, SEGMENT, &err), 0);
+	segments_init(&f.segments, &f.pool, &(struct segments_limits){0});
+	f.series = (struct series){.name = "eth0"};
+	segments_add_series(&f.segments, &f.series, &format);
+	segments_start_clock(&f.segments, 0, 0, false);
+	while (in < 20000) {
+		uint32_t caplen = random() % 4 ? (uint32_t)random() % 70 : SNAPLEN - (uint32_t)random() % 9;
+		uint64_t bytes = f.segments.bytes;
+		struct segment *segment;
+		enum verdict verdict;
+
+		memset(payload, (int)(in * 3 & 255), caplen);
+		verdict = segments_add_block(&f.series, 1700000000 * SECOND + in, caplen, caplen + 5, in % 3, payload);
+		in++;
+		assert_int_equal(f.segments.bytes - bytes, pcapng_packet_size(caplen, (in - 1) % 3));
+		if (verdict == VERDICT_GO)
+			continue;
+		if (!f.segments.sealed)
+			segments_seal(&f.segments);
+		segments_put_statistics(&f.series, &statistics);
+		segment = segments_pop(&f.segments);
+		full += SEGMENT - segment->used < SNAPLEN + 60;
+		out += check_blocks(segment, out);
+		pool_give(&f.pool, segment);
+	}
+	assert_true(out > 19000 && full > 1000);
+	pool_close(&f.pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +493,7 @@ int main(void)
 		cmocka_unit_test(cut_together),
 		cmocka_unit_test(limits_of_many),
 		cmocka_unit_test(many_over_few),
+		cmocka_unit_test(blocks),
 	};
 
 	return cmocka_run_group_tests_name("segments", tests, NULL, NULL);
