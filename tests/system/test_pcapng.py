@@ -142,10 +142,75 @@ def test_loopback_and_what_has_no_link_header(wire, tmp_path):
     wire.within(wire.b, "ip", "link", "set", "tun7", "up")
     tun = Capture(wire, *PCAPNG, interface="tun7")
     lo = Capture(wire, *PCAPNG, interface="lo")
-    wire.within(wire.b, "python3", "-c", "import socket; s = socket.socket(2, 2); s.sendto(b'x', ('10.9.0.2', 9))")
+    wire.within(wire.b, "/usr/bin/python3", "-c", "import socket; s = socket.socket(2, 2); s.sendto(b'x', ('10.9.0.2', 9))")
     archive = lo.end().whole()
     assert {record.flags for record in archive.records} <= {5} and archive.records
     assert tun.end().whole().files == []
+
+
+def several(wire):
+    """Traffic on two of three interfaces, of two link types."""
+    wire.addresses()
+    wire.within(wire.b, "ip", "tuntap", "add", "tun7", "mode", "tun")
+    wire.within(wire.b, "ip", "link", "set", "tun7", "up")
+
+    def send(first):
+        wire.send(numbered(10, first=first))
+        wire.within(wire.b, "/usr/bin/python3", "-c", "import socket; s = socket.socket(2, 2)\n"
+                    "for n in range(10): s.sendto(b'x', ('10.9.0.2', 9))")
+    return send
+
+
+def test_all_interfaces(wire, tmp_path):
+    """A series each, and each its own section; join makes one section of them."""
+    send = several(wire)
+    capture = Capture(wire, "-i", "all", *PCAPNG)
+    send(0)
+    result = capture.end()
+    assert result.status == 0, result.err
+    archive = result.archive()
+    assert {interface["name"] for file in archive.files for interface in file.interfaces} == {"tc0", "lo"}
+    for file in archive.files:
+        [interface] = file.interfaces
+        assert file.name.partition("/")[2].startswith(interface["name"] + "_0") and len(file.statistics) == 1
+    joined = run("join", stdin=result.out)
+    assert joined.status == 0, joined.err
+    file = Pcapng("joined", joined.out)
+    assert [record.time for record in file.records] == sorted(record.time for record in archive.records)
+    of_wire = [record for record in file.records if record.interface["name"] == "tc0"]
+    assert [number_of(record.data) for record in of_wire] == list(range(10))
+    assert {entry["interface"]["name"]: entry["delivered"] for entry in file.statistics} == {
+        account["name"]: account["written"] for account in archive.manifest["interfaces"] if account["written"]}
+    names = [name for (name,) in tshark(saved(tmp_path, joined.out), "frame.interface_name")]
+    assert names == [record.interface["name"] for record in file.records] and set(names) == {"tc0", "lo"}
+
+
+def test_all_interfaces_in_one_stream(wire, tmp_path):
+    send = several(wire)
+    assert run("-i", "all", "--raw", namespace=wire.b).said("--raw: a pcap file has one link type", "--format pcapng")
+    capture = Capture(wire, "-i", "all", *PCAPNG, "--raw")
+    send(0)
+    result = capture.end()
+    assert result.status == 0
+    file = Pcapng("raw", result.out)
+    assert len(file.sections) == 1 and {interface["name"] for interface in file.interfaces} == {"tc0", "lo", "tun7"}
+    assert {interface["linktype"] for interface in file.interfaces} == {1, 101}
+    of_wire = [record for record in file.records if record.interface["name"] == "tc0"]
+    assert [number_of(record.data) for record in of_wire] == list(range(10))
+    counted = {entry["interface"]["name"]: entry["delivered"] for entry in file.statistics}
+    assert counted == {name: sum(record.interface["name"] == name for record in file.records) for name in counted}
+    assert len(counted) == 3 and counted["lo"] >= 10
+    names = [name for (name,) in tshark(saved(tmp_path, result.out), "frame.interface_name")]
+    assert names == [record.interface["name"] for record in file.records]
+
+
+def test_any_has_directions_too(wire):
+    capture = Capture(wire, *PCAPNG, interface="any")
+    wire.send(numbered(3))
+    with raw_socket(wire.b, "tc0") as out:
+        out.send(frame(3))
+    [file] = capture.end().archive().files
+    assert file.linktype == 276 and [record.flags for record in file.records] == [5, 5, 5, 2]
 
 
 def test_drop_counters_are_the_manifests(wire, tmp_path):
@@ -319,7 +384,7 @@ def test_join_finds_what_is_wrong(wire):
     capture = Capture(wire, *PCAPNG, "-C", "64k", "-s", "1500")
     wire.send(numbered(2000))
     archive = capture.end().whole()
-    name, text, _ = tar_members(archive.data)[0][1]
+    name, text, _ = next(member for member in tar_members(archive.data)[0] if member[0].endswith(".pcapng"))
     at = archive.data.index(text)
     cut = run("join", stdin=archive.data[:at + len(text) // 2])
     assert cut.status == 1 and cut.said("cut inside ") and Pcapng("cut", cut.out).records
