@@ -12,7 +12,7 @@ import pytest
 from tarcap import TOP, in_namespace, run
 
 COMPLETION = TOP / "image/root/usr/share/bash-completion/completions/tarcap"
-COMMANDS = ["join", "hold", "stop", "check"]
+COMMANDS = ["join", "summary", "hold", "stop", "check"]
 # As bash calls it: the words so far, cut at COMP_WORDBREAKS, the last one being completed.
 CALL = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tarcap; printf "%s\\n" "${COMPREPLY[@]}"'
 
@@ -46,7 +46,7 @@ def test_flags_of_a_capture_are_those_of_the_table():
     assert set(complete("hold", "--ttl", "1m", "--", "-")) == set(ours)
 
 
-@pytest.mark.parametrize("command", ["join", "hold", "stop"])
+@pytest.mark.parametrize("command", ["join", "summary", "hold", "stop"])
 def test_flags_of_a_command_are_those_of_its_help(command):
     text = run(command, "--help").out.decode()
     flags = {flag for line in text.splitlines() if re.match(r"\s+-", line)
@@ -99,7 +99,7 @@ def test_words_and_files(tmp_path):
     assert set(COMMANDS) <= set(complete(""))
     assert complete("jo") == ["join"]
     assert not set(COMMANDS) & set(complete("-i", "lo", ""))
-    for words in (["-r"], ["-w"], ["-F"], ["join"], ["join", "-q"]):
+    for words in (["-r"], ["-w"], ["-F"], ["join"], ["join", "-q"], ["summary", "--json"]):
         assert complete(*words, "a", cwd=tmp_path) == ["a b.tar", "ab.tar"], words
     assert complete("-i", "lo", "tcp", "po") == ["port", "portrange"]
     assert complete("tcp", "-") == []  # in a filter a flag is none
