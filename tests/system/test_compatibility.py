@@ -11,7 +11,7 @@ import tarfile
 import dpkt
 import pytest
 
-from tarcap import TOP, Capture, Pcap, in_namespace, numbered, pcap_file, run, tar_members, udp
+from tarcap import TOP, Capture, Pcap, in_namespace, numbered, packet_file, pcap_file, run, tar_members, udp
 
 sys.path.insert(0, str(TOP / "tests/k8s"))
 
@@ -26,6 +26,8 @@ VARIANTS = {
     "`--compress zstd`": ["--compress", "zstd"],
     "`--compress zstd --nano`": ["--compress", "zstd", "--nano"],
     "`-i all`": ["-i", "all"],
+    "`--format pcapng`": ["--format", "pcapng"],
+    "`--format pcapng --compress zstd`": ["--format", "pcapng", "--compress", "zstd"],
 }
 
 
@@ -133,7 +135,7 @@ def reads_file(reader, path, directory):
     if path.suffix == ".zst":
         plain = directory / path.stem
         plain.write_bytes(call("zstd", "-dcq", path).stdout)
-    records = Pcap(plain.name, plain.read_bytes()).records
+    records = packet_file(plain.name, plain.read_bytes()).records
     for attempt, word in ((path, "yes"), (plain, "after zstd -d")):
         try:
             if ask(attempt, directory) == expected(records):
