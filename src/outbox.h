@@ -10,7 +10,11 @@
 
 #define OUTBOX_SMALL 4096 /* bytes of headers and padding it can hold */
 #define OUTBOX_PARTS 8
-#define OUTBOX_CHUNK ((size_t)256 << 10) /* bytes per write: the reader starts on one while we make the next */
+/*
+ * Bytes per write: more than a pipe holds. Several writes in a row would wait for the reader, who holds the pipe while
+ * it takes the first one: with 256 KiB that was a tenth of all processor time at 1472 bytes a packet.
+ */
+#define OUTBOX_CHUNK ((size_t)2 << 20)
 
 struct outbox {
 	struct iovec parts[OUTBOX_PARTS];
