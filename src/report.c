@@ -68,7 +68,7 @@ void report_warnings(const struct captures *captures, const struct options *opti
 	warn_of_left_out(captures);
 	if (first->excluded[0] && !options->quiet)
 		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", first->excluded);
-	if (ring < captures->ring_asked)
+	if (ring && ring < captures->ring_asked)
 		say("-B/--buffer-size: the kernel granted only %s of ring", number_format(NUMBER_SIZE, ring, size));
 }
 
