@@ -670,7 +670,7 @@ def test_zstd(small, large):
 
 def test_zstd_that_expands_to_much_more(tmp_path):
     """More at once than any buffer on the way."""
-    data = captured(tmp_path, pcap_file(records(range(3000), 1000)), "-G", "168h")
+    data = captured(tmp_path, pcap_file(records(range(3000), 1000)), "-G", "168h", "-C", "4M")
     assert len(Archive(data).files) == 1
     small = with_zstd(data)
     assert len(small) < len(data) / 20
