@@ -92,7 +92,8 @@ class Scene:
     def __init__(self, wire):
         self.wire = wire
         wire.addresses()
-        wire.ip(wire.b, "neigh", "replace", NOBODY, "lladdr", MAC_A.hex(":"), "dev", "tc0")
+        # To nobody's address: the client would send it on where forwarding is on, as it is beside a container engine.
+        wire.ip(wire.b, "neigh", "replace", NOBODY, "lladdr", "02:00:00:00:00:03", "dev", "tc0")
         self.web = in_namespace(wire.b, lambda: http.server.ThreadingHTTPServer((SERVER, 80), Web))
         self.local = in_namespace(wire.b, lambda: http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Web))
         for server in (self.web, self.local):
