@@ -25,6 +25,8 @@
 #define EXIT_AFTER (5 * CLOCK_SECOND)	 /* a signal, until the end whatever has left */
 #define STDIN_STALL (5 * CLOCK_SECOND)	 /* of a reader after stdin closed: it may have gone with it */
 #define RAW_INTERVAL (CLOCK_SECOND / 20) /* with --raw, until a packet leaves */
+#define MANY 8				 /* interfaces, for which it pays to rest */
+#define REST (CLOCK_SECOND / 100)
 #define LINGER CLOCK_SECOND	 /* after the last byte: an attached stream is cut when its process ends at once */
 #define TIMER_EXPIRED UINT64_MAX /* as timer_at: set it anew, whatever comes */
 #define DRAIN_QUIET (CAPTURE_BLOCK_TIMEOUT * 5 / 2 * (CLOCK_SECOND / 1000))
@@ -56,6 +58,9 @@ struct run {
 	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
 	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
 	bool reader_waits, compressing;
+	uint64_t most_read;  /* bytes from one interface in this turn */
+	uint64_t rest_until; /* boot time */
+	uint64_t ring_least;
 	struct progress progress;
 };
 
@@ -194,10 +199,16 @@ static void drop_late(struct run *run)
 	take_back(run, CAUSE_NONE);
 }
 
+/* See rest(). */
+static bool rests(const struct run *run)
+{
+	return run->stage == STAGE_CAPTURE && run->now < run->rest_until;
+}
+
 static bool may_read(const struct run *run)
 {
-	return run->stage != STAGE_FLUSH && !run->captures->list[0].capture.interrupted && !run->reading_file &&
-	       !run->on_trial;
+	return !rests(run) && run->stage != STAGE_FLUSH && !run->captures->list[0].capture.interrupted &&
+	       !run->reading_file && !run->on_trial;
 }
 
 /* Room for one more packet is there, or can be made. */
@@ -325,7 +336,7 @@ static uint64_t read_so_far(const struct run *run)
 
 static void read_packets(struct run *run, struct interface *interface)
 {
-	uint64_t before = interface->capture.read;
+	uint64_t before = interface->capture.read, bytes = run->segments->bytes;
 	uint64_t at_most =
 		feedback_on_trial(&run->feedback) ? feedback_read_at_most(&run->feedback, read_so_far(run)) : 0;
 	int max = at_most && at_most < READ_PACKETS ? (int)at_most : READ_PACKETS;
@@ -353,6 +364,8 @@ static void read_packets(struct run *run, struct interface *interface)
 	}
 	if (feedback_on_trial(&run->feedback))
 		feedback_weigh(&run->feedback, read_so_far(run), run->segments->bytes);
+	bytes = run->segments->bytes - bytes;
+	run->most_read = bytes > run->most_read ? bytes : run->most_read;
 	count_if_busy(run, interface, interface->capture.read - before);
 	account_for_seal(run, interface);
 }
@@ -569,6 +582,7 @@ static uint64_t next_deadline(const struct run *run)
 		earlier(&deadline, run->down_check_at);
 		if (feedback_on_trial(&run->feedback))
 			earlier(&deadline, feedback_due(&run->feedback));
+		earlier(&deadline, rests(run) ? run->rest_until : 0);
 	}
 	if (run->reader.awaited)
 		earlier(&deadline, run->reader.prompt_at);
@@ -738,6 +752,17 @@ static void by_packets(struct run *run, struct interface *interface, short event
 	read_packets(run, interface);
 }
 
+/*
+ * Of many interfaces one or another has a block ready all the time, and each turn costs a look at all of them. So they
+ * are left alone for a while, unless one brings so much that its ring might not wait.
+ */
+static void rest(struct run *run)
+{
+	if (run->captures->count >= MANY && run->most_read > 0 && run->most_read < run->ring_least / 8)
+		run->rest_until = run->now + REST;
+	run->most_read = 0;
+}
+
 static void by_events(struct run *run, const struct pollfd polled[POLL_MAX])
 {
 	const struct pollfd *packets = polled + POLL_PACKETS;
@@ -765,6 +790,7 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_MAX])
 		if (run->over)
 			return;
 	}
+	rest(run);
 	by_clock(run);
 }
 
@@ -791,7 +817,8 @@ static void start_clocks(struct run *run)
 	run->tick_at = run->now + TICK;
 	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
 		    run->now);
-	feedback_init(&run->feedback, captures_sum(run->captures).ring_least / 4, run->now);
+	run->ring_least = captures_sum(run->captures).ring_least;
+	feedback_init(&run->feedback, run->ring_least / 4, run->now);
 	segments_start_clock(run->segments, run->now, run->options->raw ? RAW_INTERVAL : run->options->segment_time,
 			     is_file(run));
 }

@@ -419,7 +419,7 @@ def steady():
             sent = load(wire, "-s", 200, "-r", rate, "-n", rate * seconds // parts)["sent"]
             costs.append((cpu_of(tool.pid) - before) / sent)
             table.row(f"part {part + 1}", f"{costs[-1]:.0f}", mapped(tool.pid)[0] >> 10, f"{costs[-1] / costs[0]:.2f}")
-        lost = rate * seconds // parts * parts - tool.end()["distinct"]
+        lost = rate * seconds // parts * parts - tool.end()["packets"] # each part begins with number 0
     finally:
         wire.close()
     table.note(f"lost: {lost}")
