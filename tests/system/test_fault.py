@@ -36,7 +36,7 @@ WRITES_PIPE = ["write:%d:EIO", "write:%d:EPIPE", "write:%d:EINTR", "write:%d:EAG
 # An error. Without memory, libpcap's scanner of filters and libarchive's strings say so themselves, and exit.
 LINE = re.compile("tarcap: .{10,}|out of dynamic memory in yy.*|Fatal Internal Error in libarchive: Out of memory")
 # What may be said though all goes well; the last by libpcap itself.
-WARNINGS = re.compile(r"^\d+ packets |kernel granted only|(filtered|cut) here$|^Warning: .* filter")
+WARNINGS = re.compile(r"^\d+ packets? |kernel granted only|(filtered|cut) here$|^Warning: .* filter")
 
 
 @pytest.fixture(scope="module")
