@@ -5,9 +5,10 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "rtnetlink.h"
 
 int newcomers_open(struct err *err)
 {
@@ -24,30 +25,20 @@ int newcomers_open(struct err *err)
 	return fd;
 }
 
-static void take_name(const struct rtattr *part, size_t left, struct newcomer *newcomer)
-{
-	while (left >= sizeof(*part) && part->rta_len >= sizeof(*part) && part->rta_len <= left) {
-		size_t step = RTA_ALIGN((size_t)part->rta_len);
-
-		if (part->rta_type == IFLA_IFNAME)
-			snprintf(newcomer->name, sizeof(newcomer->name), "%.15s", (const char *)RTA_DATA(part));
-		if (step >= left)
-			return;
-		left -= step;
-		part = (const void *)((const char *)part + step);
-	}
-}
-
 /* A message about a link; true if it is up. */
 static bool take_link(const struct nlmsghdr *message, struct newcomer *newcomer)
 {
-	const struct ifinfomsg *link = NLMSG_DATA(message);
+	const struct ifinfomsg *link = rtnetlink_header(message, sizeof(*link));
+	const char *name;
+	size_t size;
 
-	if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_SPACE(sizeof(*link)) ||
-	    !(link->ifi_flags & IFF_UP))
+	if (message->nlmsg_type != RTM_NEWLINK || !link || !(link->ifi_flags & IFF_UP))
+		return false;
+	name = rtnetlink_attribute(message, sizeof(*link), IFLA_IFNAME, &size);
+	if (!name)
 		return false;
 	*newcomer = (struct newcomer){.ifindex = link->ifi_index};
-	take_name(IFLA_RTA(link), message->nlmsg_len - NLMSG_SPACE(sizeof(*link)), newcomer);
+	snprintf(newcomer->name, sizeof(newcomer->name), "%.*s", (int)size, name);
 	return newcomer->name[0];
 }
 
