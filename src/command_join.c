@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include "output.h"
 #include "sandbox.h"
 #include "say.h"
+#include "source.h"
 
 struct join_options {
 	bool check, quiet, help;
@@ -89,33 +89,9 @@ static int parse(struct join_options *options, int argc, char **argv, struct err
 	return 0;
 }
 
-static ssize_t read_source(void *context, void *data, size_t size)
-{
-	const int *fd = context;
-	ssize_t n;
-
-	while ((n = read(*fd, data, size)) < 0 && errno == EINTR)
-		;
-	return n < 0 ? -errno : n;
-}
-
 static int write_output(void *context, const void *data, size_t size, struct err *err)
 {
 	return output_put(context, data, size, err);
-}
-
-static int open_source(const struct join_options *options, struct err *err)
-{
-	int fd;
-
-	if (!options->path && isatty(STDIN_FILENO))
-		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
-	if (!options->path)
-		return STDIN_FILENO;
-	fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		err_sys(err, errno, "%.200s", options->path);
-	return fd;
 }
 
 static void say_count(uint64_t count, const char *one, const char *many)
@@ -183,7 +159,7 @@ static int give_verdict(const struct join_options *options, const struct join_re
 static int join_now(const struct join_options *options, int fd, struct output *output, struct err *err)
 {
 	struct join_setup setup = {
-		.source = read_source,
+		.source = source_read,
 		.source_context = &fd,
 		.output = options->check ? NULL : write_output,
 		.output_context = output,
@@ -214,7 +190,7 @@ static enum status join_all(const struct join_options *options, struct err *err)
 			"or --check");
 		return err->status;
 	}
-	fd = open_source(options, err);
+	fd = source_open(options->path, err);
 	if (fd < 0)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);

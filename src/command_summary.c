@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "output.h"
 #include "page.h"
 #include "sandbox.h"
+#include "source.h"
 #include "summary.h"
 
 struct summary_options {
@@ -61,30 +61,6 @@ static int parse(struct summary_options *options, int argc, char **argv, struct 
 	return 0;
 }
 
-static ssize_t read_source(void *context, void *data, size_t size)
-{
-	const int *fd = context;
-	ssize_t n;
-
-	while ((n = read(*fd, data, size)) < 0 && errno == EINTR)
-		;
-	return n < 0 ? -errno : n;
-}
-
-static int open_source(const struct summary_options *options, struct err *err)
-{
-	int fd;
-
-	if (!options->path && isatty(STDIN_FILENO))
-		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
-	if (!options->path)
-		return STDIN_FILENO;
-	fd = open(options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		err_sys(err, errno, "%.200s", options->path);
-	return fd;
-}
-
 /* The page comes first, then the sentence that goes with the status. */
 static int write_page(const struct summary_options *options, const struct summary *summary, struct output *output,
 		      struct err *err)
@@ -104,7 +80,7 @@ static int write_page(const struct summary_options *options, const struct summar
 static int summarize(const struct summary_options *options, int fd, const struct siphash_key *key, struct err *err)
 {
 	struct output *output = malloc(sizeof(*output));
-	struct reading *reading = summary_open(read_source, &fd, key, err);
+	struct reading *reading = summary_open(source_read, &fd, key, err);
 	const struct summary *summary;
 
 	if (!output) {
@@ -124,7 +100,7 @@ static enum status summarize_in_sandbox(const struct summary_options *options, s
 {
 	struct siphash_key key;
 	struct sandbox sandbox;
-	int fd = open_source(options, err);
+	int fd = source_open(options->path, err);
 
 	if (fd < 0)
 		return err->status;
