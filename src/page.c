@@ -193,12 +193,11 @@ static void write_amounts(struct page *page)
 	const struct protocols *protocols = &summary->protocols;
 
 	if (summary->archive)
-		fact(page, "packets", "%" PRIu64 " in %" PRIu64 " file%s that came whole", summary->packets,
-		     summary->files, plural(summary->files));
+		fact(page, "packets", "%" PRIu64 " packet%s in %" PRIu64 " file%s", summary->packets,
+		     plural(summary->packets), summary->files, plural(summary->files));
 	else
-		fact(page, "packets", "%" PRIu64, summary->packets);
-	fact(page, "bytes", "%" PRIu64 " on the wire, as all numbers of bytes below; %" PRIu64 " of them were kept",
-	     summary->bytes, summary->kept);
+		fact(page, "packets", "%" PRIu64 " packet%s", summary->packets, plural(summary->packets));
+	fact(page, "bytes", "%" PRIu64 " on the wire (%" PRIu64 " captured)", summary->bytes, summary->kept);
 	if (protocols->tagged.packets || protocols->fragments.packets || protocols->version6.packets)
 		fact(page, "of these",
 		     "%" PRIu64 " packets of IPv4, %" PRIu64 " of IPv6, %" PRIu64 " with a VLAN tag, %" PRIu64
@@ -245,9 +244,10 @@ static void write_end(struct page *page)
 		fact(page, "ended by", "%s%s%s%s", told->cause, told->detail[0] ? " (" : "", told->detail,
 		     told->detail[0] ? ")" : "");
 	if (findings_any(summary->findings))
-		fact(page, "NOT WHOLE", "%s", findings_sentence(summary->findings, sentence, sizeof(sentence)));
+		fact(page, "INCOMPLETE", "%s", findings_sentence(summary->findings, sentence, sizeof(sentence)));
 	else
-		fact(page, "whole", "%s", summary->archive ? "yes, by its manifest" : "it ends with a packet");
+		fact(page, "complete", "%s",
+		     summary->archive ? "yes (matches the manifest)" : "the file ends with a whole packet");
 	if (summary->junk || summary->trailing)
 		fact(page, "ignored", "%" PRIu64 " bytes before the archive, %" PRIu64 " behind it", summary->junk,
 		     summary->trailing);

@@ -120,7 +120,7 @@ class Summary(Run):
         assert not re.search("Sanitizer|runtime error", self.text), self
         assert self.status in (0, 1, 3) and len(self.err) == (self.status != 0), self
         if Summary.expected is not None:
-            told = b"\nNOT WHOLE  " in self.out if self.status else b"capture.json cannot be read: " in self.out
+            told = b"\nINCOMPLETE " in self.out if self.status else b"capture.json cannot be read: " in self.out
             same = Summary.expected.startswith(self.out) if self.status else Summary.expected == self.out
             assert told or same, self
         return self

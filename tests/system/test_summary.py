@@ -220,7 +220,7 @@ def check_page(text, found):
         pattern = rf"^{re.escape(one['protocol'])} {re.escape(end(a))} > {re.escape(end(b))}\s+" + r" +".join(numbers)
         assert re.search(pattern + (" " + flags if flags else "") + "$", text, re.M), (pattern, text)
     assert fact(text, "packets").startswith(str(found["packets"]))
-    assert f"{found['bytes']} on the wire" in text and f"; {found['kept_bytes']} of them were kept" in text
+    assert fact(text, "bytes") == f"{found['bytes']} on the wire ({found['kept_bytes']} captured)"
     rows = re.findall(r"^(?:\d{4}-\d\d-\d\d )?(?:\d\d:\d\d:\d\d)? +(\S+) +(\S+)  #*$", text, re.M)
     if found["bytes"] < 100000:
         assert sum(int(row[0]) for row in rows) == found["packets"] and sum(int(row[1]) for row in rows) == found["bytes"]
@@ -444,11 +444,11 @@ def test_whole(small):
     found, text = summary(small), page(small)
     check_page(text, found)
     assert found["content"] == "archive" and found["packets"] == 20 and found["whole_files"] == 5
-    assert fact(text, "whole") == "yes, by its manifest" and fact(text, "lost") == "nothing"
+    assert fact(text, "complete") == "yes (matches the manifest)" and fact(text, "lost") == "nothing"
     assert fact(text, "ended by") == found["ended_by"] == "end of file"
     assert fact(text, "capture") == "web, filter: tcp port 80" and found["filter"] == "tcp port 80"
     assert fact(text, "reason") == found["reason"] == "x ?[2J y"
-    assert fact(text, "packets") == "20 in 5 files that came whole"
+    assert fact(text, "packets") == "20 packets in 5 files"
     assert fact(text, "interface") == f"eth0: Ethernet, 20 packets, {found['bytes']} bytes, 0 lost"
     assert summary(with_zstd(small)) == found
 
@@ -459,7 +459,7 @@ def test_every_cut(small):
         found = summary(small[:size], status=1)
         joined = run("join", stdin=small[:size])
         text = page(small[:size], status=1)
-        assert fact(text, "NOT WHOLE") == found["not_whole"]
+        assert fact(text, "INCOMPLETE") == found["not_whole"]
         assert f"not whole: {found['not_whole']};" in joined.err[-1]
         if "manifest.json is missing" in found["not_whole"]:
             assert found["lost"] is None and found["ended_by"] is None
@@ -504,7 +504,7 @@ def test_loss(small):
     assert fact(text, "lost").startswith("80 packets (80.0 %): 70 dropped by the kernel, 6 at the stop, 4 because the output "
                                          "failed 50 before eth0_00003_20270115080002.pcap 9 before eth0_00005_")
     assert fact(text, "ended by") == "signal (SIGTERM)" and ", 80 lost" in fact(text, "interface")
-    assert fact(text, "whole")
+    assert fact(text, "complete")
 
 
 def test_loss_for_real(wire):
@@ -606,7 +606,7 @@ def test_files_of_packets(tmp_path):
     found = summary(plain)
     assert found["content"] == "packets" and found["packets"] == 9 and found["lost"] is None
     text = page(plain)
-    assert fact(text, "lost") == "unknown: a file of packets does not say" and fact(text, "whole") == "it ends with a packet"
+    assert fact(text, "lost") == "unknown: a file of packets does not say" and fact(text, "complete") == "the file ends with a whole packet"
     assert summary(compressed(plain)) == found
     nano = summary(pcap_file([(s, n * 1000, data) for s, n, data in records], nano=True))
     assert nano == found
