@@ -71,7 +71,7 @@ static int parse(struct hold *hold, int argc, char **argv, struct err *err)
 		hold->help |= value == 'h';
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
-		return err_set(err, STATUS_USAGE, "hold '%.100s': a capture's options and filter come behind --",
+		return err_set(err, STATUS_USAGE, "hold '%.100s': a capture's options and filter come after --",
 			       argv[optind]);
 	return optind;
 }
@@ -83,20 +83,23 @@ static int check_capture(int argc, char **argv, struct err *err)
 	int result = options_parse(&options, argc, argv, err);
 
 	if (result == 0 && (options.action != ACTION_CAPTURE || options.raw))
-		result = err_set(err, STATUS_USAGE, "hold: what is behind -- is no capture that kubectl cp can have");
+		result = err_set(err, STATUS_USAGE,
+				 "hold: the options after -- must describe a capture (no --raw, no -D)");
 	options_free(&options);
 	return result;
 }
 
+/* Whose names these are cannot be known here: the host name is the target's with docker's --network container:. */
 static void say_what_to_type(const struct hold *hold)
 {
-	char host[256] = "", ttl[NUMBER_TEXT_SIZE];
+	char ttl[NUMBER_TEXT_SIZE];
 
-	gethostname(host, sizeof(host) - 1);
-	say("holding%s%s; now type: kubectl exec -i %.64s -c CONTAINER -- tarcap > capture.tar, or: kubectl cp "
-	    "%.64s:/capture ./capture -c CONTAINER, or with docker: docker exec -i %.64s tarcap > capture.tar",
-	    hold->ttl ? " for " : "", hold->ttl ? number_format(NUMBER_DURATION, hold->ttl, ttl) : "", host, host,
-	    host);
+	say("holding%s%s; now type: docker exec -i CONTAINER tarcap > capture.tar, or: kubectl exec -i POD -c "
+	    "CONTAINER "
+	    "-- tarcap > capture.tar, or: kubectl cp POD:/capture ./capture -c CONTAINER (CONTAINER is the one with "
+	    "this "
+	    "hold)",
+	    hold->ttl ? " for " : "", hold->ttl ? number_format(NUMBER_DURATION, hold->ttl, ttl) : "");
 }
 
 static int milliseconds_until(uint64_t at)
@@ -175,13 +178,13 @@ static void stay(struct holding *holding)
 	size_t captures = container_captures();
 
 	if (!signo && captures && !asked->quiet)
-		say("the time is over: waiting for %zu capture%s to end", captures, captures == 1 ? "" : "s");
+		say("--ttl reached; waiting for %zu capture%s to end", captures, captures == 1 ? "" : "s");
 	while (!signo && container_captures() > 0)
 		signo = wait_until(holding, clock_boot() + CLOCK_SECOND);
 	if (signo)
 		end_captures(holding);
 	if (!asked->quiet)
-		say(signo ? "ended by a signal" : "ended: its time is over");
+		say(signo ? "ended by a signal" : "ended: --ttl reached");
 }
 
 enum status command_hold(int argc, char **argv, struct err *err)

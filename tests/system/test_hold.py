@@ -87,7 +87,14 @@ def hold(wire):
 
 def test_says_what_to_type(hold):
     assert len(hold.err) == 1
-    assert "holding for 1h" in hold.err[0] and "kubectl exec -i" in hold.err[0] and "kubectl cp" in hold.err[0]
+    for words in ("holding for 1h", "docker exec -i CONTAINER tarcap >", "kubectl exec -i POD -c CONTAINER -- tarcap >",
+                  "kubectl cp POD:/capture ./capture -c CONTAINER"):
+        assert words in hold.err[0], words
+
+
+def test_it_names_no_container_it_cannot_know(hold):
+    """The host name is the target's with --network container:, the pod's in Kubernetes, and the node's in its network."""
+    assert socket.gethostname() not in hold.err[0]
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -197,7 +204,7 @@ def test_it_costs_nothing(hold):
 @pytest.mark.parametrize("arguments, words", [
     (["--ttl", "x"], ["--ttl", "'x'", "allowed"]), (["--ttl"], ["--ttl"]), (["--nosuch"], ["--nosuch"]),
     (["tcp"], ["'tcp'", "--"]), (["--", "--nosuch"], ["--nosuch"]), (["--", "-c", "x"], ["-c", "'x'"]),
-    (["--", "-D"], ["no capture"]), (["--", "--raw"], ["no capture"])])
+    (["--", "-D"], ["no -D"]), (["--", "--raw"], ["no --raw"])])
 def test_wrong_usage(arguments, words):
     result = run("hold", *arguments)
     assert result.status == 2 and len(result.err) == 1

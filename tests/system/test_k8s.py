@@ -341,6 +341,14 @@ def test_help(shell, no_kubectl):
     (["web", "-F", "x"], "after --"),
     (["web", "-it"], "terminal"),
     (["web", "-A"], "-n"),
+    (["web", "tcp", "port", "443"], "'tcp' begins a filter and is no pod: put -- before the filter: -- tcp port 443"),
+    (["web", "api", "tcp port 443"], "-- tcp port 443"),
+    (["web", "-i", "lo", "not", "port", "22"], "-- not port 22"),
+    (["web", "host", "10.0.0.1"], "-- host 10.0.0.1"),
+    (["web", "(tcp", "or", "udp)"], "-- (tcp or udp)"),
+    (["-l", "app=web", "udp"], "'udp' begins a filter"),
+    (["--node", "n", "icmp"], "'icmp' begins a filter"),
+    (["port", "443"], "'port' begins a filter"),
 ])
 def test_usage_errors(shell, no_kubectl, words, says):
     done = plugin(shell, *words, env=no_kubectl)
@@ -349,6 +357,11 @@ def test_usage_errors(shell, no_kubectl, words, says):
     line, hint = done.stderr.splitlines()
     assert line.startswith("kubectl tarcap: ") and says in line
     assert hint == "kubectl tarcap: try 'kubectl tarcap --help'"
+
+
+def test_a_pod_may_have_the_name_of_a_protocol(no_kubectl):
+    done = plugin(["dash"], "--dry-run", "pod/tcp", "web", env=no_kubectl)
+    assert done.returncode == 0 and "kubectl exec -i tcp " in done.stdout, done.stdout + done.stderr
 
 
 def test_every_flag_of_tarcap_is_known(no_kubectl):
@@ -908,7 +921,7 @@ def test_hold_whose_time_is_over_waits_for_its_capture(hold, tmp_path):
     name = hold(*DOCKER_LEAST, ttl="2s")
     assert Exec(tmp_path, name, "--duration", "3s").archive().cause == "duration"
     assert docker("wait", name).stdout == "0\n"
-    assert "the time is over: waiting for 1 capture to end" in docker("logs", name).stderr
+    assert "--ttl reached; waiting for 1 capture to end" in docker("logs", name).stderr
 
 
 # --- the live view ----------------------------------------------------------------------------------------------
