@@ -178,7 +178,7 @@ enum status command_check(int argc, char **argv, struct err *err)
 		       "Says whether a capture with these options would work here, and if not, why. Captures "
 		       "nothing.\n");
 	} else if (!err->status && (options.action != ACTION_CAPTURE || options.read_file)) {
-		err_set(err, STATUS_USAGE, "check: takes the options of a capture from an interface");
+		err_set(err, STATUS_USAGE, "check: -r and the listing options (-D, -L, -d) make no sense here");
 	} else if (!err->status) {
 		if (options.no_optimize)
 			filter_no_optimize();

@@ -424,8 +424,8 @@ static int check_precision(struct options *options, struct err *err)
 {
 	if (options->format == FORMAT_PCAPNG && options->precision == PRECISION_MICRO)
 		return err_set(err, STATUS_USAGE,
-			       "--time-stamp-precision micro: cannot be used together with --format pcapng, which is "
-			       "in nanoseconds");
+			       "--time-stamp-precision micro cannot be combined with --format pcapng, which is in "
+			       "nanoseconds");
 	if (options->precision == PRECISION_NOT_GIVEN)
 		options->precision = options->format == FORMAT_PCAPNG ? PRECISION_NANO : PRECISION_MICRO;
 	return 0;
@@ -434,12 +434,12 @@ static int check_precision(struct options *options, struct err *err)
 static int check_interfaces(const struct options *options, struct err *err)
 {
 	if (options->read_file && options->interface_count)
-		return err_set(err, STATUS_USAGE, "-i %.60s: cannot be used together with -r", options->interfaces[0]);
+		return err_set(err, STATUS_USAGE, "-i %.60s cannot be combined with -r", options->interfaces[0]);
 	for (int i = 0; options->interface_count > 1 && i < options->interface_count; i++) {
 		const char *name = options->interfaces[i];
 
 		if (strcmp(name, "all") == 0 || strcmp(name, "any") == 0)
-			return err_set(err, STATUS_USAGE, "-i %s: stands alone, without other interfaces", name);
+			return err_set(err, STATUS_USAGE, "-i %s cannot be combined with other interfaces", name);
 	}
 	if (options->raw && options->format == FORMAT_PCAP &&
 	    (options->interface_count > 1 || options_all_interfaces(options)))
@@ -454,16 +454,14 @@ static int check(struct options *options, struct err *err)
 	if (check_interfaces(options, err) < 0)
 		return -1;
 	if (options->read_file && options->link_type)
-		return err_set(err, STATUS_USAGE, "-y/--linktype %.60s: cannot be used together with -r",
-			       options->link_type);
+		return err_set(err, STATUS_USAGE, "-y/--linktype %.60s cannot be combined with -r", options->link_type);
 	if (options->read_file && options->action == ACTION_LIST_LINK_TYPES)
 		return err_set(err, STATUS_USAGE,
-			       "-L/--list-data-link-types: is of an interface, and cannot be used together with -r");
+			       "-L/--list-data-link-types cannot be combined with -r: it asks an interface");
 	if (options->raw && (options->segments || options->segment_size || options->segment_time))
-		return err_set(err, STATUS_USAGE, "--raw: is one file, and cannot be used together with -C, -G or -W");
+		return err_set(err, STATUS_USAGE, "--raw cannot be combined with -C, -G or -W: it is one file");
 	if (options->raw && options->compression != COMPRESSION_NONE)
-		return err_set(err, STATUS_USAGE,
-			       "--raw: is a file of packets as they come, and cannot be used together with --compress");
+		return err_set(err, STATUS_USAGE, "--raw cannot be combined with --compress");
 	if (options->write_file && !options->raw &&
 	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
 		return err_set(
@@ -474,7 +472,7 @@ static int check(struct options *options, struct err *err)
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
 	if (options->wait_reader && (options->write_file || (options->read_file && !strcmp(options->read_file, "-"))))
-		return err_set(err, STATUS_USAGE, "--wait-reader: cannot be used together with %s",
+		return err_set(err, STATUS_USAGE, "--wait-reader cannot be combined with %s",
 			       options->write_file ? "-w FILE: nobody reads stdout"
 						   : "-r -: stdin cannot be both the packets and the sign");
 	if (options->reason && strlen(options->reason) > REASON_MAX_LENGTH)
