@@ -145,7 +145,8 @@ ASAN_FLAGS := -O1 -g -DSANDBOX_OPEN -fsanitize=address$(comma)undefined -fno-san
 FUZZ_FLAGS := $(ASAN_FLAGS) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
 # The hardened musl build, for one machine; -z text: a relocation that would need writable code is an error.
 musl_cc = $(BUILD)/libs/$(1)/bin/musl-gcc
-musl_flags = $(shell image/hardening $(1)) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -isystem $(BUILD)/libs/$(1)/kernel
+# A frame of more than 6 KiB is an error: a stack may be as small as 64 KiB (ulimit -s), and libraries have a part in it.
+musl_flags = $(shell image/hardening $(1)) -Wframe-larger-than=6144 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -isystem $(BUILD)/libs/$(1)/kernel
 LINK_STATIC := -static-pie -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections,--build-id=none
 link_amd64 := -Wl,-z,pack-relative-relocs
 

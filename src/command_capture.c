@@ -60,34 +60,32 @@ static enum status show_version(void)
 }
 
 /* Of several interfaces, for the first: it differs with the link type. */
-static enum status dump_filter(const struct options *options, struct err *err)
+static enum status dump_filter(struct captures *captures, const struct options *options, struct err *err)
 {
-	struct captures captures = {0};
 	int result;
 
 	if (options->read_file)
-		result = captures_open_file(&captures, options, -1, err);
+		result = captures_open_file(captures, options, -1, err);
 	else if (options->interface_count)
-		result = captures_open_live(&captures, options, err);
+		result = captures_open_live(captures, options, err);
 	else
 		result = filter_dump_unopened(options->link_type, options->filter, (int)options->snaplen,
 					      options->headers, options->dump_level, err);
-	if (result == 0 && captures.count)
-		result = filter_dump(captures.list[0].capture.pcap, options->filter, options->headers,
+	if (result == 0 && captures->count)
+		result = filter_dump(captures->list[0].capture.pcap, options->filter, options->headers,
 				     options->dump_level, err);
-	captures_close(&captures);
+	captures_close(captures);
 	return result < 0 ? err->status : STATUS_OK;
 }
 
-static enum status list_link_types(const struct options *options, struct err *err)
+static enum status list_link_types(struct captures *captures, const struct options *options, struct err *err)
 {
-	struct captures captures = {0};
-	int result = captures_open_live(&captures, options, err);
+	int result = captures_open_live(captures, options, err);
 
-	for (unsigned i = 0; result == 0 && i < captures.count; i++)
-		result = interfaces_list_link_types(captures.list[i].capture.pcap, captures.list[i].capture.interface,
+	for (unsigned i = 0; result == 0 && i < captures->count; i++)
+		result = interfaces_list_link_types(captures->list[i].capture.pcap, captures->list[i].capture.interface,
 						    err);
-	captures_close(&captures);
+	captures_close(captures);
 	return err->status;
 }
 
@@ -354,9 +352,10 @@ static enum status capture_now(struct capturing *c, const struct options *option
 
 enum status capture_as_asked(const struct options *options, struct err *err)
 {
-	struct capturing c = {.sink = {.fd = -1}, .signals = {-1, -1}, .output_fd = -1, .newcomers_fd = -1};
+	static struct capturing c;
 	enum status status = STATUS_OK;
 
+	c.sink.fd = c.signals.fd = c.signals.stop_fd = c.output_fd = c.newcomers_fd = -1;
 	if (options->no_optimize)
 		filter_no_optimize();
 	switch (options->action) {
@@ -370,10 +369,10 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 		status = interfaces_list(err) < 0 ? err->status : STATUS_OK;
 		break;
 	case ACTION_LIST_LINK_TYPES:
-		status = list_link_types(options, err);
+		status = list_link_types(&c.captures, options, err);
 		break;
 	case ACTION_DUMP_FILTER:
-		status = dump_filter(options, err);
+		status = dump_filter(&c.captures, options, err);
 		break;
 	case ACTION_CAPTURE:
 		status = capture_now(&c, options, err);

@@ -155,7 +155,7 @@ static void print_capture(const struct captures *captures, const struct options 
 /* As a capture does it, up to its first packet. */
 static void try(const struct options *options, struct err *err)
 {
-	struct captures captures = {0};
+	static struct captures captures;
 	char text[SANDBOX_TEXT_SIZE];
 	struct sandbox sandbox;
 

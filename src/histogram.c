@@ -31,9 +31,11 @@ static uint64_t next_width(uint64_t width)
 
 static void coarsen(struct histogram *histogram)
 {
-	struct histogram wider = {.width = next_width(histogram->width)};
-	uint64_t factor = wider.width / histogram->width;
+	static struct histogram wider;
+	uint64_t factor = next_width(histogram->width) / histogram->width;
 
+	memset(&wider, 0, sizeof(wider));
+	wider.width = histogram->width * factor;
 	wider.low = histogram->low / factor;
 	wider.high = histogram->high / factor;
 	for (uint64_t bucket = histogram->low; bucket <= histogram->high; bucket++) {

@@ -347,8 +347,11 @@ static bool add_interface(void *context, const struct nlmsghdr *message)
 
 void netstate_interfaces(struct netstate_text *text, int fd, uint64_t time)
 {
-	struct interfaces interfaces = {.text = text, .names = {.fd = fd}};
+	static struct interfaces interfaces;
 
+	memset(&interfaces, 0, sizeof(interfaces));
+	interfaces.text = text;
+	interfaces.names.fd = fd;
 	begin(text, "interfaces", time);
 	ask(text, fd, RTM_GETADDR, note_address, &interfaces);
 	ask(text, fd, RTM_GETLINK, add_interface, &interfaces);

@@ -44,7 +44,7 @@ static bool take_link(const struct nlmsghdr *message, struct newcomer *newcomer)
 
 int newcomers_read(int fd, struct newcomer newcomers[NEWCOMERS_MAX], bool *missed)
 {
-	_Alignas(struct nlmsghdr) char buffer[NEWCOMERS_MAX * NLMSG_SPACE(sizeof(struct ifinfomsg))];
+	static _Alignas(struct nlmsghdr) char buffer[NEWCOMERS_MAX * NLMSG_SPACE(sizeof(struct ifinfomsg))];
 	ssize_t size = read(fd, buffer, sizeof(buffer));
 	int count = 0;
 

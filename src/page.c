@@ -317,7 +317,7 @@ static void write_row(struct page *page, const char *name, const struct protocol
 
 static void write_protocols(struct page *page)
 {
-	struct protocols_row rows[PROTOCOLS_MAX];
+	static struct protocols_row rows[PROTOCOLS_MAX];
 	size_t count = protocols_rows(&page->summary->protocols, rows);
 	struct protocols_count rest = {0};
 

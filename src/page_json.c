@@ -54,7 +54,7 @@ static json_t *json_amount(const struct protocols_count *count)
 
 static json_t *json_protocols(const struct summary *summary)
 {
-	struct protocols_row rows[PROTOCOLS_MAX];
+	static struct protocols_row rows[PROTOCOLS_MAX];
 	size_t count = protocols_rows(&summary->protocols, rows);
 	json_t *list = json_array();
 
@@ -143,7 +143,7 @@ static json_t *json_conversation(const struct conversation *conversation)
 
 static json_t *json_ranked(const struct summary *summary, enum conversations_order order, size_t max)
 {
-	const struct conversation *ranked[PAGE_LISTED];
+	static const struct conversation *ranked[PAGE_LISTED];
 	size_t total, count = conversations_rank(summary->conversations, order, ranked, max, &total);
 	json_t *list = json_array();
 

@@ -81,7 +81,7 @@ static void take_all(struct list *list, const unsigned char *buffer, size_t size
 
 enum rtnetlink_result rtnetlink_list(int fd, uint16_t request, rtnetlink_entry *entry, void *context)
 {
-	_Alignas(struct nlmsghdr) unsigned char buffer[BUFFER];
+	static _Alignas(struct nlmsghdr) unsigned char buffer[BUFFER]; /* too much for a small stack */
 	struct list list = {.entry = entry, .context = context};
 
 	if (ask(fd, request) < 0)

@@ -305,7 +305,7 @@ static bool is_captured(const struct run *run, int ifindex)
 
 static void look_for_newcomers(struct run *run)
 {
-	struct newcomer newcomers[NEWCOMERS_MAX];
+	static struct newcomer newcomers[NEWCOMERS_MAX];
 	bool missed;
 	int count = newcomers_read(run->parts->newcomers_fd, newcomers, &missed);
 
