@@ -1,6 +1,8 @@
 #include "rtnetlink.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -24,21 +26,39 @@ int rtnetlink_open(void)
 	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 }
 
+/*
+ * What stands behind a request's struct nlmsghdr. The kernel takes a longer one, too, but writes a line into its log
+ * for the bytes that it did not want: "bytes leftover after parsing attributes", __nla_validate_parse().
+ */
+static size_t header_size(uint16_t request)
+{
+	switch (request) {
+	case RTM_GETADDR:
+		return sizeof(struct ifaddrmsg);
+	case RTM_GETROUTE:
+		return sizeof(struct rtmsg);
+	case RTM_GETNEIGH:
+		return sizeof(struct ndmsg);
+	default:
+		return sizeof(struct ifinfomsg);
+	}
+}
+
 /* No address: the kernel is whom an unconnected socket writes to. */
 static int ask(int fd, uint16_t request)
 {
-	/* Long enough for each request's header; all zero is all families, all interfaces. */
+	/* All zero is all families, all interfaces. */
 	const struct {
 		struct nlmsghdr header;
-		struct ifinfomsg all;
-	} message = {.header = {.nlmsg_len = sizeof(message),
+		unsigned char all[sizeof(struct ifinfomsg)];
+	} message = {.header = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(header_size(request)),
 				.nlmsg_type = request,
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
-	ssize_t sent = write(fd, &message, sizeof(message));
+	ssize_t size = message.header.nlmsg_len, sent = write(fd, &message, (size_t)size);
 
-	if (sent >= 0 && sent < (ssize_t)sizeof(message))
+	if (sent >= 0 && sent < size)
 		errno = EIO;
-	return sent == (ssize_t)sizeof(message) ? 0 : -1;
+	return sent == size ? 0 : -1;
 }
 
 static void take_error(struct list *list, const struct nlmsghdr *message)

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -81,7 +83,55 @@ def picked(entries, keys):
     return sorted(({key: entry[key] for key in keys if key in entry} for entry in entries), key=json.dumps)
 
 
+class KernelLog:
+    """What the kernel logs from now on."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def lines_with(self, text):
+        """Since the last time."""
+        found = []
+        while True:
+            try:
+                line = os.read(self.fd, 8192).decode("utf-8", "replace")
+                found += [line] if text in line else []
+            except BlockingIOError:
+                return found
+            except BrokenPipeError:  # some were overwritten meanwhile
+                continue
+
+    def close(self):
+        os.close(self.fd)
+
+
+def too_long_a_request(name):
+    """For neighbours, with a header that is not theirs, by a process of this name."""
+    script = """import pathlib, socket, struct, sys
+pathlib.Path("/proc/self/comm").write_text(sys.argv[1])
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+netlink.send(struct.pack("=IHHII16x", 32, 30, 0x301, 0, 0))"""
+    sh(sys.executable, "-c", script, name)
+
+
 # --- what it says -----------------------------------------------------------------------------------------------
+
+def test_nothing_is_left_in_the_kernels_log(home, tmp_path):
+    """It has a line for each request that is longer than the kernel wants, with the name of the process."""
+    name = f"tc-{os.getpid()}"
+    binary = tmp_path / name
+    shutil.copy(TARCAP, binary)
+    log = KernelLog()
+    # So that it is seen that it would be seen: the kernel logs ten of these in 5 s.
+    wait_until(lambda: too_long_a_request(name) or log.lines_with(name), 20, "the kernel's line")
+    capture(home, binary=binary)
+    capture(home, "-i", "all", binary=binary)
+    for words in (["check"], ["-D"]):
+        home.within(home.b, binary, *words)
+    assert log.lines_with(name) == []
+    log.close()
+
 
 def test_members(home):
     archive = capture(home)

@@ -1,6 +1,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -79,6 +81,34 @@ static enum rtnetlink_result list(const struct answer *answer, size_t size, int 
 	close(ends[0]);
 	close(ends[1]);
 	return result;
+}
+
+/* One byte more than a request's header is a line in the kernel's log. */
+static void requests(void **state)
+{
+	static const struct {
+		uint16_t type;
+		size_t header;
+	} all[] = {{RTM_GETLINK, sizeof(struct ifinfomsg)},
+		   {RTM_GETADDR, sizeof(struct ifaddrmsg)},
+		   {RTM_GETROUTE, sizeof(struct rtmsg)},
+		   {RTM_GETNEIGH, sizeof(struct ndmsg)}};
+	const struct nlmsghdr done = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = NLMSG_DONE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct message asked = {0};
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+		assert_int_equal(write(ends[1], &done, sizeof(done)), sizeof(done));
+		assert_int_equal(rtnetlink_list(ends[0], all[i].type, count, NULL), RTNETLINK_WHOLE);
+		assert_int_equal(read(ends[1], &asked, sizeof(asked)), NLMSG_LENGTH(all[i].header));
+		assert_int_equal(asked.header.nlmsg_len, NLMSG_LENGTH(all[i].header));
+		assert_int_equal(asked.header.nlmsg_type, all[i].type);
+		close(ends[0]);
+		close(ends[1]);
+	}
 }
 
 static struct answer answer_of(void)
@@ -163,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attributes),
+		cmocka_unit_test(requests),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(bad_lists),
 		cmocka_unit_test(cut_text),
