@@ -56,17 +56,17 @@ def test_missing_argument(flag):
 NUMBERS = {
     "-s": ["262145", "-1"],
     "-c": [],
-    "--duration": ["0.5", "367d", "8785h", "1d", "ms"],
+    "--duration": ["0.0001", "367d", "8785h", "1m30", "30s1m", "1.", "ms", "1w"],
     "--max-bytes": ["1T", "k", "9999999999G"],
     "-C": ["0", "257M", "0k"],
     "-G": ["0", "99ms", "169h"],
     "-W": ["0", "4294967296"],
-    "-B": ["0", "2047", "1048577", "2M"],
+    "-B": ["0", "2047", "1048577", "1M", "2049M", "2048.5"],
     "--memory": ["0", "1", "2047k", "1025M", "2G"],
-    "--stall": ["8785h", "1.5s"],
+    "--stall": ["8785h", "1,5s"],
 }
 GARBAGE = ["", "-1", "+1", "1x", " 1", "1 ", "1e3", "0x10", "99999999999999999999", "18446744073709551616", "1kk",
-           "1 k", "\u0661", "ten", "--", "18446744073709551615G", "1Ki"]
+           "1 k", "\u0661", "ten", "--", "18446744073709551615G", "1MM", "1iB"]
 
 
 @pytest.mark.parametrize("flag", NUMBERS)
@@ -84,7 +84,9 @@ def test_numbers(flag):
     ["-C", "1k"], ["-C", "4m"], ["-G", "100ms"], ["-G", "168h"], ["-W", "1"], ["-W", "4294967295"], ["-B", "2048"],
     ["-B", "1048576"], ["--memory", "2M"], ["--memory", "1G"], ["--memory", "1024M"], ["--stall", "0"],
     ["--stall", "1ms"], ["--segment-size", "1M"], ["--segment-size=1M"], ["-c5"], ["-s96"], ["--snapshot-length=96"],
-    ["--buffer-size=4096"], ["-c", "007"]])
+    ["--buffer-size=4096"], ["-c", "007"], ["--duration", "1d"], ["--duration", "1m30s"],
+    ["--duration", "1.5m"], ["--duration", "0.5"], ["--stall", "90sec"], ["--memory", "10MB"], ["--memory", "10MiB"],
+    ["--memory", "16Mi"], ["-C", "2MiB"], ["-C", "1.5"], ["-B", "32M"], ["--max-bytes", "1.5G"]])
 def test_good_numbers(tmp_path, arguments):
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap_file([(0, 0, frame(0))]))
