@@ -536,10 +536,6 @@ static void by_clock(struct run *run)
 		return;
 	}
 	if (run->stage == STAGE_CAPTURE && live) {
-		if (segments_tick(run->segments, run->now))
-			account_for_seals(run);
-		if (segments_complete(run->segments))
-			stop(run, CAUSE_SEGMENTS);
 		if (run->options->duration && run->now - run->listening_at >= run->options->duration)
 			stop(run, CAUSE_DURATION);
 		if (run->down_check_at && run->now >= run->down_check_at)
@@ -763,6 +759,20 @@ static void rest(struct run *run)
 	run->most_read = 0;
 }
 
+/*
+ * Before packets are read: what comes after a quiet spell must not be cut by the beat that went by in it. So a segment
+ * has what came up to its beat, and what is read from now on is of the next.
+ */
+static void cut_by_clock(struct run *run)
+{
+	if (run->stage != STAGE_CAPTURE || is_file(run))
+		return;
+	if (segments_tick(run->segments, run->now))
+		account_for_seals(run);
+	if (segments_complete(run->segments))
+		stop(run, CAUSE_SEGMENTS);
+}
+
 static void by_events(struct run *run, const struct pollfd polled[POLL_MAX])
 {
 	const struct pollfd *packets = polled + POLL_PACKETS;
@@ -783,6 +793,7 @@ static void by_events(struct run *run, const struct pollfd polled[POLL_MAX])
 		look_at_stdin(run);
 	if (polled[POLL_NEWCOMERS].revents)
 		look_for_newcomers(run);
+	cut_by_clock(run);
 	for (unsigned i = 0; i < run->captures->count; i++) {
 		struct interface *interface = at(run, i);
 
@@ -858,10 +869,10 @@ enum status run(const struct run_parts *parts, struct err *err)
 	};
 
 	if (open_timer(&run) < 0)
-		return err->status;
+		return err_status(err);
 	if (captures_fire(run.captures, err) < 0) {
 		close(run.timer_fd);
-		return err->status;
+		return err_status(err);
 	}
 	run.captures->list[0].capture.wait_for_file = wait_for_file;
 	run.captures->list[0].capture.wait_context = &run;

@@ -118,7 +118,10 @@ enum verdict segments_add_block(struct series *series, uint64_t time, uint32_t c
  */
 void segments_put_statistics(struct series *series, const struct pcapng_statistics *statistics);
 
-/* Let the cutting clock go on to now: if a cut was due, seal all open segments; true if there was one. */
+/*
+ * Let the cutting clock go on to now: if a cut was due, seal all open segments; true if there was one. To be called
+ * before packets are added that came by now: else the first of them would be cut off by a beat that went by before it.
+ */
 bool segments_tick(struct segments *segments, uint64_t now);
 
 /* When the open segments are due, or 0 when there is none. */

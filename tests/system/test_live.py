@@ -211,6 +211,31 @@ def pcaps_in(capture):
     return bytes(capture.out).count(b".pcap\0")
 
 
+def after_a_quiet_spell(wire):
+    """A packet, and seven more when it has been read: the ring hands over a block after 100 ms."""
+    time.sleep(1.1)
+    wire.send(numbered(1))
+    time.sleep(0.15)
+    wire.send(numbered(7, first=1))
+
+
+@pytest.mark.parametrize("arguments", [[], ["-G", "1s"]])
+def test_a_quiet_spell_is_no_reason_to_cut(wire, arguments):
+    """The beat that went by while nothing came must not cut behind the first packet after it, nor make the next longer."""
+    capture = Capture(wire, *arguments)
+    after_a_quiet_spell(wire)
+    archive = capture.end().whole()
+    assert [len(file.records) for file in archive.files] == [8]
+
+
+def test_a_quiet_spell_is_no_segment(wire):
+    """-W counts those that have packets, each as long as -G says."""
+    capture = Capture(wire, "-G", "1s", "-W", "1")
+    after_a_quiet_spell(wire)
+    archive = capture.wait(5).whole()
+    assert archive.cause == "segment count" and archive.numbers() == list(range(8))
+
+
 @pytest.mark.parametrize("arguments, limit", [([], 1.7), (["-G", "2"], 2.7), (["-G", "200ms"], 0.9)])
 def test_time_cut_with_no_traffic(wire, arguments, limit):
     capture = Capture(wire, *arguments)
