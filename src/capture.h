@@ -55,27 +55,28 @@ struct capture {
  * gets in. name stays the caller's. STATUS_USAGE for a bad filter, STATUS_FAILED for no such interface or no
  * permission.
  */
-int capture_open_live(struct capture *capture, const char *name, uint64_t ring, const struct options *options,
-		      struct err *err);
+MUST_CHECK int capture_open_live(struct capture *capture, const char *name, uint64_t ring,
+				 const struct options *options, struct err *err);
 
 /*
  * Open options->read_file ("-" is stdin). Reads wait for the file or for interrupt_fd to become readable,
  * whichever is first; the latter ends the file. Once wait_for_file is set, it does the waiting.
  */
-int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err);
+MUST_CHECK int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd,
+				 struct err *err);
 void capture_close(struct capture *capture);
 
 /* Fill in what libpcap knows of the link type and the times of what was opened. For the two openers above. */
 void capture_note_format(struct capture *capture);
 
 /* Bind to all ethertypes: from now on packets come. Nothing to do for a file. */
-int capture_fire(struct capture *capture, struct err *err);
+MUST_CHECK int capture_fire(struct capture *capture, struct err *err);
 
 /* Bind back to the unused ethertype: what is in the ring now is all there will be. Also counts. */
 void capture_disarm(struct capture *capture);
 
 /* The pcap file header that belongs in front of this capture's records, as libpcap writes it. */
-int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err);
+MUST_CHECK int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err);
 
 enum capture_result {
 	CAPTURE_NOTHING, /* no packet is waiting */
@@ -86,8 +87,8 @@ enum capture_result {
 };
 
 /* Move up to max waiting packets into the series, which must have room. Never waits on an interface. */
-enum capture_result capture_read(struct capture *capture, struct series *series, int max, enum verdict *verdict,
-				 struct err *err);
+MUST_CHECK enum capture_result capture_read(struct capture *capture, struct series *series, int max,
+					    enum verdict *verdict, struct err *err);
 
 /* Bring received and dropped up to date. The kernel's counters are 32 bits wide and restart at each look. */
 void capture_count(struct capture *capture);

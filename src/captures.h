@@ -45,13 +45,14 @@ struct captures {
  * Open the interfaces that the options name, or the first usable one, as capture_open_live() does. They share the ring,
  * but CAPTURES_RING_MIN is the least for each. Of all interfaces, those that cannot be captured are left out.
  */
-int captures_open_live(struct captures *captures, const struct options *options, struct err *err);
+MUST_CHECK int captures_open_live(struct captures *captures, const struct options *options, struct err *err);
 
 /* Open options->read_file: see capture_open_file(). */
-int captures_open_file(struct captures *captures, const struct options *options, int interrupt_fd, struct err *err);
+MUST_CHECK int captures_open_file(struct captures *captures, const struct options *options, int interrupt_fd,
+				  struct err *err);
 void captures_close(struct captures *captures);
 
-int captures_fire(struct captures *captures, struct err *err);
+MUST_CHECK int captures_fire(struct captures *captures, struct err *err);
 void captures_disarm(struct captures *captures);
 
 /* Note that an interface is not captured; false if that was known. */

@@ -75,7 +75,7 @@ static enum status dump_filter(struct captures *captures, const struct options *
 		result = filter_dump(captures->list[0].capture.pcap, options->filter, options->headers,
 				     options->dump_level, err);
 	captures_close(captures);
-	return result < 0 ? err->status : STATUS_OK;
+	return result < 0 ? err_status(err) : STATUS_OK;
 }
 
 static enum status list_link_types(struct captures *captures, const struct options *options, struct err *err)
@@ -86,7 +86,7 @@ static enum status list_link_types(struct captures *captures, const struct optio
 		result = interfaces_list_link_types(captures->list[i].capture.pcap, captures->list[i].capture.interface,
 						    err);
 	captures_close(captures);
-	return err->status;
+	return result < 0 ? err_status(err) : STATUS_OK;
 }
 
 static int refuse_terminal(const struct options *options, struct err *err)
@@ -334,13 +334,13 @@ static enum status capture_now(struct capturing *c, const struct options *option
 
 	if (refuse_terminal(options, err) < 0 || open_capture(c, options, err) < 0 ||
 	    open_output(c, options, err) < 0 || open_pipeline(c, options, err) < 0)
-		return err->status;
+		return err_status(err);
 	parts.newcomers_fd = c->newcomers_fd;
 	parts.live = !options->quiet && say_live_open();
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
-		return err->status;
+		return err_status(err);
 	if (c->delivery.context)
 		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
@@ -366,7 +366,7 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 		status = show_version();
 		break;
 	case ACTION_LIST_INTERFACES:
-		status = interfaces_list(err) < 0 ? err->status : STATUS_OK;
+		status = interfaces_list(err) < 0 ? err_status(err) : STATUS_OK;
 		break;
 	case ACTION_LIST_LINK_TYPES:
 		status = list_link_types(&c.captures, options, err);
@@ -388,7 +388,7 @@ enum status command_capture(int argc, char **argv, struct err *err)
 	enum status status;
 
 	if (options_parse(&options, argc, argv, err) < 0)
-		status = err->status;
+		status = err_status(err);
 	else
 		status = capture_as_asked(&options, err);
 	options_free(&options);

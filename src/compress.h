@@ -21,7 +21,7 @@ struct compress;
 size_t compress_memory(size_t largest);
 
 /* For segments of at most largest bytes. NULL when there is no memory. */
-struct compress *compress_open(size_t largest, struct err *err);
+MUST_CHECK struct compress *compress_open(size_t largest, struct err *err);
 void compress_close(struct compress *compress);
 
 /*
@@ -34,6 +34,6 @@ void compress_begin(struct compress *compress, const unsigned char *data, size_t
  * Compress one more slice, which takes some milliseconds. True when that was the last: *data and *size are what to
  * store. That is the frame, valid until the next compress_begin(), or the segment as it was given when that is smaller.
  */
-bool compress_next(struct compress *compress, const unsigned char **data, size_t *size);
+MUST_CHECK bool compress_next(struct compress *compress, const unsigned char **data, size_t *size);
 
 #endif

@@ -52,7 +52,8 @@ extern const size_t context_source_count;
  * Open all that will be read, from then on by read(2), write(2), lseek(2) and SIOCGIFNAME alone. What cannot be opened
  * is no error, but left out. /proc/net is of the namespace that the thread is in now, and stays that. -1: no memory.
  */
-int context_open(struct context *context, const struct context_source *sources, size_t count, struct err *err);
+MUST_CHECK int context_open(struct context *context, const struct context_source *sources, size_t count,
+			    struct err *err);
 void context_close(struct context *context);
 
 /* Read everything, now. Once for each moment: later calls do nothing. */
@@ -63,7 +64,7 @@ char *context_name(const struct context *context, enum context_moment moment, si
 		   char name[CONTEXT_NAME_SIZE]);
 
 /* The next member of a moment that waits to be sent, as the number of its source; -1: there is none. */
-int context_next(const struct context *context, enum context_moment moment);
+MUST_CHECK int context_next(const struct context *context, enum context_moment moment);
 
 /* Leave out every member that was read and not sent. why has to stay. */
 void context_drop(struct context *context, const char *why);

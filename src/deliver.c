@@ -142,28 +142,24 @@ static enum put put_trailer(struct delivery *delivery, struct err *err)
 
 static enum put put_front(struct delivery *delivery, struct err *err)
 {
-	(void)err;
-	return put_once(delivery, outbox_put(&delivery->outbox, delivery->front, delivery->front_size));
+	return put_once(delivery, outbox_put_body(&delivery->outbox, delivery->front, delivery->front_size, err));
 }
 
 static enum put put_packets(struct delivery *delivery, struct err *err)
 {
 	struct segment *segment = segments_pop(delivery->segments);
 
-	(void)err;
 	if (!segment)
 		return delivery->finishing ? PUT_OVER : PUT_NOTHING;
 	delivery->sending = segment;
-	outbox_set_body(&delivery->outbox, segment->data, segment->used);
-	return outbox_put(&delivery->outbox, segment->data, segment->used) < 0 ? PUT_FAILED : PUT_DONE;
+	return outbox_put_body(&delivery->outbox, segment->data, segment->used, err) < 0 ? PUT_FAILED : PUT_DONE;
 }
 
 static enum put put_back(struct delivery *delivery, struct err *err)
 {
-	(void)err;
 	if (!delivery->trailer_size)
 		return PUT_OVER;
-	return put_once(delivery, outbox_put(&delivery->outbox, delivery->trailer, delivery->trailer_size));
+	return put_once(delivery, outbox_put_body(&delivery->outbox, delivery->trailer, delivery->trailer_size, err));
 }
 
 /* What the output is made of, in this order. */
@@ -195,7 +191,10 @@ int deliver_start(struct delivery *delivery, struct segments *segments, struct s
 	delivery->tar = tar;
 	delivery->manifest = manifest;
 	delivery->progress_at = now;
-	return put_next(delivery, err) == PUT_FAILED ? -1 : 0;
+	if (put_next(delivery, err) != PUT_FAILED)
+		return 0;
+	(void)err_status(err);
+	return -1;
 }
 
 static void release(struct delivery *delivery)
@@ -244,8 +243,10 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 		delivery->part_sent = false;
 		release(delivery);
 		put = put_next(delivery, err);
-		if (put == PUT_FAILED)
+		if (put == PUT_FAILED) {
+			(void)err_status(err);
 			return DELIVER_FAILED;
+		}
 		if (put == PUT_LATER)
 			return DELIVER_BUSY;
 		if (put == PUT_NOTHING)

@@ -55,11 +55,11 @@ enum deliver_result {
 };
 
 /* Begins with capture.json in the outbox, or the file header. All parts stay the caller's. */
-int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
-		  struct manifest *manifest, uint64_t now, struct err *err);
+MUST_CHECK int deliver_start(struct delivery *delivery, struct segments *segments, struct sink *sink, struct tar *tar,
+			     struct manifest *manifest, uint64_t now, struct err *err);
 
 /* Send as much as the reader takes now. now is boot time. */
-enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err);
+MUST_CHECK enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err);
 
 /*
  * No more segments will be sealed: the context at the end, which is read now, manifest and trailer are to follow the
@@ -78,6 +78,6 @@ void deliver_drop(struct delivery *delivery);
  * segment. When it was the manifest that did not fit, its last files go, too. True if the
  * manifest can be tried (again).
  */
-bool deliver_cut_back(struct delivery *delivery);
+MUST_CHECK bool deliver_cut_back(struct delivery *delivery);
 
 #endif

@@ -36,3 +36,10 @@ int err_sys(struct err *err, int errnum, const char *format, ...)
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(errnum));
 	return -1;
 }
+
+enum status err_status(struct err *err)
+{
+	if (err->status == STATUS_OK)
+		err_set(err, STATUS_FAILED, "a step failed and did not say why, which is a mistake in tarcap");
+	return err->status;
+}

@@ -12,17 +12,17 @@
 #define FRONT_SIZE (PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX)
 
 /* A pcapng section that tells host, reason and version. Returns its bytes, at most PCAPNG_SECTION_MAX. */
-size_t front_section(unsigned char *to, const struct options *options);
+MUST_CHECK size_t front_section(unsigned char *to, const struct options *options);
 
 /*
  * An interface of it, called name. Returns its bytes, at most PCAPNG_INTERFACE_MAX, or 0 with *err: libpcap has no
  * number for its link type.
  */
-size_t front_interface(unsigned char *to, const struct options *options, struct capture *capture, const char *name,
-		       struct err *err);
+MUST_CHECK size_t front_interface(unsigned char *to, const struct options *options, struct capture *capture,
+				  const char *name, struct err *err);
 
 /* All that one interface's files begin with, in the format that options ask for. Returns its bytes, or 0 with *err. */
-size_t front_make(unsigned char front[FRONT_SIZE], const struct options *options, struct capture *capture,
-		  const char *name, struct err *err);
+MUST_CHECK size_t front_make(unsigned char front[FRONT_SIZE], const struct options *options, struct capture *capture,
+			     const char *name, struct err *err);
 
 #endif

@@ -369,6 +369,14 @@ static json_t *json_command(const struct options *options)
 	return words;
 }
 
+/* What was appended is the text, if all of it found room. */
+static int finish_text(const struct manifest *manifest, const char **text, size_t *size, struct err *err)
+{
+	*text = manifest->text;
+	*size = manifest->used;
+	return manifest->overflow ? err_set(err, STATUS_FAILED, "the manifest: too long") : 0;
+}
+
 int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err)
 {
 	const struct options *options = manifest->setup.options;
@@ -395,9 +403,7 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	if (append_json(manifest, root, JSON_INDENT(2), err) < 0)
 		return -1;
 	append_text(manifest, "\n");
-	*text = manifest->text;
-	*size = manifest->used;
-	return 0;
+	return finish_text(manifest, text, size, err);
 }
 
 static json_t *json_file(const struct file *file)
@@ -459,8 +465,6 @@ static int append_files(struct manifest *manifest, struct err *err)
 			return -1;
 	}
 	append_text(manifest, "\n  ]\n}\n");
-	if (manifest->overflow)
-		return err_set(err, STATUS_FAILED, "the manifest: too long");
 	return 0;
 }
 
@@ -475,9 +479,7 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 	    append_files(manifest, err) < 0)
 		return -1;
 	manifest->count = 0;
-	*text = manifest->text;
-	*size = manifest->used;
-	return 0;
+	return finish_text(manifest, text, size, err);
 }
 
 static json_t *json_account(const struct account *account)
@@ -529,9 +531,7 @@ int manifest_text(struct manifest *manifest, enum cause cause, const char *detai
 	if (append_head(manifest, head, err) < 0 || append_context(manifest, err) < 0 ||
 	    append_files(manifest, err) < 0)
 		return -1;
-	*text = manifest->text;
-	*size = manifest->used;
-	return 0;
+	return finish_text(manifest, text, size, err);
 }
 
 const char *manifest_library(void)

@@ -28,7 +28,7 @@ struct manifest_setup {
 struct manifest;
 
 /* All memory for MANIFEST_FILES files and their text is taken here (pages cost nothing until used). */
-struct manifest *manifest_open(const struct manifest_setup *setup, struct err *err);
+MUST_CHECK struct manifest *manifest_open(const struct manifest_setup *setup, struct err *err);
 void manifest_close(struct manifest *manifest);
 
 /* Bytes of memory taken. */
@@ -50,7 +50,7 @@ void manifest_take_back(struct manifest *manifest, const struct segment *segment
  * Take the last file out again: it is cut off, its series has given it up. False when the table is empty; else its
  * packets and stored bytes.
  */
-bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored);
+MUST_CHECK bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored);
 
 /* The last part was not sent after all: its files are in the table again. */
 void manifest_take_back_part(struct manifest *manifest);
@@ -60,11 +60,11 @@ bool manifest_full(const struct manifest *manifest);
  * The members' texts. Each uses the one text buffer: it is valid until the next of these calls.
  * part: the files so far as manifest_NNNNN.json, whose name is put into name; the table then restarts.
  */
-int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
-int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text, size_t *size,
-		       struct err *err);
-int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text, size_t *size,
-		  struct err *err);
+MUST_CHECK int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
+MUST_CHECK int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text,
+				  size_t *size, struct err *err);
+MUST_CHECK int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text,
+			     size_t *size, struct err *err);
 
 /* The JSON library's name and version. */
 const char *manifest_library(void);

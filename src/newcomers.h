@@ -15,7 +15,7 @@ struct newcomer {
 };
 
 /* A descriptor to poll, the caller's to close; from now on nothing is missed. */
-int newcomers_open(struct err *err);
+MUST_CHECK int newcomers_open(struct err *err);
 
 /*
  * Some of what has been told since the last call: interfaces that are up, known ones again and again. Returns how many;

@@ -28,22 +28,37 @@ static const unsigned char *keep(struct outbox *outbox, const unsigned char *dat
 	return kept;
 }
 
-int outbox_put(struct outbox *outbox, const void *data, size_t size)
+/* Behind what it follows in memory, or as a part of its own; false when there is none. */
+static bool add_part(struct outbox *outbox, const unsigned char *kept, size_t size)
 {
 	struct iovec *last = outbox->count > 0 ? &outbox->parts[outbox->count - 1] : NULL;
-	const unsigned char *kept = keep(outbox, data, size);
 
-	if (!kept)
-		return -1;
 	if (last && (unsigned char *)last->iov_base + last->iov_len == kept) {
 		last->iov_len += size;
-	} else {
-		if (outbox->count == OUTBOX_PARTS)
-			return -1;
-		outbox->parts[outbox->count++] = (struct iovec){(void *)kept, size};
+		return true;
 	}
+	if (outbox->count == OUTBOX_PARTS)
+		return false;
+	outbox->parts[outbox->count++] = (struct iovec){(void *)kept, size};
+	return true;
+}
+
+int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err *err)
+{
+	const unsigned char *kept = keep(outbox, data, size);
+
+	if (!kept || !add_part(outbox, kept, size))
+		return err_set(err, STATUS_FAILED,
+			       "the outbox has no room for %zu bytes more: %zu of %d are used, and %d of %d parts",
+			       size, outbox->small_used, OUTBOX_SMALL, outbox->count, OUTBOX_PARTS);
 	outbox->pending += size;
 	return 0;
+}
+
+int outbox_put_body(struct outbox *outbox, const void *body, size_t size, struct err *err)
+{
+	outbox_set_body(outbox, body, size);
+	return outbox_put(outbox, body, size, err);
 }
 
 bool outbox_empty(const struct outbox *outbox)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#include "err.h"
 #include "sink.h"
 
 #define OUTBOX_SMALL 4096 /* bytes of headers and padding it can hold */
@@ -32,13 +33,20 @@ void outbox_init(struct outbox *outbox);
 /* Bytes put in from within body are sent from where they lie; the caller keeps them until outbox_empty(). */
 void outbox_set_body(struct outbox *outbox, const void *body, size_t size);
 
-/* Add bytes. -1 when they don't fit, which one member's parts always do. */
-int outbox_put(struct outbox *outbox, const void *data, size_t size);
+/*
+ * Add bytes: those of body by reference, of others at most OUTBOX_SMALL. -1 with *err when they don't fit, which one
+ * member's headers and padding always do.
+ */
+MUST_CHECK int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err *err);
+
+/* The same for bytes of any number, as the body: the outbox must be empty, and the caller keeps them until it is again.
+ */
+MUST_CHECK int outbox_put_body(struct outbox *outbox, const void *body, size_t size, struct err *err);
 
 bool outbox_empty(const struct outbox *outbox);
 
 /* Send what the sink takes now. Returns the bytes that left, 0 when none could, or -errno when none left. */
-ssize_t outbox_send(struct outbox *outbox, struct sink *sink);
+MUST_CHECK ssize_t outbox_send(struct outbox *outbox, struct sink *sink);
 
 /*
  * Forget what is waiting. Only allowed while !started, or when what has left is cut off again: otherwise a torn member

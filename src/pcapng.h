@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "err.h"
 
 /* Section 3.1: what each block begins with; of a section header also the bytes from which its order is known. */
 enum {
@@ -83,9 +84,10 @@ char *pcapng_text(char *to, size_t size, const char *text);
  * Each writes its block, and returns its bytes. An interface's number is its place among those of its section, from 0.
  * Packets' times are in ns, and a section's length is left open, so that sections may grow, and follow each other.
  */
-size_t pcapng_put_section(unsigned char *to, const struct pcapng_section *section);
-size_t pcapng_put_interface(unsigned char *to, const struct pcapng_interface *interface);
-size_t pcapng_put_statistics(unsigned char *to, uint32_t interface, const struct pcapng_statistics *statistics);
+MUST_CHECK size_t pcapng_put_section(unsigned char *to, const struct pcapng_section *section);
+MUST_CHECK size_t pcapng_put_interface(unsigned char *to, const struct pcapng_interface *interface);
+MUST_CHECK size_t pcapng_put_statistics(unsigned char *to, uint32_t interface,
+					const struct pcapng_statistics *statistics);
 
 /* Bytes of an enhanced packet block (section 4.3). flags: 0 for none. */
 static inline uint32_t pcapng_packet_size(uint32_t caplen, uint32_t flags)

@@ -35,11 +35,11 @@ struct pool {
 };
 
 /* memory / segment_size segments (at most POOL_SEGMENTS_MAX). Their pages cost nothing until they are used. */
-int pool_open(struct pool *pool, size_t memory, size_t segment_size, struct err *err);
+MUST_CHECK int pool_open(struct pool *pool, size_t memory, size_t segment_size, struct err *err);
 void pool_close(struct pool *pool);
 
 /* An empty segment, or NULL when all are taken. */
-struct segment *pool_take(struct pool *pool);
+MUST_CHECK struct segment *pool_take(struct pool *pool);
 void pool_give(struct pool *pool, struct segment *segment);
 
 #endif

@@ -26,7 +26,7 @@ struct sink {
  * Prepare fd, which stays the caller's. Pipes are asked to hold 1 MiB (fewer wake-ups; not granted is
  * fine). RWF_NOWAIT on pipes needs Linux 5.5 or so and is refused by FIFOs: then it is O_NONBLOCK.
  */
-int sink_init(struct sink *sink, int fd, struct err *err);
+MUST_CHECK int sink_init(struct sink *sink, int fd, struct err *err);
 
 /* Write with O_NONBLOCK from now on. sink_write() does this by itself where RWF_NOWAIT is refused. */
 void sink_fall_back(struct sink *sink);
@@ -38,9 +38,9 @@ void sink_restore(struct sink *sink);
  * Cut a regular file back to the first size bytes that were written to it, and go on from there. -1 where that is not
  * possible, or not ours to do (O_APPEND: others may write there, too; or something lay behind where we began).
  */
-int sink_cut_back(struct sink *sink, uint64_t size);
+MUST_CHECK int sink_cut_back(struct sink *sink, uint64_t size);
 
 /* Write without waiting: bytes taken (> 0), 0 when none can be taken now, or -errno. */
-ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count);
+MUST_CHECK ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count);
 
 #endif

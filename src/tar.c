@@ -16,12 +16,13 @@ struct tar {
 static la_ssize_t to_outbox(struct archive *archive, void *context, const void *data, size_t size)
 {
 	struct tar *tar = context;
+	struct err failure = {0};
 
 	/* See drop(). */
 	if (!tar->outbox)
 		return (la_ssize_t)size;
-	if (outbox_put(tar->outbox, data, size) < 0) {
-		archive_set_error(archive, ENOBUFS, "the outbox is full");
+	if (outbox_put(tar->outbox, data, size, &failure) < 0) {
+		archive_set_error(archive, ENOBUFS, "%s", failure.text);
 		return -1;
 	}
 	return (la_ssize_t)size;

@@ -331,6 +331,23 @@ def test_link_types_are_those_of_files(tmp_path):
     assert infos(saved(tmp_path, file.data))["File encapsulation"].startswith("Raw IP")
 
 
+@pytest.mark.parametrize("count", [5, 45])
+def test_a_raw_stream_whose_front_or_end_is_long(wire, count):
+    """Five descriptions with a long filter are more than 4 KiB, and so are the counters of 45 interfaces."""
+    names = [f"d{number}" for number in range(count)]
+    sh("ip", "-n", wire.b, "-batch", "-", input="".join(
+        f"link add {name} type veth peer name {name}p netns {wire.a}\nlink set {name} arp off up\n" for name in names))
+    words = " or ".join(f"ether host 02:00:00:00:{n:02x}:01" for n in range(60)) + " or ether proto 0x88b5"
+    capture = Capture(wire, "-i", "all", *PCAPNG, "--raw", words)
+    wire.send(numbered(10))
+    result = capture.end()
+    assert result.status == 0, result.err
+    file = Pcapng("raw", result.out)
+    assert {interface["name"] for interface in file.interfaces} >= {"tc0", *names}
+    assert [number_of(record.data) for record in file.records] == list(range(10))
+    assert len(file.statistics) == len(file.interfaces) > count
+
+
 def test_long_texts_are_cut(tmp_path):
     path = saved(tmp_path, pcap_file([(START, 0, frame(1))]), "in.pcap")
     filters = " or ".join(f"ether host 02:00:00:00:{n:02x}:01" for n in range(60)) + " or ether proto 0x88b5"

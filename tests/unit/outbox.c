@@ -32,6 +32,7 @@ static void partial(void **state)
 {
 	static unsigned char body[5 << 20], back[5 << 20];
 	struct outbox outbox;
+	struct err err = {0};
 	struct sink sink;
 	int ends[2];
 	size_t got = 0;
@@ -42,9 +43,9 @@ static void partial(void **state)
 	open_pipe(ends, &sink);
 	outbox_init(&outbox);
 	outbox_set_body(&outbox, body, sizeof(body));
-	assert_int_equal(outbox_put(&outbox, "head", 4), 0);
-	assert_int_equal(outbox_put(&outbox, body, sizeof(body)), 0);
-	assert_int_equal(outbox_put(&outbox, "tail", 4), 0);
+	assert_int_equal(outbox_put(&outbox, "head", 4, &err), 0);
+	assert_int_equal(outbox_put(&outbox, body, sizeof(body), &err), 0);
+	assert_int_equal(outbox_put(&outbox, "tail", 4, &err), 0);
 	assert_int_equal(outbox.small_used, 8); /* the body was not copied */
 	assert_false(outbox.started);
 	while (!outbox_empty(&outbox)) {
@@ -78,23 +79,59 @@ static void partial(void **state)
 static void limits(void **state)
 {
 	struct outbox outbox;
+	struct err err = {0};
 	char big[OUTBOX_SMALL + 1] = "";
 
 	(void)state;
 	outbox_init(&outbox);
-	assert_int_equal(outbox_put(&outbox, big, sizeof(big)), -1);
+	assert_int_equal(outbox_put(&outbox, big, sizeof(big), &err), -1);
+	assert_int_equal(err.status, STATUS_FAILED); /* and says why, always */
 	assert_true(outbox_empty(&outbox));
-	assert_int_equal(outbox_put(&outbox, big, OUTBOX_SMALL), 0);
-	assert_int_equal(outbox_put(&outbox, big, 1), -1);
+	err = (struct err){0};
+	assert_int_equal(outbox_put(&outbox, big, OUTBOX_SMALL, &err), 0);
+	assert_int_equal(outbox_put(&outbox, big, 1, &err), -1);
+	assert_int_equal(err.status, STATUS_FAILED);
 	assert_int_equal(outbox.pending, OUTBOX_SMALL);
 	outbox_discard(&outbox);
 	assert_true(outbox_empty(&outbox));
-	assert_int_equal(outbox_put(&outbox, big, OUTBOX_SMALL), 0);
+	assert_int_equal(outbox_put(&outbox, big, OUTBOX_SMALL, &err), 0);
+}
+
+/* Parts that lie apart, of which there is a number, too. */
+static void parts(void **state)
+{
+	static const char body[2 * OUTBOX_PARTS + 2];
+	struct outbox outbox;
+	struct err err = {0};
+
+	(void)state;
+	outbox_init(&outbox);
+	outbox_set_body(&outbox, body, sizeof(body));
+	for (int i = 0; i < OUTBOX_PARTS; i++)
+		assert_int_equal(outbox_put(&outbox, body + (size_t)2 * (size_t)i, 1, &err), 0);
+	assert_int_equal(outbox_put(&outbox, body + (size_t)2 * OUTBOX_PARTS, 1, &err), -1);
+	assert_int_equal(err.status, STATUS_FAILED);
+	assert_int_equal(outbox.pending, OUTBOX_PARTS);
+}
+
+/* As large as it likes: nothing of it is copied. */
+static void large_body(void **state)
+{
+	static const char body[3 * OUTBOX_SMALL];
+	struct outbox outbox;
+	struct err err = {0};
+
+	(void)state;
+	outbox_init(&outbox);
+	assert_int_equal(outbox_put_body(&outbox, body, sizeof(body), &err), 0);
+	assert_int_equal(outbox.pending, sizeof(body));
+	assert_int_equal(outbox.small_used, 0);
 }
 
 static void reader_gone(void **state)
 {
 	struct outbox outbox;
+	struct err err = {0};
 	struct sink sink;
 	int ends[2];
 
@@ -103,7 +140,7 @@ static void reader_gone(void **state)
 	open_pipe(ends, &sink);
 	close(ends[0]);
 	outbox_init(&outbox);
-	outbox_put(&outbox, "x", 1);
+	assert_int_equal(outbox_put(&outbox, "x", 1, &err), 0);
 	assert_int_equal(outbox_send(&outbox, &sink), -EPIPE);
 	close(ends[1]);
 }
@@ -196,10 +233,10 @@ static void member(void **state)
 				    data, 12, &err),
 			 0);
 	assert_int_equal(outbox.pending, 1024);
-	outbox_send(&outbox, &sink);
+	assert_int_equal(outbox_send(&outbox, &sink), 1024);
 	assert_int_equal(tar_end(tar, &err), 0);
 	assert_int_equal(outbox.pending, 1024);
-	outbox_send(&outbox, &sink);
+	assert_int_equal(outbox_send(&outbox, &sink), 1024);
 	assert_true(outbox_empty(&outbox));
 	n = read(ends[0], archive, sizeof(archive));
 	assert_int_equal(n, 2048);
@@ -218,9 +255,9 @@ static void member(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(partial),	  cmocka_unit_test(limits),	     cmocka_unit_test(reader_gone),
-		cmocka_unit_test(flags_restored), cmocka_unit_test(forced_fallback), cmocka_unit_test(read_only_output),
-		cmocka_unit_test(member),
+		cmocka_unit_test(partial),	   cmocka_unit_test(limits),	       cmocka_unit_test(parts),
+		cmocka_unit_test(large_body),	   cmocka_unit_test(reader_gone),      cmocka_unit_test(flags_restored),
+		cmocka_unit_test(forced_fallback), cmocka_unit_test(read_only_output), cmocka_unit_test(member),
 	};
 
 	return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
