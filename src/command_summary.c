@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,6 +97,19 @@ static int summarize(const struct summary_options *options, int fd, const struct
 	return err->status ? -1 : 0;
 }
 
+/* From a file where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not know it. */
+static int make_key(struct siphash_key *key, struct err *err)
+{
+	ssize_t size = getrandom(key, sizeof(*key), 0);
+	int fd = size < 0 ? open("/dev/urandom", O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		size = read(fd, key, sizeof(*key));
+		close(fd);
+	}
+	return size == (ssize_t)sizeof(*key) ? 0 : err_sys(err, errno, "random numbers");
+}
+
 static enum status summarize_in_sandbox(const struct summary_options *options, struct err *err)
 {
 	struct siphash_key key;
@@ -106,9 +120,7 @@ static enum status summarize_in_sandbox(const struct summary_options *options, s
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);
 	listing_prepare();
-	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
-		err_sys(err, errno, "random numbers");
-	else if (sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
+	if (make_key(&key, err) == 0 && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
 		summarize(options, fd, &key, err);
 	if (fd != STDIN_FILENO)
 		close(fd);

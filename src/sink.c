@@ -52,6 +52,16 @@ int sink_cut_back(struct sink *sink, uint64_t size)
 	return 0;
 }
 
+/*
+ * Of pwritev2(): this kernel, or this kind of descriptor, has no RWF_NOWAIT; or a runtime's seccomp profile does not
+ * know the call, which older ones say by EPERM and some by EACCES. Where it is the descriptor after all, writev() will
+ * say so again.
+ */
+static bool is_unknown_call(int errnum)
+{
+	return errnum == EOPNOTSUPP || errnum == ENOSYS || errnum == EINVAL || errnum == EPERM || errnum == EACCES;
+}
+
 ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count)
 {
 	ssize_t n;
@@ -59,7 +69,7 @@ ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count)
 	do {
 		n = sink->kind == SINK_NOWAIT ? pwritev2(sink->fd, parts, count, -1, RWF_NOWAIT)
 					      : writev(sink->fd, parts, count);
-		if (n < 0 && sink->kind == SINK_NOWAIT && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+		if (n < 0 && sink->kind == SINK_NOWAIT && is_unknown_call(errno)) {
 			sink_fall_back(sink);
 			errno = EINTR;
 		}

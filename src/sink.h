@@ -24,7 +24,8 @@ struct sink {
 
 /*
  * Prepare fd, which stays the caller's. Pipes are asked to hold 1 MiB (fewer wake-ups; not granted is
- * fine). RWF_NOWAIT on pipes needs Linux 5.5 or so and is refused by FIFOs: then it is O_NONBLOCK.
+ * fine). RWF_NOWAIT on pipes needs Linux 5.5 or so and is refused by FIFOs, and by seccomp profiles that are older than
+ * the call: then it is O_NONBLOCK.
  */
 MUST_CHECK int sink_init(struct sink *sink, int fd, struct err *err);
 

@@ -3,12 +3,14 @@
 $TARCAP_FAULT is the sanitized program that has the failures built in.
 """
 
+import fcntl
 import io
 import os
 import random
 import re
 import subprocess
 import tarfile
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -304,6 +306,51 @@ def test_interrupted_calls_live(wire, call, when):
         wire.send([frame(number)])
         time.sleep(0.0005)
     assert capture.wait().whole().numbers() == list(range(500))
+
+
+# What a kernel answers to a call that it does not have, and what runtimes' profiles answer for it.
+REFUSALS = ["ENOSYS", "EPERM", "EACCES"]
+
+
+@pytest.mark.parametrize("error", [*REFUSALS, "EOPNOTSUPP", "EINVAL"])
+def test_profile_that_refuses_pwritev2(wire, error):
+    """The archive leaves by writev, and the pipe is as it was before."""
+    reader, writer = os.pipe()
+    capture = Capture(wire, "-c", 2000, stdout=writer, before=traced(f"pwritev2:error={error}"))
+    out = bytearray()
+    collector = threading.Thread(target=lambda: out.extend(open(reader, "rb").read()))
+    collector.start()
+    wire.send(frame(number, 1000) for number in range(2000))
+    result = capture.wait()
+    flags = fcntl.fcntl(writer, fcntl.F_GETFL)
+    os.close(writer)
+    collector.join(5)
+    assert result.status == 0 and Archive(bytes(out)).check().numbers() == list(range(2000)), result.err
+    assert not flags & os.O_NONBLOCK
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+@pytest.mark.parametrize("call", ["landlock_create_ruleset", "landlock_restrict_self", "PR_SET_SECCOMP"])
+def test_profile_that_refuses_a_sandbox(wire, tmp_path, call, error):
+    """What can't be had is said with -v, and nothing is lost by it."""
+    inject = f"{call}:error={error}"
+    if call.startswith("PR_"):
+        calls = trace(tmp_path / "trace", "prctl", TARCAP, "-i", "tc0", "--duration", "100ms",
+                      before=["nsenter", f"--net=/run/netns/{wire.b}"])
+        [at] = [number for number, line in enumerate(calls, 1) if call in line]
+        inject = f"prctl:error={error}:when={at}"
+    capture = Capture(wire, "-v", "-c", 100, before=traced(inject))
+    wire.send(frame(number) for number in range(100))
+    result = capture.wait()
+    assert result.whole().numbers() == list(range(100))
+    assert result.said("sandbox: no capabilities", "no Landlock" if "landlock" in call else "no seccomp"), result.err
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+def test_profile_that_refuses_getrandom(packets, error):
+    done = subprocess.run(traced(f"getrandom:error={error}", TARCAP, "summary", packets), stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=20)
+    assert done.returncode == 0 and f"{COUNT} packets".encode() in done.stdout, done
 
 
 def test_ring_is_granted_smaller(wire, tmp_path):
