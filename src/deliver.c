@@ -208,17 +208,23 @@ static void release(struct delivery *delivery)
 	delivery->sending = NULL;
 }
 
-static enum deliver_result refused(struct delivery *delivery, int errnum, struct err *err)
+static enum deliver_result refused(struct delivery *delivery, int errnum)
 {
 	if (errnum == EPIPE || errnum == ECONNRESET)
 		return DELIVER_GONE;
 	delivery->errnum = errnum;
-	if (delivery->raw)
-		err_sys(err, errnum, "cannot write after %llu packets", (unsigned long long)delivery->packets);
-	else
-		err_sys(err, errnum, "cannot write the archive, which now ends after %llu complete files",
-			(unsigned long long)delivery->files);
 	return DELIVER_FAILED;
+}
+
+int deliver_explain(const struct delivery *delivery, struct err *err)
+{
+	unsigned long long packets = delivery->packets, files = delivery->files;
+
+	if (delivery->raw)
+		return err_sys(err, delivery->errnum, "cannot write after %llu packets%s", packets,
+			       delivery->torn ? ", behind which a part of the next remains" : "");
+	return err_sys(err, delivery->errnum, "cannot write the archive, which now ends %safter %llu complete %s",
+		       delivery->torn ? "within a file, " : "", files, delivery->torn ? "ones" : "files");
 }
 
 enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err)
@@ -228,7 +234,7 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 		enum put put;
 
 		if (sent < 0)
-			return refused(delivery, (int)-sent, err);
+			return refused(delivery, (int)-sent);
 		if (sent > 0)
 			delivery->progress_at = now;
 		delivery->sent += (uint64_t)sent;
@@ -354,14 +360,19 @@ static bool give_up_members(struct delivery *delivery, uint64_t room)
 bool deliver_cut_back(struct delivery *delivery)
 {
 	struct err ignored = {0};
-	bool possible;
 
+	if (sink_cut_back(delivery->sink, delivery->whole) < 0) {
+		delivery->torn = delivery->outbox.started;
+		return false;
+	}
 	if (delivery->part_sent)
 		manifest_take_back_part(delivery->manifest);
 	delivery->part_sent = false;
-	possible = delivery->whole > 0 && !delivery->raw && /* what was asked for is there */
-		   (!delivery->manifest_sent || give_up_members(delivery, delivery->outbox.pending));
-	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || !possible || tar_go_on(delivery->tar, &ignored) < 0)
+	if (delivery->whole == 0 || delivery->raw) /* what was asked for is there */
+		return false;
+	if (delivery->manifest_sent && !give_up_members(delivery, delivery->outbox.pending))
+		return false;
+	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || tar_go_on(delivery->tar, &ignored) < 0)
 		return false;
 	delivery->sent = delivery->whole;
 	delivery->manifest_sent = false;

@@ -38,7 +38,8 @@ struct delivery {
 	bool part_sent; /* the latest member is a part of the manifest */
 	bool manifest_sent;
 	unsigned step;		 /* of what the output is made of: deliver.c has the list */
-	int errnum;		 /* of DELIVER_FAILED, when the output refused */
+	int errnum;		 /* of DELIVER_FAILED, when the output refused; deliver_explain() has words for it */
+	bool torn;		 /* then a part of a member has stayed in the output */
 	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
 	uint64_t files, packets; /* delivered in complete members */
 	uint64_t sent;		 /* bytes that have left */
@@ -51,7 +52,7 @@ enum deliver_result {
 	DELIVER_BUSY,	 /* compressing: there is more to do at once, but others may have their turn */
 	DELIVER_DONE,	 /* the archive is complete and taken */
 	DELIVER_GONE,	 /* the reader has gone away */
-	DELIVER_FAILED,	 /* see err */
+	DELIVER_FAILED,	 /* the output refused: errnum is set; else see err */
 };
 
 /* Begins with capture.json in the outbox, or the file header. All parts stay the caller's. */
@@ -79,5 +80,8 @@ void deliver_drop(struct delivery *delivery);
  * manifest can be tried (again).
  */
 MUST_CHECK bool deliver_cut_back(struct delivery *delivery);
+
+/* At the end, when the output refused: why, and what is in it now. */
+int deliver_explain(const struct delivery *delivery, struct err *err);
 
 #endif

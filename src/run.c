@@ -845,6 +845,8 @@ static enum status outcome(const struct run *run)
 {
 	struct account account = captures_account(run->captures);
 
+	if (run->delivery->errnum)
+		(void)deliver_explain(run->delivery, run->err);
 	if (run->err->status)
 		return run->err->status;
 	if (run->status)

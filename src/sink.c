@@ -18,8 +18,8 @@ int sink_init(struct sink *sink, int fd, struct err *err)
 		return err_set(err, STATUS_FAILED, "stdout is not open for writing: add '> capture.tar'");
 	if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
 		sink->kind = SINK_NOWAIT;
-	if (S_ISREG(status.st_mode) && !(fcntl(fd, F_GETFL) & O_APPEND))
-		sink->start = lseek(fd, 0, SEEK_CUR);
+	if (S_ISREG(status.st_mode))
+		sink->start = fcntl(fd, F_GETFL) & O_APPEND ? status.st_size : lseek(fd, 0, SEEK_CUR);
 	if (sink->start < status.st_size)
 		sink->start = -1; /* what lies behind is somebody's */
 	if (S_ISFIFO(status.st_mode))
@@ -46,9 +46,13 @@ void sink_fall_back(struct sink *sink)
 int sink_cut_back(struct sink *sink, uint64_t size)
 {
 	off_t end = sink->start + (off_t)size;
+	struct stat status;
 
-	if (sink->start < 0 || ftruncate(sink->fd, end) < 0 || lseek(sink->fd, end, SEEK_SET) != end)
+	if (sink->start < 0 || fstat(sink->fd, &status) < 0 || status.st_size != sink->start + (off_t)sink->written)
 		return -1;
+	if (ftruncate(sink->fd, end) < 0 || lseek(sink->fd, end, SEEK_SET) != end)
+		return -1;
+	sink->written = size;
 	return 0;
 }
 
@@ -76,5 +80,6 @@ ssize_t sink_write(struct sink *sink, const struct iovec *parts, int count)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
+	sink->written += (uint64_t)n;
 	return n;
 }

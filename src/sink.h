@@ -19,7 +19,8 @@ struct sink {
 	int fd;
 	enum sink_kind kind;
 	int saved_flags;
-	off_t start; /* where a regular file that only we write begins for us; -1: it is none */
+	off_t start;	  /* where a regular file begins for us, behind which there is nothing; -1: it is none */
+	uint64_t written; /* bytes, what was cut off again not counted */
 };
 
 /*
@@ -37,7 +38,8 @@ void sink_restore(struct sink *sink);
 
 /*
  * Cut a regular file back to the first size bytes that were written to it, and go on from there. -1 where that is not
- * possible, or not ours to do (O_APPEND: others may write there, too; or something lay behind where we began).
+ * possible, or not ours to do: something lay behind where we began, or it does not end where we ended (with O_APPEND
+ * others may write there, too).
  */
 MUST_CHECK int sink_cut_back(struct sink *sink, uint64_t size);
 

@@ -147,19 +147,52 @@ def test_dev_full(wire):
 
 
 def test_appending_leaves_what_is_there(wire, disk):
-    """'>>': what was there before is not ours to cut."""
+    """'>>': what was there before is not ours to cut; behind it stands a whole archive, as everywhere."""
     path = disk(2 * MIB) / "x.tar"
     before = os.urandom(100_001)
     path.write_bytes(before)
     with path.open("ab") as out:
-        capture = Capture(wire, "-q", "-C", "300k", ready=False, stdout=out)
-        time.sleep(0.2)
+        capture = Capture(wire, "-C", "300k", stdout=out)
         wire.send(numbered(3000, 1400))
-        one_line(capture.wait(5), FULL)
+        result = capture.wait(5)
     data = path.read_bytes()
     assert data[:len(before)] == before
-    numbers = [number_of(record.data) for record in packets_in(data[len(before):])]
-    assert len(numbers) > 100 and numbers == list(range(len(numbers)))
+    archive = closed_archive(data[len(before):])
+    assert result.status == 1 and len(archive.records) > 100
+    assert result.said(f"which now ends after {len(archive.files)} complete files: {FULL}"), result.err
+
+
+def test_appending_beside_somebody_else(wire, tmp_path):
+    """What lies behind our last whole file is theirs, too: it stays, and nobody is told that our archive is whole."""
+    path = tmp_path / "x.tar"
+    before, theirs = os.urandom(100_001), b"theirs"
+    path.write_bytes(before)
+    with path.open("ab") as out:
+        capture = Capture(wire, "-C", "300k", stdout=out,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)))
+        out.write(theirs)
+        out.flush()
+        wire.send(numbered(3000, 1400))
+        result = capture.wait(5)
+    data = path.read_bytes()
+    assert result.status == 1 and data[:len(before)] == before and theirs in data[len(before):] and len(data) == MIB
+    files = [name for name, _, _ in tar_members(data[len(before):].replace(theirs, b"", 1))[0] if name.endswith(".pcap")]
+    assert result.said(f"which now ends within a file, after {len(files)} complete ones: {LARGE}"), result.err
+
+
+def test_what_is_said_to_be_complete_is_there(tmp_path):
+    """Also when files had to go, so that the manifest has room."""
+    arguments = ["-r", source(tmp_path, 100, 1501), "-G", "20s"]
+    whole, path = run(*arguments).whole(), tmp_path / "x.tar"
+    for limit in range(len(whole.data) - 90_000, len(whole.data) - 1023, 9_000):
+        for way in ("wb", "ab"):
+            with path.open(way) as out:
+                out.truncate(0)
+                done = subprocess.run([TARCAP, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out,
+                                      stderr=subprocess.PIPE, text=True, timeout=4,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+            archive = closed_archive(path.read_bytes())
+            assert f"which now ends after {len(archive.files)} complete files: {LARGE}\n" in done.stderr, (limit, way)
 
 
 def test_after_what_others_wrote_to_the_same_file(wire, disk):
