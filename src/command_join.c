@@ -110,6 +110,9 @@ static void say_told(const struct join_options *options, const struct join_resul
 		say("skipped %" PRIu64 " bytes before the archive begins", result->junk);
 	if (result->trailing && !options->quiet)
 		say("%" PRIu64 " bytes after the end are ignored", result->trailing);
+	if (told->reordered && !options->quiet)
+		say("%" PRIu64 " file%s in another order than written, first %s: that is no damage", told->reordered,
+		    told->reordered == 1 ? " stands" : "s stand", told->first_reordered);
 	if (result->late)
 		say("%" PRIu64 " packets came too late to be sorted within --memory %s", result->late,
 		    number_format(NUMBER_SIZE, options->memory, size));
@@ -136,8 +139,9 @@ static int not_whole(const char *name, const struct join_result *result, struct 
 {
 	char sentence[320];
 
-	return err_set(err, STATUS_FAILED, "%.80s: not whole: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good",
-		       name, findings_sentence(result->findings, sentence, sizeof(sentence)), result->files,
+	return err_set(err, STATUS_FAILED, "%.80s: %s: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good", name,
+		       findings_unverified(result->findings) ? "not verified" : "not whole",
+		       findings_sentence(result->findings, sentence, sizeof(sentence)), result->files,
 		       result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s");
 }
 

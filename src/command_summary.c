@@ -73,7 +73,8 @@ static int write_page(const struct summary_options *options, const struct summar
 	    output_flush(output, err) < 0)
 		return -1;
 	if (findings_any(summary->findings))
-		return err_set(err, STATUS_FAILED, "%.100s: not whole: %s", name,
+		return err_set(err, STATUS_FAILED, "%.100s: %s: %s", name,
+			       findings_unverified(summary->findings) ? "not verified" : "not whole",
 			       findings_sentence(summary->findings, sentence, sizeof(sentence)));
 	return 0;
 }

@@ -27,6 +27,18 @@ bool findings_any(const struct findings *findings)
 	return false;
 }
 
+bool findings_unverified(const struct findings *findings)
+{
+	bool found = false;
+
+	for (int kind = 0; kind < FINDINGS; kind++) {
+		if (findings->of[kind].count && kind != FINDING_VERSION && kind != FINDING_OVERFLOW)
+			return false;
+		found |= findings->of[kind].count > 0;
+	}
+	return found;
+}
+
 static size_t clause(const struct findings *findings, int kind, char text[FINDINGS_CLAUSE_SIZE + 40])
 {
 	uint64_t more = findings->of[kind].count - 1;

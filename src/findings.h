@@ -20,7 +20,6 @@ enum finding {
 	FINDING_DIFFERENT,
 	FINDING_HEADER,
 	FINDING_TWICE,
-	FINDING_ORDER,
 	FINDING_TOTALS,
 	FINDING_ACCOUNT,
 	FINDING_OVERFLOW,
@@ -41,6 +40,9 @@ void findings_note(struct findings *findings, enum finding kind, const char *for
 	__attribute__((format(printf, 3, 4)));
 
 bool findings_any(const struct findings *findings);
+
+/* Is nothing known to be wrong, but not all could be compared (FINDING_VERSION, FINDING_OVERFLOW)? */
+bool findings_unverified(const struct findings *findings);
 
 /*
  * "it is cut inside x.pcap, manifest.json is missing, y.pcap is damaged after 3 packets (and 2 more)". What does not

@@ -98,11 +98,11 @@ static const char *below_directory(struct join *join, const char *path)
 	const char *name = naming_begin(path);
 	size_t length = (size_t)(name - path);
 
-	if (!join->directory_known && strncmp(path, join->members.top, strlen(join->members.top)) == 0 &&
-	    is_ours(name)) {
+	if (!join->directory_known && is_ours(name) && !naming_is_leftover(path)) {
 		memcpy(join->directory, path, length);
 		join->directory[length] = '\0';
 		join->directory_known = true;
+		members_keep_to(&join->members, path);
 	}
 	if (!join->directory_known || strncmp(path, join->directory, strlen(join->directory)) != 0)
 		return NULL;
@@ -286,8 +286,8 @@ static void end_member(struct join *join, bool cut)
 		take_capture(join);
 	else if (member->kind == NAMING_CONTEXT && !cut)
 		verify_context(join->verify, member->name, join->members.size);
-	/* The archive does not end before its manifest: until then zeros are a hole. */
-	join->members.more_to_come = !verify_has_manifest(join->verify);
+	/* The archive does not end before its manifest and what that lists: until then zeros are a hole. */
+	join->members.more_to_come = !verify_complete(join->verify);
 	if (cut)
 		findings_note(verify_findings(join->verify), FINDING_CUT, "it is cut inside %s", member->name);
 }
@@ -345,12 +345,12 @@ static int write_statistics(struct join *join, struct err *err)
 
 static int finish(struct join *join, struct err *err)
 {
-	join->result->found = join->members.found;
+	join->result->found = join->directory_known;
 	join->result->junk = join->members.junk;
 	join->result->trailing = join->members.trailing;
 	join->result->findings = verify_findings(join->verify);
 	join->result->told = verify_told(join->verify);
-	if (join->members.found)
+	if (join->result->found)
 		note_stream(join);
 	if (!join->setup.output)
 		return 0;

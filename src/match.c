@@ -21,7 +21,10 @@ struct series {
 struct match {
 	struct findings *findings;
 	struct roll *roll;
-	uint64_t came, listed;		     /* files */
+	uint64_t came, listed; /* files */
+	uint64_t awaited;      /* of those listed, how many have not come */
+	uint64_t reordered;
+	char first_reordered[ROLL_NAME_SIZE];
 	uint64_t came_latest, listed_latest; /* their running numbers, where both sides have met */
 	struct series series[SERIES];
 	size_t series_count;
@@ -52,7 +55,8 @@ void match_close(struct match *match)
 
 static void overflow(struct match *match)
 {
-	findings_note(match->findings, FINDING_OVERFLOW, "there are too many files to verify");
+	findings_note(match->findings, FINDING_OVERFLOW,
+		      "there are too many files to verify (more than %d apart from their list)", ROLL_FILES);
 }
 
 /* Is its number higher than those of its series before? With more series than the table has: nobody knows. */
@@ -79,14 +83,15 @@ static bool follows_series(struct match *match, const char *name)
 
 static void out_of_order(struct match *match, const char *name)
 {
-	findings_note(match->findings, FINDING_ORDER, "%s is out of order", name);
+	if (match->reordered++ == 0)
+		snprintf(match->first_reordered, sizeof(match->first_reordered), "%s", name);
 }
 
 /* One that came and is listed. Among those, the order of coming and that of listing are the same. */
 static void check_order(struct match *match, const struct roll_file *file)
 {
 	if (file->came_as < match->came_latest || file->listed_as < match->listed_latest) {
-		if (match->findings->of[FINDING_ORDER].count == 0)
+		if (match->reordered == 0)
 			out_of_order(match, file->name);
 		return;
 	}
@@ -110,8 +115,10 @@ uint64_t match_begin(struct match *match, const char *name)
 	file->came_as = ++match->came;
 	if (!follows_series(match, name))
 		out_of_order(match, name);
-	if (file->listed)
+	if (file->listed) {
+		match->awaited--;
 		check_order(match, file);
+	}
 	return 0;
 }
 
@@ -183,6 +190,19 @@ void match_listed(struct match *match, const struct listing_file *listed)
 	file->counts = counts;
 	if (file->came)
 		check_order(match, file);
+	else
+		match->awaited++;
+}
+
+bool match_complete(const struct match *match)
+{
+	return match->awaited == 0;
+}
+
+uint64_t match_reordered(const struct match *match, const char **first)
+{
+	*first = match->first_reordered;
+	return match->reordered;
 }
 
 /* The first of the list is the one to name; the table has lost the order when places were given to others. */

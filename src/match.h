@@ -32,6 +32,15 @@ void match_end(struct match *match, const struct match_file *came);
 /* A manifest lists a file. */
 void match_listed(struct match *match, const struct listing_file *listed);
 
+/* Have all files come that are listed so far? */
+bool match_complete(const struct match *match);
+
+/*
+ * How many stood in another order than they were written in, and the name of the first: what another tar has packed may
+ * do so, and nothing is missing for it.
+ */
+uint64_t match_reordered(const struct match *match, const char **first);
+
 /* All has come: what is missing, and, if every list has been read, what is not listed. */
 void match_finish(struct match *match, bool all_read);
 

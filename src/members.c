@@ -16,8 +16,10 @@ enum {
 	MAGIC_AT = 257,
 	PREFIX_AT = 345,
 	PREFIX_LENGTH = 155,
+	HEADER_NAME_SIZE = PREFIX_LENGTH + 1 + NAME_LENGTH + 1, /* with a slash, and the end */
 };
 
+#define EXTENDED_LOOK ((size_t)8192)	     /* of an extended header that may be one: what it costs is bounded */
 #define END_SIZE ((size_t)2 * MEMBERS_BLOCK) /* of zeros, behind the last member */
 
 static const char magic[] = {'u', 's', 't', 'a', 'r'};
@@ -89,59 +91,124 @@ static bool is_header(const unsigned char *block)
 	return sum == given;
 }
 
-static const char *name_of(const unsigned char *block, char name[MEMBERS_NAME_SIZE])
+static const char *without_dot(const char *name)
+{
+	return strncmp(name, "./", 2) == 0 ? name + 2 : name;
+}
+
+static const char *name_of(const unsigned char *block, char name[HEADER_NAME_SIZE])
 {
 	/* GNU's old format, "ustar ", has something else where the prefix is. */
 	int prefix = block[MAGIC_AT + sizeof(magic)] == '\0' ? PREFIX_LENGTH : 0;
 	const char *slash = prefix && block[PREFIX_AT] ? "/" : "";
 
-	snprintf(name, MEMBERS_NAME_SIZE, "%.*s%s%.*s", prefix, (const char *)block + PREFIX_AT, slash, NAME_LENGTH,
+	snprintf(name, HEADER_NAME_SIZE, "%.*s%s%.*s", prefix, (const char *)block + PREFIX_AT, slash, NAME_LENGTH,
 		 (const char *)block + NAME_AT);
-	if (strncmp(name, "./", 2) == 0)
-		memmove(name, name + 2, strlen(name + 2) + 1);
-	return name;
+	return without_dot(name);
 }
 
-static bool same_top(const struct members *members, const unsigned char *block)
+static bool in_top(const struct members *members, const char *name)
 {
-	char name[MEMBERS_NAME_SIZE];
-
-	return strncmp(name_of(block, name), members->top, strlen(members->top)) == 0;
+	return strncmp(without_dot(name), members->top, strlen(members->top)) == 0;
 }
 
-static void note_top(struct members *members)
-{
-	const char *slash = strchr(members->name, '/');
-
-	if (members->top[0] || !slash)
-		return;
-	memcpy(members->top, members->name, (size_t)(slash - members->name) + 1);
-}
-
-/* Go on behind the header at members->at; true if it is a regular file's. */
-static bool enter(struct members *members)
+/* Is the header at members->at one of the archive's own, by its name or by the name that it has for the next? */
+static bool same_top(struct members *members)
 {
 	const unsigned char *block = members->buffer + members->at;
+	unsigned char type = block[TYPE_AT];
+	char name[HEADER_NAME_SIZE];
+	uint64_t size;
+
+	if (in_top(members, name_of(block, name)))
+		return true;
+	octal(block + SIZE_AT, SIZE_LENGTH, &size);
+	if (size > EXTENDED_LOOK)
+		size = EXTENDED_LOOK;
+	if (!extended_is(type) || !fill(members, MEMBERS_BLOCK + (size_t)size))
+		return false;
+	members->looked_at.name[0] = '\0';
+	extended_take(&members->looked_at, type, members->buffer + members->at + MEMBERS_BLOCK, (size_t)size);
+	return members->looked_at.name[0] && in_top(members, members->looked_at.name);
+}
+
+void members_keep_to(struct members *members, const char *path)
+{
+	const char *slash = strchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+
+	memmove(members->top, path, length);
+	members->top[length] = '\0';
+}
+
+/* The header at members->at tells of the next one. */
+static void take_extended(struct members *members, unsigned char type, uint64_t size)
+{
+	struct extended *extended = type == 'g' ? &members->global : &members->next;
+
+	if (size <= MEMBERS_EXTENDED && fill(members, MEMBERS_BLOCK + (size_t)size))
+		extended_take(extended, type, members->buffer + members->at + MEMBERS_BLOCK, (size_t)size);
+}
+
+/* What was said of the next one is not of what comes behind damage, unless the name begins as its header has it. */
+static void doubt_extended(struct members *members)
+{
+	const unsigned char *name = members->buffer + members->at + NAME_AT;
+
+	if (memchr(name, '\0', NAME_LENGTH) || strncmp(members->next.name, (const char *)name, NAME_LENGTH) != 0)
+		members->next = (struct extended){.name = ""};
+}
+
+/* A regular file's name and size; the next one has others. */
+static void name_file(struct members *members, const unsigned char *block, uint64_t size)
+{
+	const struct extended *next = &members->next, *global = &members->global;
+	char name[HEADER_NAME_SIZE];
+	const char *found = next->name[0]     ? without_dot(next->name)
+			    : global->name[0] ? without_dot(global->name)
+					      : name_of(block, name);
+
+	memcpy(members->name, found, strlen(found) + 1);
+	members->size = size;
+	if (!members->top[0])
+		members_keep_to(members, members->name);
+}
+
+/* The size of the data behind the header. */
+static uint64_t size_of(const struct members *members, const unsigned char *block)
+{
 	unsigned char type = block[TYPE_AT];
 	uint64_t size;
 
 	octal(block + SIZE_AT, SIZE_LENGTH, &size);
 	/* Links, devices and directories have no data, whatever they claim. */
 	if (type >= '1' && type <= '6')
-		size = 0;
+		return 0;
+	if (extended_is(type))
+		return size;
+	return members->next.sized ? members->next.size : members->global.sized ? members->global.size : size;
+}
+
+/* Go on behind the header at members->at; true if it is a regular file's. */
+static bool enter(struct members *members)
+{
+	unsigned char type = members->buffer[members->at + TYPE_AT];
+	uint64_t size = size_of(members, members->buffer + members->at);
+
 	members->found = true;
 	members->regular = type == '0' || type == '\0';
 	members->left = size;
 	members->padding = -size % MEMBERS_BLOCK;
+	if (extended_is(type))
+		take_extended(members, type, size);
+	else if (members->regular)
+		name_file(members, members->buffer + members->at, size);
+	if (!extended_is(type))
+		members->next = (struct extended){.name = ""};
 	members->at += MEMBERS_BLOCK;
 	members->floor = members->base + members->at;
 	members->state = MEMBERS_IN_DATA;
-	if (!members->regular)
-		return false;
-	name_of(block, members->name);
-	members->size = size;
-	note_top(members);
-	return true;
+	return members->regular;
 }
 
 /* Move to the next header from members->at on, byte by byte. False: there is none. */
@@ -159,8 +226,7 @@ static bool search(struct members *members)
 		members->at = (size_t)(hit - members->buffer) - MAGIC_AT;
 		if (!fill(members, MEMBERS_BLOCK))
 			return false;
-		from = members->buffer + members->at;
-		if (is_header(from) && same_top(members, from))
+		if (is_header(members->buffer + members->at) && same_top(members))
 			return true;
 		members->at++;
 	}
@@ -190,6 +256,8 @@ static bool resynchronize(struct members *members, bool zeros)
 	if (!zeros)
 		step_back(members);
 	hit = search(members);
+	if (hit)
+		doubt_extended(members);
 	now = members->base + (hit ? members->at : members->end);
 	if (!members->found) {
 		members->junk = now;

@@ -1,5 +1,6 @@
 /*
- * A stream of bytes into the regular files of a ustar archive, with junk before it and damage in it.
+ * A stream of bytes into the regular files of a tar, with junk before it and damage in it: ustar, also with the long
+ * names that pax and GNU tar put in front (extended.h).
  *
  * Not libarchive, on purpose: kubectl puts chatter of any length in front, transports cut, drop and insert bytes, and
  * what is behind the damage must still be found, byte exactly. A block counts as a header only if its magic, its
@@ -13,10 +14,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "extended.h"
+
 #define MEMBERS_BLOCK 512
-#define MEMBERS_NAME_SIZE 258 /* prefix, slash, name, NUL */
+#define MEMBERS_NAME_SIZE EXTENDED_NAME_SIZE
 #define MEMBERS_BUFFER ((size_t)256 << 10)
-#define MEMBERS_KEEP ((size_t)64 << 10) /* bytes that stay, so that a header too early for a wrong size is found */
+#define MEMBERS_KEEP ((size_t)64 << 10)	    /* bytes that stay, so that a header too early for a wrong size is found */
+#define MEMBERS_EXTENDED ((size_t)64 << 10) /* of an extended header's data; a longer one is passed over */
 
 /* Up to size bytes of the stream into data: how many, 0 at its end, -errno on failure. Never asked to seek. */
 typedef ssize_t members_source(void *context, void *data, size_t size);
@@ -40,7 +44,7 @@ enum members_state {
 /* Owns nothing; read the first two groups, leave the rest alone. */
 struct members {
 	char name[MEMBERS_NAME_SIZE]; /* of the latest file, without a leading "./"; "" before the first */
-	uint64_t size;		      /* of the latest file, in bytes, as its header claims */
+	uint64_t size;		      /* of the latest file, in bytes, as its headers claim */
 	const unsigned char *data;    /* in the buffer: valid until the next call */
 	size_t length;
 	int errnum;
@@ -58,7 +62,10 @@ struct members {
 	members_source *source;
 	void *context;
 	enum members_state state;
-	char top[MEMBERS_NAME_SIZE]; /* the first file's top directory with its slash */
+	char top[MEMBERS_NAME_SIZE]; /* the first file's top directory with its slash, or members_keep_to()'s */
+	struct extended global;	     /* what holds for all files from here on */
+	struct extended next;	     /* for the next one alone */
+	struct extended looked_at;   /* while a header is looked for */
 	bool regular;		     /* what is being passed is a regular file */
 	bool source_ended;
 	uint64_t left;	  /* bytes of data still to come */
@@ -78,5 +85,8 @@ void members_init(struct members *members, members_source *source, void *context
  * looked for byte by byte, a little before that place as well.
  */
 enum members_event members_next(struct members *members);
+
+/* Behind damage, what is looked for from now on is in the top directory of this path, whatever the first file's was. */
+void members_keep_to(struct members *members, const char *path);
 
 #endif

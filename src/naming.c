@@ -28,12 +28,19 @@ static size_t strip_number(const char *name, size_t *length)
 	return digits;
 }
 
+/* AppleDouble: what macOS puts beside a file, by the same name behind these two. Our names never begin so. */
+static bool is_beside(const char *name)
+{
+	return name[0] == '.' && name[1] == '_';
+}
+
 size_t naming_series(const char *name, uint64_t *number)
 {
 	size_t length = strlen(name);
 
 	strip_end(name, &length, ".zst");
-	if (strchr(name, '/') || (!strip_end(name, &length, ".pcap") && !strip_end(name, &length, ".pcapng")) ||
+	if (is_beside(name) || strchr(name, '/') ||
+	    (!strip_end(name, &length, ".pcap") && !strip_end(name, &length, ".pcapng")) ||
 	    strip_number(name, &length) != 14 || strip_number(name, &length) < 5)
 		return 0;
 	*number = strtoull(name + length + 1, NULL, 10);
@@ -67,7 +74,7 @@ static bool is_context(const char *name)
 {
 	size_t directory = context_directory(name);
 
-	return directory > 0 && name[directory] && !strchr(name + directory, '/');
+	return directory > 0 && name[directory] && !is_beside(name + directory) && !strchr(name + directory, '/');
 }
 
 const char *naming_begin(const char *path)
@@ -77,6 +84,11 @@ const char *naming_begin(const char *path)
 	while (!is_context(name) && (slash = strchr(name, '/')))
 		name = slash + 1;
 	return name;
+}
+
+bool naming_is_leftover(const char *path)
+{
+	return strstr(path, "/PaxHeader") || strncmp(path, "PaxHeader", strlen("PaxHeader")) == 0;
 }
 
 bool naming_is_series(const char *series, const char *interface)

@@ -22,6 +22,9 @@ enum naming_kind naming_kind(const char *name, bool *compressed, uint64_t *numbe
 /* Where in a path the name begins that may be one of an archive's members: behind the last slash, or at "context/". */
 const char *naming_begin(const char *path);
 
+/* Is it below a PaxHeader directory: an extended header that a tar without pax has unpacked as a file? */
+bool naming_is_leftover(const char *path);
+
 /* The series ("eth0") of a file of packets, as the length of its name, and the file's number in it; else 0. */
 size_t naming_series(const char *name, uint64_t *number);
 

@@ -244,10 +244,13 @@ static void write_end(struct page *page)
 		fact(page, "ended by", "%s%s%s%s", told->cause, told->detail[0] ? " (" : "", told->detail,
 		     told->detail[0] ? ")" : "");
 	if (findings_any(summary->findings))
-		fact(page, "INCOMPLETE", "%s", findings_sentence(summary->findings, sentence, sizeof(sentence)));
+		fact(page, findings_unverified(summary->findings) ? "UNVERIFIED" : "INCOMPLETE", "%s",
+		     findings_sentence(summary->findings, sentence, sizeof(sentence)));
 	else
 		fact(page, "complete", "%s",
-		     summary->archive ? "yes (matches the manifest)" : "the file ends with a whole packet");
+		     !summary->archive ? "the file ends with a whole packet"
+		     : told->reordered ? "yes (matches the manifest); its files stand in another order than written"
+				       : "yes (matches the manifest)");
 	if (summary->junk || summary->trailing)
 		fact(page, "ignored", "%" PRIu64 " bytes before the archive, %" PRIu64 " behind it", summary->junk,
 		     summary->trailing);

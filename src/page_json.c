@@ -180,23 +180,24 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	const struct verify_told *told = summary->told;
 
 	return json_pack(
-		"{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:o, "
+		"{s:i, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, "
+		"s:o, "
 		"s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:I, s:I}",
 		"tarcap_summary", 1, "source", json_text(name), "content", summary->archive ? "archive" : "packets",
-		"not_whole", json_findings(summary), "ended_by", json_told(told->cause), "detail",
-		json_told(told->detail), "name", json_told(told->name), "filter", json_told(told->filter), "reason",
-		json_told(told->reason), "junk_bytes", (json_int_t)summary->junk, "trailing_bytes",
-		(json_int_t)summary->trailing, "whole_files", (json_int_t)summary->files, "span", json_span(summary),
-		"packets", (json_int_t)summary->packets, "bytes", (json_int_t)summary->bytes, "kept_bytes",
-		(json_int_t)summary->kept, "lost", json_loss(summary), "interfaces", json_interfaces(summary),
-		"packets_of_other_interfaces", (json_int_t)summary->interfaces[SUMMARY_INTERFACES].packets, "protocols",
-		json_protocols(summary), "of_these", "ipv4", json_amount(&protocols->version4), "ipv6",
-		json_amount(&protocols->version6), "vlan", json_amount(&protocols->tagged), "fragments",
-		json_amount(&protocols->fragments), "histogram", json_histogram(summary), "conversations",
-		json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP), "syn_never_answered",
-		json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED), "packets_not_attributed",
-		(json_int_t)conversations_left_out(summary->conversations), "packets_without_addresses",
-		(json_int_t)summary->without_addresses);
+		"not_whole", json_findings(summary), "files_in_another_order", (json_int_t)told->reordered, "ended_by",
+		json_told(told->cause), "detail", json_told(told->detail), "name", json_told(told->name), "filter",
+		json_told(told->filter), "reason", json_told(told->reason), "junk_bytes", (json_int_t)summary->junk,
+		"trailing_bytes", (json_int_t)summary->trailing, "whole_files", (json_int_t)summary->files, "span",
+		json_span(summary), "packets", (json_int_t)summary->packets, "bytes", (json_int_t)summary->bytes,
+		"kept_bytes", (json_int_t)summary->kept, "lost", json_loss(summary), "interfaces",
+		json_interfaces(summary), "packets_of_other_interfaces",
+		(json_int_t)summary->interfaces[SUMMARY_INTERFACES].packets, "protocols", json_protocols(summary),
+		"of_these", "ipv4", json_amount(&protocols->version4), "ipv6", json_amount(&protocols->version6),
+		"vlan", json_amount(&protocols->tagged), "fragments", json_amount(&protocols->fragments), "histogram",
+		json_histogram(summary), "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP),
+		"syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED),
+		"packets_not_attributed", (json_int_t)conversations_left_out(summary->conversations),
+		"packets_without_addresses", (json_int_t)summary->without_addresses);
 }
 
 struct sink {

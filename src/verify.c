@@ -62,9 +62,9 @@ const struct verify_told *verify_told(const struct verify *verify)
 	return &verify->told;
 }
 
-bool verify_has_manifest(const struct verify *verify)
+bool verify_complete(const struct verify *verify)
 {
-	return verify->parts[0];
+	return verify->parts[0] && match_complete(verify->match);
 }
 
 static void overflow(struct verify *verify, const char *what)
@@ -257,8 +257,7 @@ static void take_listing(struct verify *verify, uint64_t number, const struct li
 	} else if (version != MANIFEST_VERSION) {
 		verify->unread = true;
 		findings_note(&verify->findings, FINDING_VERSION,
-			      "it was written by another version of tarcap (manifest version %" PRIu64
-			      ", here %d) and is not verified",
+			      "it was written by another version of tarcap (manifest version %" PRIu64 ", here %d)",
 			      version, MANIFEST_VERSION);
 	} else if (listing_part(listing) != number) {
 		bad_manifest(verify, number, "another part");
@@ -355,8 +354,11 @@ static void check_totals(struct verify *verify)
 void verify_finish(struct verify *verify)
 {
 	bool all_read = check_parts(verify);
+	const char *first;
 
 	match_finish(verify->match, all_read);
+	verify->told.reordered = match_reordered(verify->match, &first);
+	snprintf(verify->told.first_reordered, sizeof(verify->told.first_reordered), "%s", first);
 	context_match_finish(&verify->context, &verify->findings, all_read);
 	if (all_read)
 		check_totals(verify);

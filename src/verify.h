@@ -36,6 +36,9 @@ struct verify_told {
 	struct verify_loss losses[VERIFY_LOSSES];
 	uint64_t lossy_files, lost_before_files;
 
+	uint64_t reordered; /* files in another order than they were written in; that is no damage */
+	char first_reordered[ROLL_NAME_SIZE];
+
 	struct verify_loss interfaces[VERIFY_INTERFACES]; /* by interface, also those that lost nothing */
 	size_t interface_count;
 
@@ -64,8 +67,8 @@ void verify_manifest(struct verify *verify, uint64_t number, const char *text, s
 /* capture.json, of whatever size; no text is a wrong one. */
 void verify_request(struct verify *verify, const char *text, size_t size);
 
-/* Has manifest.json come? */
-bool verify_has_manifest(const struct verify *verify);
+/* Have manifest.json and all that it lists come? Else more is to come, or something is missing. */
+bool verify_complete(const struct verify *verify);
 
 /* An interface's counters, as manifest.json tells them; false when it does not tell of that series of files. */
 bool verify_counters(const struct verify *verify, const char *series, uint64_t *received, uint64_t *dropped);
