@@ -116,7 +116,10 @@ static int set_link_type(struct capture *capture, const char *name, struct err *
 		       interfaces_link_types(capture->pcap, names, sizeof(names)));
 }
 
-/* libpcap makes the ring smaller without a word when memory is short: the size mapped is the size there is. */
+/*
+ * libpcap makes the ring smaller without a word when memory is short: the size mapped is the size there is. 0 where
+ * that can't be seen, without /proc.
+ */
 static uint64_t ring_size(int fd)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -155,13 +158,16 @@ static uint32_t known_flags(const struct options *options)
 	return options->direction == DIRECTION_IN ? PCAPNG_INBOUND : PCAPNG_OUTBOUND;
 }
 
-static int describe(struct capture *capture, const struct options *options)
+static int describe(struct capture *capture, uint64_t ring, const struct options *options)
 {
 	struct ifreq request = {0};
 
 	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
 	capture->ring = ring_size(capture->fd);
+	capture->ring_unknown = capture->ring == 0;
+	if (capture->ring_unknown)
+		capture->ring = ring;
 	arrival_init(&capture->arrival, capture->fd, known_flags(options));
 	if (capture->any)
 		return 0;
@@ -279,7 +285,7 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 		return -1;
 	if (options->link_type && set_link_type(capture, options->link_type, err) < 0)
 		return -1;
-	if (describe(capture, options) < 0)
+	if (describe(capture, ring, options) < 0)
 		return no_such_interface(capture->interface, err);
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,

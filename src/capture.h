@@ -30,6 +30,7 @@ struct capture {
 	uint32_t snaplen;
 	uint32_t tick;			  /* ns that a packet's fraction counts in */
 	uint64_t ring;			  /* bytes of ring the kernel granted */
+	bool ring_unknown;		  /* then it is what was asked for: at most that much */
 	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
 	struct bpf_program *headers;	  /* what cuts to --headers, when the kernel does not; else NULL */

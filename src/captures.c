@@ -204,6 +204,7 @@ struct captures_sum captures_sum(const struct captures *captures)
 		sum.read += interface->capture.read;
 		sum.in_ring += ledger_in_ring(&interface->ledger);
 		sum.ring += interface->capture.ring;
+		sum.ring_unknown |= interface->capture.ring_unknown;
 		if (interface->capture.ring < sum.ring_least)
 			sum.ring_least = interface->capture.ring;
 	}

@@ -63,6 +63,7 @@ struct captures_sum {
 	uint64_t received, dropped, read;
 	uint64_t in_ring; /* accepted and not read, as of the last count */
 	uint64_t ring, ring_least;
+	bool ring_unknown; /* of one at least: then there is at most so much ring */
 };
 struct captures_sum captures_sum(const struct captures *captures);
 struct account captures_account(const struct captures *captures);

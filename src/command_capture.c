@@ -21,6 +21,7 @@
 #include "newcomers.h"
 #include "options.h"
 #include "pool.h"
+#include "privileges.h"
 #include "report.h"
 #include "run.h"
 #include "sandbox.h"
@@ -355,6 +356,8 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 	static struct capturing c;
 	enum status status = STATUS_OK;
 
+	if (options->action != ACTION_HELP && options->action != ACTION_VERSION && !options->read_file)
+		privileges_stand_back();
 	c.sink.fd = c.signals.fd = c.signals.stop_fd = c.output_fd = c.newcomers_fd = -1;
 	if (options->no_optimize)
 		filter_no_optimize();

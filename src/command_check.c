@@ -132,6 +132,7 @@ static void print_limits(const struct options *options)
 
 static void print_capture(const struct captures *captures, const struct options *options)
 {
+	struct captures_sum sum = captures_sum(captures);
 	char granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
 
 	for (unsigned i = 0; i < captures->count; i++) {
@@ -142,8 +143,8 @@ static void print_capture(const struct captures *captures, const struct options 
 	}
 	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURES_LEFT_OUT; i++)
 		printf(ROW "not %s: %s\n", "capture", captures->left_out[i].name, captures->left_out[i].why);
-	printf(ROW "ring %s of %s, pool %s%s%s%s\n", "memory",
-	       number_format(NUMBER_SIZE, captures_sum(captures).ring, granted),
+	printf(ROW "ring %s%s of %s, pool %s%s%s%s\n", "memory", sum.ring_unknown ? "unknown, at most " : "",
+	       number_format(NUMBER_SIZE, sum.ring, granted),
 	       number_format(NUMBER_SIZE, options->buffer_kib * 1024, asked),
 	       number_format(NUMBER_SIZE, options->memory, pool), options->compressor ? ", compressor " : "",
 	       options->compressor ? number_format(NUMBER_SIZE, options->compressor, compressor) : "",
@@ -159,6 +160,7 @@ static void try(const struct options *options, struct err *err)
 	char text[SANDBOX_TEXT_SIZE];
 	struct sandbox sandbox;
 
+	privileges_stand_back();
 	if (captures_open_live(&captures, options, err) == 0) {
 		print_capture(&captures, options);
 		if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) == 0) {

@@ -56,6 +56,8 @@ enum status command_stop(int argc, char **argv, struct err *err)
 		help();
 	else if (argc > 1)
 		err_set(err, STATUS_USAGE, "stop '%.100s': takes no arguments", argv[1]);
+	else if (!container_is_visible())
+		err_set(err, STATUS_FAILED, "stop: /proc is not there, and nothing else tells which processes to end");
 	else if (privileges_drop(PRIVILEGES_KILL, err) == 0 && end_all(err) == 0)
 		say("nothing to stop: there is neither a hold nor a capture in this container");
 	else if (!err->status)

@@ -113,6 +113,11 @@ static bool look_at(const char *pid, const char *own_cgroup, char *command, stru
 	return size > 0 && role_of(command, command + size, &process->role);
 }
 
+bool container_is_visible(void)
+{
+	return access("/proc/self/cgroup", R_OK) == 0;
+}
+
 size_t container_find(struct container_process found[CONTAINER_PROCESSES])
 {
 	static char own_cgroup[CGROUP_SIZE], command[COMMAND_SIZE];

@@ -21,6 +21,9 @@ struct container_process {
 	enum container_role role;
 };
 
+/* Can processes be found at all? Not without /proc. */
+bool container_is_visible(void);
+
 /* The hold and the captures there are, but for the calling process. Returns how many. */
 size_t container_find(struct container_process found[CONTAINER_PROCESSES]);
 

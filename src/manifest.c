@@ -262,9 +262,12 @@ static json_t *json_limits(const struct options *options)
 
 static json_t *json_memory(const struct manifest_setup *setup)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "ring_bytes", (json_int_t)captures_sum(setup->captures).ring,
-			 "pool_bytes", (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size,
-			 "segment_bytes", (json_int_t)setup->pool->segment_size, "compressor_bytes",
+	struct captures_sum sum = captures_sum(setup->captures);
+	json_t *ring = sum.ring_unknown ? json_null() : json_integer((json_int_t)sum.ring);
+
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "ring_bytes", ring, "pool_bytes",
+			 (json_int_t)setup->pool->count * (json_int_t)setup->pool->segment_size, "segment_bytes",
+			 (json_int_t)setup->pool->segment_size, "compressor_bytes",
 			 (json_int_t)setup->options->compressor, "manifest_bytes", (json_int_t)manifest_memory(),
 			 "context_bytes", setup->context ? (json_int_t)CONTEXT_MEMORY : 0);
 }

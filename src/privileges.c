@@ -1,6 +1,7 @@
 #include "privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -42,44 +43,66 @@ static int set_sets(const struct sets *sets)
 	return (int)syscall(SYS_capset, &header, data);
 }
 
-static void take_line(struct privileges *privileges, const char *line)
-{
-	unsigned no_new_privs;
-
-	(void)(sscanf(line, "CapPrm: %" SCNx64, &privileges->permitted) == 1 ||
-	       sscanf(line, "CapEff: %" SCNx64, &privileges->effective) == 1 ||
-	       sscanf(line, "CapBnd: %" SCNx64, &privileges->bounding) == 1 ||
-	       sscanf(line, "Seccomp: %d", &privileges->seccomp) == 1);
-	if (sscanf(line, "NoNewPrivs: %u", &no_new_privs) == 1)
-		privileges->no_new_privs = no_new_privs;
-}
-
 /* user_namespaces(7): only the initial one maps all ids to themselves. */
-static bool maps_whole_range(void)
+static void read_id_map(struct privileges *privileges)
 {
 	FILE *map = fopen("/proc/self/uid_map", "re");
 	uint64_t inside = 1, outside = 1, count = 0;
-	bool whole = true;
 
-	if (map) {
-		whole = fscanf(map, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) == 3 &&
-			inside == 0 && outside == 0 && count == UINT32_MAX;
-		fclose(map);
-	}
-	return whole;
+	privileges->range_known = map;
+	privileges->whole_range = true;
+	if (!map)
+		return;
+	privileges->whole_range = fscanf(map, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) == 3 &&
+				  inside == 0 && outside == 0 && count == UINT32_MAX;
+	fclose(map);
+}
+
+static uint64_t bounding_set(void)
+{
+	uint64_t set = 0;
+	int has;
+
+	for (unsigned long i = 0; i < CAPABILITIES && (has = prctl(PR_CAPBSET_READ, i)) >= 0; i++)
+		set |= (uint64_t)has << i;
+	return set;
 }
 
 void privileges_read(struct privileges *privileges)
 {
-	FILE *status = fopen("/proc/self/status", "re");
-	char line[256];
+	struct sets sets = {0};
 
-	*privileges = (struct privileges){.uid = (int)getuid(), .gid = (int)getgid(), .seccomp = -1};
-	while (status && fgets(line, sizeof(line), status))
-		take_line(privileges, line);
-	if (status)
-		fclose(status);
-	privileges->whole_range = maps_whole_range();
+	(void)get_sets(&sets);
+	*privileges = (struct privileges){
+		.uid = (int)getuid(),
+		.gid = (int)getgid(),
+		.permitted = sets.permitted,
+		.effective = sets.effective,
+		.bounding = bounding_set(),
+		.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
+		.seccomp = prctl(PR_GET_SECCOMP),
+	};
+	read_id_map(privileges);
+}
+
+static bool be_the_first_to_go(void)
+{
+	static const char most[] = "1000";
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, most, sizeof(most) - 1) == (ssize_t)sizeof(most) - 1;
+	close(fd);
+	return done;
+}
+
+void privileges_stand_back(void)
+{
+	if (!be_the_first_to_go() && prctl(PR_SET_DUMPABLE, 1) == 0)
+		(void)be_the_first_to_go();
+	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 void privileges_raise(void)
@@ -123,6 +146,11 @@ static const struct refusal
 	other_namespace = {
 		"this network belongs to another user namespace than the container's NET_RAW does",
 		"--userns=host", "hostUsers: true"},
+	policy_or_namespace = {
+		"NET_RAW is there, but a seccomp, AppArmor or SELinux policy refuses packet sockets, or this network belongs "
+		"to another user namespace (without /proc it can't be told which)",
+		"--security-opt seccomp=unconfined (or apparmor=unconfined, label=disable), or --userns=host",
+		"securityContext: {seccompProfile: {type: RuntimeDefault}}"},
 	policy = {
 		"NET_RAW is there, but a seccomp, AppArmor or SELinux policy refuses packet sockets",
 		"--security-opt seccomp=unconfined (or apparmor=unconfined, label=disable)",
@@ -150,7 +178,9 @@ static const struct refusal
 const struct refusal *privileges_refusal(const struct privileges *privileges)
 {
 	if (privileges->effective & PRIVILEGES_NET_RAW)
-		return privileges->whole_range ? &policy : &other_namespace;
+		return !privileges->range_known	 ? &policy_or_namespace
+		       : privileges->whole_range ? &policy
+						 : &other_namespace;
 	if (!(privileges->bounding & PRIVILEGES_NET_RAW))
 		return privileges->uid != 0 && privileges->no_new_privs ? &not_in_container_nor_root
 									: &not_in_container;

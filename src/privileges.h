@@ -11,16 +11,26 @@
 #define PRIVILEGES_KILL (UINT64_C(1) << 5)     /* CAP_KILL */
 #define PRIVILEGES_READ_ALL (UINT64_C(3) << 1) /* CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH */
 
-/* As /proc/self/status says it, proc(5). Sets of capabilities have bit N for the capability N. */
+/* As the kernel says it, without /proc. Sets of capabilities have bit N for the capability N. */
 struct privileges {
 	int uid, gid;
 	uint64_t permitted, effective, bounding;
 	bool no_new_privs;
 	int seccomp;	  /* the mode: 0 none, 2 a filter; -1 unknown */
 	bool whole_range; /* of user ids: not in a user namespace that maps some of them */
+	bool range_known; /* that is in /proc alone */
 };
 
 void privileges_read(struct privileges *privileges);
+
+/*
+ * To be called by what captures, before a socket is open: when memory is short, the kernel is to end us before the
+ * service beside us (oom_score_adj 1000, proc(5)), and nobody who shares our user and PID namespace is to trace us or
+ * to take the socket (not dumpable: prctl(2), PR_SET_DUMPABLE). Docker starts a binary with file capabilities so that
+ * it is not dumpable, and its files in /proc belong to root: then it is, while that one number is written. Nobody can
+ * make use of that moment: tracing takes every capability that we are permitted (ptrace(2)), and NET_RAW still is.
+ */
+void privileges_stand_back(void);
 
 /*
  * Make NET_RAW effective, where it is permitted only. That is how the binary's file capability gives it: with one that

@@ -152,19 +152,21 @@ void report_ready(const struct captures *captures, const struct options *options
 	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
+	struct captures_sum sum = captures_sum(captures);
 
 	if (options->quiet)
 		return;
 	format_limits(options, limits, sizeof(limits));
 	format_interfaces(captures, interfaces, sizeof(interfaces));
-	number_format(NUMBER_SIZE, captures_sum(captures).ring, ring);
+	number_format(NUMBER_SIZE, sum.ring, ring);
 	format_memory(options, pool, context, memory, sizeof(memory));
 	if (first->fd < 0)
 		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
 		    memory, lowered);
 	else
-		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s, %s%s", interfaces, first->snaplen,
-		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits, ring, memory, lowered);
+		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s%s, %s%s", interfaces, first->snaplen,
+		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits,
+		    sum.ring_unknown ? "at most " : "", ring, memory, lowered);
 }
 
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped)

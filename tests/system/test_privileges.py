@@ -11,7 +11,7 @@ import subprocess
 import pytest
 import yaml
 
-from tarcap import TARCAP, Archive, lines
+from tarcap import TARCAP, Archive, Capture, lines, numbered
 from test_image import BINARY, docker, engine, image  # noqa: F401 (fixtures)
 
 USERS = {"root": ["--user", "0:0"], "65532": []}
@@ -118,3 +118,44 @@ def test_causes_that_docker_does_not_make(wire, before, cause):
     assert done.returncode == 1 and done.stdout == b""
     [said] = lines(done.stderr)
     assert cause in said, said
+
+
+# --- without /proc: what can't be seen is not claimed ------------------------------------------------------------
+
+NO_PROC = ["unshare", "--mount", "sh", "-c", 'umount -l /proc && exec "$@"', "no-proc"]
+
+
+def without_proc(wire, *words, before=()):
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{wire.b}", *NO_PROC, *before, TARCAP, *words],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    return done.returncode, dict(re.split(r"\s+", line, maxsplit=1) for line in done.stdout.splitlines()), done.stderr
+
+
+def test_a_ring_that_cannot_be_seen_is_not_said_to_be_none(wire):
+    capture = Capture(wire, "-B", 4096, before=NO_PROC)
+    wire.send(numbered(100))
+    result = capture.end()
+    archive = result.whole()
+    assert archive.numbers() == list(range(100)) and result.said("; ring at most 4M, pool 16M")
+    assert archive.manifest["memory"]["ring_bytes"] is archive.capture["memory"]["ring_bytes"] is None
+    status, table, _ = without_proc(wire, "check", "-i", "tc0", "-B", "4096")
+    assert status == 0 and table["memory"] == "ring unknown, at most 4M of 4M, pool 16M"
+
+
+def test_privileges_are_not_said_to_be_missing_because_nobody_can_read_them(wire):
+    status, table, _ = without_proc(wire, "check", "-i", "tc0")
+    assert status == 0 and table["NET_RAW"] == "effective yes, permitted yes, in the container's bounding set yes"
+    assert table["no_new_privs"] == "no" and table["seccomp"] == "none"
+    status, table, err = without_proc(wire, "check", "-i", "tc0", before=["setpriv", "--bounding-set=-net_raw", "--no-new-privs"])
+    assert status == 1 and table["NET_RAW"].endswith("in the container's bounding set no") and table["no_new_privs"] == "yes"
+    assert "without the capability NET_RAW" in err
+
+
+def test_a_host_network_is_not_ruled_out_because_nobody_can_see_it(wire):
+    capture = Capture(wire, before=NO_PROC)
+    assert capture.end().said("leaving out what may carry the archive away")
+
+
+def test_stop_does_not_say_that_nothing_captures_where_it_cannot_look(wire):
+    status, _, err = without_proc(wire, "stop")
+    assert status == 1 and err == "tarcap: stop: /proc is not there, and nothing else tells which processes to end\n"

@@ -4,8 +4,10 @@ The rest of tests/system runs inside it as well, as it is never off in the shipp
 """
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,66 @@ def test_a_hold_keeps_no_net_raw(words):
     assert status["NoNewPrivs"] == "1"
     hold.terminate()
     assert hold.wait(5) == 0
+
+
+# What somebody else with the same uid, without capabilities, tries on a process; each line "WHAT: done" or an errno's name.
+LOOK = """
+import ctypes, errno, os, sys
+pid = int(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+def call(number, *arguments):
+    result = libc.syscall(number, *arguments)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "")
+def read(name):
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        file.read(1)
+tried = {"mem": lambda: os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR)), "environ": lambda: read("environ"),
+         "maps": lambda: read("maps"), "fd": lambda: os.readlink(f"/proc/{pid}/fd/3"), "cwd": lambda: os.readlink(f"/proc/{pid}/cwd"),
+         "trace": lambda: call(101, 0x4206, pid, None, None), "take a descriptor": lambda: call(438, os.pidfd_open(pid), 3, 0),
+         **{name: lambda name=name: read(name) for name in ("cmdline", "cgroup", "status", "comm")}}
+for what, attempt in tried.items():
+    try:
+        attempt()
+        print(f"{what}: done", flush=True)
+    except OSError as error:
+        print(f"{what}: {errno.errorcode[error.errno]}", flush=True)
+"""
+SECRETS = {"mem", "environ", "maps", "fd", "cwd", "trace", "take a descriptor"}
+OPEN = {"cmdline", "cgroup", "status", "comm"}  # what 'tarcap stop' and the hold look at
+SAME_UID = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"]
+
+
+@pytest.mark.parametrize("user", ["65532", "0"])
+def test_nobody_with_the_same_uid_can_look_into_a_capture(wire, user):
+    """A runtime that hands over the permitted set before exec, as containerd does, leaves it dumpable."""
+    who = SAME_UID if user == "65532" else ["setpriv"]
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        binary = shutil.copy(BUILD / "tarcap", directory)
+        capturing = Capture(wire, binary=binary,
+                            before=[*who, "--bounding-set=-all,+net_raw", "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"])
+        done = subprocess.run([*who, "--bounding-set=-all", "--inh-caps=-all", "/usr/bin/python3", "-c", LOOK, str(capturing.pid)],
+                              capture_output=True, text=True, timeout=20)
+        tried = dict(line.split(": ") for line in done.stdout.splitlines())
+        assert Path(f"/proc/{capturing.pid}/oom_score_adj").read_text() == "1000\n"
+        capturing.end().whole()
+    assert set(tried) == SECRETS | OPEN, done
+    assert {what for what, said in tried.items() if said in ("EACCES", "EPERM")} == SECRETS, tried
+    assert {what for what, said in tried.items() if said == "done"} == OPEN, tried
+
+
+def test_nobody_can_look_into_it_before_its_socket_is_open(wire, tmp_path):
+    """oom_score_adj first, then not dumpable, then the socket; and dumpable never again."""
+    calls = tmp_path / "calls"
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{wire.b}", "strace", "-qq", "-o", calls, "-e", "trace=open,openat,prctl,socket",
+                           BUILD / "tarcap", "-i", "tc0", "--duration", "100ms"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    lines = calls.read_text().splitlines()
+    assert done.returncode == 0, done
+    [score], [hidden], [socket, *_] = ([at for at, line in enumerate(lines) if word in line]
+                                       for word in ("oom_score_adj", "PR_SET_DUMPABLE", "socket(AF_PACKET"))
+    assert score < hidden < socket and "SUID_DUMP_DISABLE" in lines[hidden], lines
 
 
 def test_the_filter_is_locked(wire):

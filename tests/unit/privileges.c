@@ -28,8 +28,11 @@ static void test_each_cause_is_told_from_the_others(void **state)
 			       "no_new_privs"));
 	assert_non_null(strstr(why((struct privileges){.uid = 65532, .bounding = NET_RAW}), "no file capability"));
 	assert_non_null(strstr(why((struct privileges){.uid = 0, .bounding = NET_RAW}), "gave NET_RAW up"));
-	assert_non_null(strstr(why((struct privileges){.effective = NET_RAW, .whole_range = true}), "policy"));
-	assert_non_null(strstr(why((struct privileges){.effective = NET_RAW}), "user namespace"));
+	assert_string_equal(why((struct privileges){.effective = NET_RAW, .whole_range = true, .range_known = true}),
+			    "NET_RAW is there, but a seccomp, AppArmor or SELinux policy refuses packet sockets");
+	assert_non_null(strstr(why((struct privileges){.effective = NET_RAW, .range_known = true}),
+			       "belongs to another user namespace"));
+	assert_non_null(strstr(why((struct privileges){.effective = NET_RAW, .whole_range = true}), "can't be told"));
 }
 
 static void test_what_this_process_has(void **state)
