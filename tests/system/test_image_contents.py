@@ -48,7 +48,7 @@ def test_layer_is_in_order_and_has_no_odd_records(archive, arch):  # noqa: F811
     names = [member.name for member in members]
     ordered = sorted((name for name in FILES if name != "usr/bin/tarcap"), key=lambda name: name.split("/"))
     assert names == [*ordered, "usr/bin/tarcap"]
-    assert {member.mtime for member in members} == {int(os.environ.get("SOURCE_DATE_EPOCH", 0))}
+    assert {member.mtime for member in members} == {int(sh("image/version", "date").stdout)}
     records = {name: set(member.pax_headers) for name, member in zip(names, members) if member.pax_headers}
     assert records == {"usr/bin/tarcap": {"SCHILY.xattr.security.capability", "atime"}}
     assert members[-1].pax_headers["atime"] == "0"
@@ -252,7 +252,8 @@ def test_archive_is_an_oci_layout(layout):
 
 def test_archive_has_what_older_docker_loads(layout):
     entries = json.loads(layout.files["manifest.json"])
-    assert [entry["RepoTags"] for entry in entries] == [[f"tarcap:{VERSION}"], [f"tarcap:{VERSION}-arm64"]]
+    assert [entry["RepoTags"] for entry in entries] == [[f"tarcap:{VERSION}", "tarcap:latest"],
+                                                          [f"tarcap:{VERSION}-arm64"]]
     for arch, entry in zip(ARCHES, entries):
         manifest = layout.manifests[arch]
         assert [entry["Config"], *entry["Layers"]] == [
@@ -282,7 +283,8 @@ def elsewhere(archive, tmp_path):  # noqa: F811
         os.utime(path, (10**9, 10**9))
         os.chown(path, 1234, 1234)
     common = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "BUILD": str(top / "build"),
-              "REVISION": sh("image/version", "revision").stdout.strip()}
+              "REVISION": sh("image/version", "revision").stdout.strip(),
+              "SOURCE_DATE_EPOCH": sh("image/version", "date").stdout.strip()}
     run.top = top
     return run
 
@@ -312,26 +314,78 @@ def test_its_date_and_its_source_can_be_set(elsewhere):
         assert labels["org.opencontainers.image.source"] == "https://example.org/tarcap"
 
 
-def test_revision(tmp_path):
-    """The commit, marked when what the image is made of differs from it; without git what is told, or unknown."""
+@pytest.fixture
+def checkout(tmp_path):
+    """The least tree that image/version speaks of, and image/version on it."""
+    top = tmp_path / "checkout"
+    for name in ("image/version", "image/commit", "image/.gitattributes", "src/version.h", "Makefile", "LICENSE"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TOP / name, top / name)
+        os.utime(top / name, (86400, 86400))
+
     def git(*arguments):
-        sh("git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments, cwd=tmp_path)
+        day = {"GIT_AUTHOR_DATE": "@1700000000 +0000", "GIT_COMMITTER_DATE": "@1700000000 +0000"}
+        return sh("git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments, cwd=top,
+                  env={**os.environ, **day}).stdout.strip()
 
-    def revision(**more):
-        environment = {name: text for name, text in os.environ.items() if name != "REVISION"}
-        return sh("image/version", "revision", cwd=tmp_path, env={**environment, **more}).stdout.strip()
+    def version(what, where=top, **more):
+        environment = {name: text for name, text in os.environ.items()
+                       if name not in ("REVISION", "SOURCE_DATE_EPOCH", "BUILD")}
+        return sh("image/version", what, cwd=where, env={**environment, **more}).stdout.strip()
 
-    (tmp_path / "image").mkdir()
-    (tmp_path / "src").mkdir()
-    shutil.copy(TOP / "image/version", tmp_path / "image")
-    assert revision() == "unknown"
-    assert revision(REVISION="abc") == "abc"
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "x")
-    commit = revision()
-    assert re.fullmatch("[0-9a-f]{40}", commit)
-    (tmp_path / "README.md").write_text("not in the image")
-    assert revision() == commit
-    (tmp_path / "src/new.c").write_text("in it")
-    assert revision() == f"{commit}-dirty"
+    def commit():
+        git("init", "-q")
+        git("add", ".")
+        git("commit", "-q", "-m", "x")
+        return git("rev-parse", "HEAD")
+    version.top, version.git, version.commit = top, git, commit
+    return version
+
+
+def test_commit_and_date_come_from_git_and_a_changed_tree_says_so(checkout):
+    commit = checkout.commit()
+    assert (checkout("revision"), checkout("date")) == (commit, "1700000000")
+    assert (checkout("revision", REVISION="abc"), checkout("date", SOURCE_DATE_EPOCH="5")) == ("abc", "5")
+    (checkout.top / "README.md").write_text("not in the image")
+    assert checkout("revision") == commit
+    (checkout.top / "src/new.c").write_text("in it")
+    assert checkout("revision") == f"{commit}-modified"
+
+
+def test_commit_and_date_come_from_what_git_archive_fills_in(checkout, tmp_path):
+    commit = checkout.commit()
+    checkout.git("archive", "--prefix=release/", "-o", tmp_path / "x.tar", "HEAD")
+    sh("tar", "-xf", tmp_path / "x.tar", "-C", tmp_path)
+    release = tmp_path / "release"
+    assert (checkout("revision", release), checkout("date", release)) == (commit, "1700000000")
+
+
+def test_commit_and_date_come_from_what_make_wrote_while_the_tree_is_the_same(checkout):
+    """As in the Containerfile's stage, which has no git."""
+    commit = checkout.commit()
+    (checkout.top / "build").mkdir()
+    (checkout.top / "build/commit").write_text(checkout("record") + "\n")
+    shutil.rmtree(checkout.top / ".git")
+    assert (checkout("revision"), checkout("date")) == (commit, "1700000000")
+    (checkout.top / "LICENSE").write_text("another")
+    assert checkout("revision") == "unknown"
+
+
+def test_commit_is_unknown_and_the_date_the_newest_files_where_nothing_says(checkout):
+    assert (checkout("revision"), checkout("date")) == ("unknown", "86400")
+    os.utime(checkout.top / "src/version.h", (1600000000, 1600000000))
+    assert checkout("date") == "1600000000"
+
+
+def test_image_is_not_larger_than_it_may_be(archive):  # noqa: F811
+    """The budget: the image's files at most 1,408 KiB, what is pulled at most 560; and the check that the build makes."""
+    layout = Layout(archive)
+    for arch, manifest in layout.manifests.items():
+        [layer] = manifest["layers"]
+        assert layer["size"] <= 560 * 1024, arch
+        with tarfile.open(BUILD / arch / "layer.tar") as tar:
+            assert sum(member.size for member in tar) <= 1408 * 1024, arch
+        for limits, said in (((1408, 560), None), ((100, 560), "the image has"), ((1408, 100), "the compressed layer has")):
+            done = sh("image/check-size", BUILD / arch / "layer.tar", *limits, check=False)
+            assert done.returncode == (1 if said else 0)
+            assert said is None or said in done.stderr

@@ -23,6 +23,13 @@ def id_in(archive, arch="amd64"):  # noqa: F811
     return Layout(archive).manifests[arch]["config"]["digest"]
 
 
+def layout_date(archive):  # noqa: F811
+    """What 'docker images' counts the age from: the commit's date, and not the epoch."""
+    seconds = int(sh("image/version", "date").stdout)
+    assert seconds > 1_600_000_000
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def exported(name, *more):
     """The tree of a container's real file system, and not of the tar that it was made of."""
     container = docker("create", *more, name).stdout.strip()
@@ -66,7 +73,7 @@ def test_make_load_gives_docker_the_archives_image(image, archive, tmp_path):  #
     assert re.fullmatch(rf"  {LATEST} docker, \d+ bytes\n", load_with("docker").stdout)
     ids = docker("image", "inspect", "--format", "{{.Id}}", f"tarcap:{VERSION}", "tarcap:latest").stdout.split()
     assert ids == [id_in(archive)] * 2
-    assert int(docker("image", "inspect", "--format", "{{.Size}}", "tarcap:latest").stdout) <= 1024 * 1024
+    assert int(docker("image", "inspect", "--format", "{{.Size}}", "tarcap:latest").stdout) <= 1408 * 1024
     docker("save", "-o", tmp_path / "image.tar", "tarcap:latest")
     config, tree = saved(tmp_path / "image.tar", "tarcap:latest")
     check_config(config)
@@ -76,16 +83,17 @@ def test_make_load_gives_docker_the_archives_image(image, archive, tmp_path):  #
 
 def test_docker_loads_the_archive(image, archive):  # noqa: F811
     """The engine of Debian 12 knows no OCI layouts."""
-    names = [f"tarcap:{VERSION}", f"tarcap:{VERSION}-arm64"]
-    docker("rmi", "-f", *names, "tarcap:latest")
+    names = [f"tarcap:{VERSION}", "tarcap:latest", f"tarcap:{VERSION}-arm64"]
+    docker("rmi", "-f", *names)
     try:
         said = docker("load", "-i", archive).stdout
         assert re.findall("Loaded image: (.*)", said) == names
         found = json.loads(docker("image", "inspect", *names).stdout)
-        assert [entry["Architecture"] for entry in found] == ["amd64", "arm64"]
-        assert [entry["Id"] for entry in found] == [id_in(archive, "amd64"), id_in(archive, "arm64")]
+        assert [entry["Architecture"] for entry in found] == ["amd64", "amd64", "arm64"]
+        assert [entry["Id"] for entry in found] == [id_in(archive, arch) for arch in ("amd64", "amd64", "arm64")]
+        assert {entry["Created"] for entry in found} == {layout_date(archive)}
     finally:
-        docker("rmi", "-f", names[1], check=False)
+        docker("rmi", "-f", names[2], check=False)
         load_with("docker")
 
 
@@ -93,7 +101,7 @@ def test_podman_loads_the_archive(archive, store):  # noqa: F811
     sh("podman", "load", "-i", archive)
     [found] = json.loads(sh("podman", "image", "inspect", f"docker.io/library/tarcap:{VERSION}").stdout)
     assert "sha256:" + found["Id"] == id_in(archive) and found["Architecture"] == "amd64"
-    assert found["Size"] <= 1024 * 1024
+    assert found["Size"] <= 1408 * 1024
     assert found["User"] == "65532:65532"
     mounted(found["Id"]).check()
 
@@ -151,11 +159,19 @@ def one_line(done, status=1):
 def test_load_says_what_is_missing(archive, tmp_path):  # noqa: F811
     assert "no Docker engine answers" in one_line(load_with("docker", DOCKER_HOST=f"unix://{tmp_path}/none"))
     assert "must be docker, podman or buildah" in one_line(load_with("make"))
+    with_docker = f"{tmp_path}/with-docker:{tmp_path}"
+    (tmp_path / "with-docker").mkdir()
+    (tmp_path / "with-docker/docker").symlink_to(shutil.which("docker"))
     # A PATH with just the tools that image/load itself takes.
     for tool in ("cat", "dirname", "grep", "mktemp", "rm", "sed", "sh", "timeout"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
     assert "there is no docker, podman or buildah" in one_line(load_with("", PATH=str(tmp_path)))
     assert "podman is not installed" in one_line(load_with("podman", PATH=str(tmp_path)))
+    for environment in ({"PATH": str(tmp_path)}, {"DOCKER_HOST": f"unix://{tmp_path}/none", "PATH": with_docker}):
+        done = sh("image/load", "amd64", "build/tarcap.oci.tar", check=False, timeout=120, env={**os.environ, **environment})
+        assert done.returncode == 0 and done.stderr == ""
+        assert "build/tarcap.oci.tar: made, but loaded nowhere: " in done.stdout
+        assert f"'docker load -i build/tarcap.oci.tar' loads it as tarcap:{VERSION}" in done.stdout
     assert "layer.tar is not there: run make image" in one_line(load_with("podman", BUILD=str(tmp_path)))
 
 
