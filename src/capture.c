@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -116,30 +115,6 @@ static int set_link_type(struct capture *capture, const char *name, struct err *
 		       interfaces_link_types(capture->pcap, names, sizeof(names)));
 }
 
-/*
- * libpcap makes the ring smaller without a word when memory is short: the size mapped is the size there is. 0 where
- * that can't be seen, without /proc.
- */
-static uint64_t ring_size(int fd)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned long from, to, inode;
-	struct stat status;
-	uint64_t size = 0;
-	char line[512];
-
-	if (!maps)
-		return 0;
-	if (fstat(fd, &status) == 0) {
-		while (fgets(line, sizeof(line), maps)) {
-			if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 && inode == status.st_ino)
-				size += to - from;
-		}
-	}
-	fclose(maps);
-	return size;
-}
-
 void capture_note_format(struct capture *capture)
 {
 	bool nano = pcap_get_tstamp_precision(capture->pcap) == PCAP_TSTAMP_PRECISION_NANO;
@@ -164,10 +139,7 @@ static int describe(struct capture *capture, uint64_t ring, const struct options
 
 	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
-	capture->ring = ring_size(capture->fd);
-	capture->ring_unknown = capture->ring == 0;
-	if (capture->ring_unknown)
-		capture->ring = ring;
+	capture->ring = ring_find(capture->fd, ring);
 	arrival_init(&capture->arrival, capture->fd, known_flags(options));
 	if (capture->any)
 		return 0;
@@ -205,23 +177,19 @@ static const char *direction_term(const struct capture *capture, const struct op
  * Leave out what may be our own stream, where it may come by. On a link that carries no TCP there is none, and no
  * filter for it either.
  */
-static int choose_excluded(struct capture *capture, const struct options *options, struct err *err)
+static void choose_excluded(struct capture *capture, const struct options *options)
 {
 	struct err unsupported = {0};
 	struct bpf_program *program;
 
 	if (options->exclude_stream == EXCLUDE_OFF ||
 	    (options->exclude_stream == EXCLUDE_AUTO && !exclude_host_network()))
-		return 0;
+		return;
 	exclude_text(capture->excluded);
 	program = filter_compile(capture->pcap, NULL, capture->excluded, &unsupported);
 	filter_free(program);
-	if (program)
-		return 0;
-	capture->excluded[0] = '\0';
-	if (options->exclude_stream == EXCLUDE_AUTO)
-		return 0;
-	return err_set(err, unsupported.status, "--exclude-stream on: %s", unsupported.text);
+	if (!program)
+		capture->excluded[0] = '\0';
 }
 
 /*
@@ -290,8 +258,7 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,
 			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
-	if (choose_excluded(capture, options, err) < 0)
-		return -1;
+	choose_excluded(capture, options);
 	if (set_filter(capture, direction_term(capture, options), options->filter, err) < 0)
 		return -1;
 	if (options->headers && cut_to_headers(capture, err) < 0)

@@ -10,6 +10,7 @@
 #include "exclude.h"
 #include "options.h"
 #include "packet.h"
+#include "ring.h"
 #include "segments.h"
 
 #define CAPTURE_BLOCK_TIMEOUT 100 /* ms after which the kernel hands over a block that is not full */
@@ -28,9 +29,8 @@ struct capture {
 	const char *link_type_description;
 	int link_type_number;
 	uint32_t snaplen;
-	uint32_t tick;			  /* ns that a packet's fraction counts in */
-	uint64_t ring;			  /* bytes of ring the kernel granted */
-	bool ring_unknown;		  /* then it is what was asked for: at most that much */
+	uint32_t tick; /* ns that a packet's fraction counts in */
+	struct ring ring;
 	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
 	struct bpf_program *headers;	  /* what cuts to --headers, when the kernel does not; else NULL */

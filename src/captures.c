@@ -26,7 +26,7 @@ static int share_ring(const struct options *options, unsigned count, uint64_t *s
 	*share = options->buffer_kib * 1024 / count;
 	if (count == 1)
 		return 0;
-	*share -= *share % CAPTURES_RING_BLOCK;
+	*share -= *share % RING_BLOCK;
 	if (*share >= CAPTURES_RING_MIN)
 		return 0;
 	*share = CAPTURES_RING_MIN;
@@ -203,10 +203,10 @@ struct captures_sum captures_sum(const struct captures *captures)
 		sum.dropped += interface->capture.dropped;
 		sum.read += interface->capture.read;
 		sum.in_ring += ledger_in_ring(&interface->ledger);
-		sum.ring += interface->capture.ring;
-		sum.ring_unknown |= interface->capture.ring_unknown;
-		if (interface->capture.ring < sum.ring_least)
-			sum.ring_least = interface->capture.ring;
+		sum.ring += interface->capture.ring.size;
+		sum.ring_unknown |= interface->capture.ring.unknown;
+		if (interface->capture.ring.size < sum.ring_least)
+			sum.ring_least = interface->capture.ring.size;
 	}
 	return sum;
 }
@@ -228,4 +228,25 @@ struct account captures_account(const struct captures *captures)
 		sum.filtered_in_user_space += account->filtered_in_user_space;
 	}
 	return sum;
+}
+
+const char *captures_excluded(const struct captures *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		if (captures->list[i].capture.excluded[0])
+			return captures->list[i].capture.excluded;
+	}
+	return "";
+}
+
+uint64_t captures_ring_filled(const struct captures *captures)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < captures->count; i++) {
+		uint64_t filled = ring_filled(&captures->list[i].capture.ring);
+
+		most = filled > most ? filled : most;
+	}
+	return most;
 }

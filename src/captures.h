@@ -13,9 +13,8 @@
 #include "options.h"
 #include "segments.h"
 
-#define CAPTURES_RING_MIN (2U << 20)	 /* bytes for each */
-#define CAPTURES_RING_BLOCK (256U << 10) /* which libpcap makes a ring of: MAXIMUM_SNAPLEN, rounded up */
-#define CAPTURES_LEFT_OUT 64 /* interfaces that are named as not captured; of more only the number is known */
+#define CAPTURES_RING_MIN (2U << 20) /* bytes for each */
+#define CAPTURES_LEFT_OUT 64	     /* interfaces that are named as not captured; of more only the number is known */
 
 struct interface {
 	struct capture capture;
@@ -67,5 +66,11 @@ struct captures_sum {
 };
 struct captures_sum captures_sum(const struct captures *captures);
 struct account captures_account(const struct captures *captures);
+
+/* What is left out as our own stream: the same wherever it is; "" where it is nowhere. */
+const char *captures_excluded(const struct captures *captures);
+
+/* Bytes of the ring that is fullest: see ring_filled(). */
+uint64_t captures_ring_filled(const struct captures *captures);
 
 #endif

@@ -13,6 +13,7 @@
 #include "container.h"
 #include "context.h"
 #include "deliver.h"
+#include "exclude.h"
 #include "expand.h"
 #include "filter.h"
 #include "front.h"
@@ -320,6 +321,14 @@ static void say_asked(const struct options *options)
 	container_tell_hold();
 }
 
+/* A guard that is not needed would cost loss, memory and time. */
+static bool needs_guard(const struct capturing *c, const struct options *options)
+{
+	if (options->read_file || options->exclude_stream == EXCLUDE_OFF)
+		return false;
+	return options->exclude_stream == EXCLUDE_ON || exclude_may_come_back(c->output_fd);
+}
+
 static enum status capture_now(struct capturing *c, const struct options *options, struct err *err)
 {
 	struct sandbox sandbox;
@@ -338,6 +347,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 		return err_status(err);
 	parts.newcomers_fd = c->newcomers_fd;
 	parts.live = !options->quiet && say_live_open();
+	parts.guarded = needs_guard(c, options);
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define KUBELET_PORT 10250
@@ -36,6 +37,17 @@ bool exclude_host_network(void)
 		return true; /* nobody can say: then it may be one */
 	return access("/proc/sys/net/core/netdev_max_backlog", F_OK) == 0 ||
 	       somebody_listens("/proc/net/tcp", KUBELET_PORT) || somebody_listens("/proc/net/tcp6", KUBELET_PORT);
+}
+
+bool exclude_may_come_back(int output_fd)
+{
+	socklen_t size = sizeof(int);
+	int domain = AF_UNSPEC;
+
+	if (getsockopt(output_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	    (domain == AF_INET || domain == AF_INET6))
+		return true;
+	return exclude_host_network();
 }
 
 static bool is_address(const char *text)

@@ -13,6 +13,12 @@
 bool exclude_host_network(void);
 
 /*
+ * Can the archive come back as packets? In a host's network it can, whatever it leaves by; elsewhere only where the
+ * output itself is a socket of the internet's (socket(7), SO_DOMAIN).
+ */
+bool exclude_may_come_back(int output_fd);
+
+/*
  * A filter for the connections that carry an archive away: kubelet, API server, SSH, Docker's TLS port, and the SSH
  * connection that we are started from (SSH_CONNECTION: sshd(8)). What it matches is to be left out. Returns text.
  */

@@ -7,7 +7,7 @@
 #define RELEASE_MIN (12 * MS)
 #define RELEASE_MAX (60 * MS)
 #define STEP_MIN (2 * MS)
-#define STEP_MAX (10 * MS)
+#define STEP_MAX (5 * MS)
 #define HOLD_MIN (20 * MS)
 #define HOLD_MAX (300 * MS)
 #define PATIENCE (100 * MS) /* for what is sent to come back: others have to run for that */
@@ -68,9 +68,22 @@ static void mark(struct feedback *feedback, uint64_t now, uint64_t accepted)
 /* While held: often enough that a load which begins at GB/s then is seen before it fills the ring. */
 static uint64_t step(const struct feedback *feedback)
 {
-	uint64_t time = feedback->ring * 2; /* ns, at a byte each */
+	uint64_t time = feedback->ring / 2; /* ns, at a byte each */
 
 	return time < STEP_MIN ? STEP_MIN : time > STEP_MAX ? STEP_MAX : time;
+}
+
+/* Bytes that the ring can take, and how many of them a hold may use: a load of the user's own goes on meanwhile. */
+static uint64_t room_of(const struct feedback *feedback, const struct feedback_counters *counters)
+{
+	return counters->filled < feedback->ring ? feedback->ring - counters->filled : 0;
+}
+
+static uint64_t room_for_hold(const struct feedback *feedback, const struct feedback_counters *counters)
+{
+	uint64_t most = feedback->ring / 4, half = room_of(feedback, counters) / 2;
+
+	return half < most ? half : most;
 }
 
 /*
@@ -80,7 +93,9 @@ static uint64_t step(const struct feedback *feedback)
 static enum feedback_verdict begin_trial(struct feedback *feedback, uint64_t now,
 					 const struct feedback_counters *counters)
 {
-	enter(feedback, FEEDBACK_HOLD, now, time_for(feedback, feedback->ring, HOLD_MIN, HOLD_MAX), counters);
+	enter(feedback, FEEDBACK_HOLD, now, time_for(feedback, room_for_hold(feedback, counters), HOLD_MIN, HOLD_MAX),
+	      counters);
+	feedback->dropped = counters->dropped;
 	feedback->marked = feedback->weighed = 0;
 	feedback->step_at = now + step(feedback);
 	return FEEDBACK_KEEP;
@@ -113,30 +128,37 @@ static bool suspicious(const struct feedback *feedback, uint64_t now, uint64_t s
 	       (feedback->speed / 4 >= feedback->innocent || (feedback->again_at && now >= feedback->again_at));
 }
 
-/* A ring that is filled already could not take what comes during a trial. */
+/*
+ * Can the ring take what comes until a trial is seen to fill it? Feedback that goes round as fast as it can has its
+ * queue in the ring, which is never empty then.
+ */
 static bool has_room(const struct feedback *feedback, const struct feedback_counters *counters)
 {
-	return (counters->accepted - counters->read) * feedback->packet <= feedback->ring;
+	uint64_t room = room_of(feedback, counters);
+
+	return feedback->ring == 0 ||
+	       (room >= feedback->ring / 4 && per_second(room / 2, feedback->speed) >= HOLD_MIN / 4);
 }
 
 static enum feedback_verdict watch(struct feedback *feedback, uint64_t now, const struct feedback_counters *counters)
 {
 	uint64_t time = now - feedback->since;
-	uint64_t bytes = counters->captured - feedback->at.captured, packets = counters->read - feedback->at.read;
 	uint64_t sent = per_second(counters->sent - feedback->at.sent, time);
 
-	feedback->speed = per_second(bytes, time);
-	feedback->packet = packets ? bytes / packets : 0;
+	feedback->speed = per_second(counters->captured - feedback->at.captured, time);
 	feedback->trials = 0;
 	if (suspicious(feedback, now, sent) && has_room(feedback, counters))
 		return begin_trial(feedback, now, counters);
 	return keep_watching(feedback, now, counters);
 }
 
-/* A load that grows while it is held back would fill the ring: feedback does not grow without us. */
+/*
+ * A load that grows while it is held back would fill the ring: feedback does not grow without us. What counts are bytes
+ * of the ring, since the packets may not be those of before.
+ */
 static bool fills_ring(const struct feedback *feedback, const struct feedback_counters *counters)
 {
-	return (counters->accepted - feedback->at.accepted) * feedback->packet >= feedback->ring * 2;
+	return feedback->ring && room_of(feedback, counters) <= feedback->ring / 8;
 }
 
 static enum feedback_verdict hold(struct feedback *feedback, uint64_t now, const struct feedback_counters *counters)
@@ -148,7 +170,6 @@ static enum feedback_verdict hold(struct feedback *feedback, uint64_t now, const
 	feedback->step_at = now + step(feedback);
 	if (!feedback->marked && now >= quarter_at) {
 		mark(feedback, now, counters->accepted);
-		feedback->dropped = counters->dropped;
 		/* Whoever looks late makes the last quarter no shorter. */
 		if (feedback->until < now + HOLD_MIN / 4)
 			feedback->until = now + HOLD_MIN / 4;
@@ -156,10 +177,8 @@ static enum feedback_verdict hold(struct feedback *feedback, uint64_t now, const
 	if (now < feedback->until)
 		return FEEDBACK_KEEP;
 	mark(feedback, now, counters->accepted);
-	/* The ring was full, and more came. */
-	if (counters->dropped != feedback->dropped)
-		return acquit(feedback, now, counters);
-	enter(feedback, FEEDBACK_RELEASE, now, time_for(feedback, feedback->ring, RELEASE_MIN, RELEASE_MAX), counters);
+	enter(feedback, FEEDBACK_RELEASE, now, time_for(feedback, feedback->ring / 4, RELEASE_MIN, RELEASE_MAX),
+	      counters);
 	return FEEDBACK_GO;
 }
 
@@ -237,6 +256,9 @@ enum feedback_verdict feedback_look(struct feedback *feedback, uint64_t now, con
 {
 	if (now < feedback_due(feedback))
 		return feedback->stage == FEEDBACK_HOLD ? FEEDBACK_KEEP : FEEDBACK_GO;
+	/* No trial is worth a packet. */
+	if (feedback_on_trial(feedback) && counters->dropped != feedback->dropped)
+		return acquit(feedback, now, counters);
 	switch (feedback->stage) {
 	case FEEDBACK_HOLD:
 		return hold(feedback, now, counters);

@@ -1,6 +1,7 @@
 /*
  * Does the archive come back as packets? In a host's network its stream may pass the interface that is captured, and
- * would then feed itself at whatever speed the way out has.
+ * would then feed itself at whatever speed the way out has. Where that cannot be, nobody makes a struct feedback: a
+ * trial costs memory and time.
  *
  * Suspected when what leaves keeps up with what is captured, and that has grown fourfold, or some time has gone by
  * since the last suspicion. Then it is tried: for a moment nothing is sent, and what comes is left in the ring. Only a
@@ -23,6 +24,7 @@ struct feedback_counters {
 	uint64_t accepted; /* packets that came into the ring */
 	uint64_t dropped;  /* packets that did not, because it was full */
 	uint64_t read;	   /* packets taken out of it */
+	uint64_t filled;   /* bytes of the ring that is fullest: ring_filled() */
 };
 
 enum feedback_stage {
@@ -39,15 +41,15 @@ struct feedback_mark {
 
 struct feedback {
 	enum feedback_stage stage;
-	uint64_t ring;		     /* bytes of it that may fill up during a trial */
-	uint64_t since, until;	     /* of this stage; boot time */
+	uint64_t ring;	       /* bytes of the smallest ring; 0: not known, and only a drop tells that it is full */
+	uint64_t since, until; /* of this stage; boot time */
 	struct feedback_counters at; /* at since */
 	/* The beginning of a hold's last quarter, its end, and the release's end. */
 	struct feedback_mark marks[3];
 	unsigned marked, weighed; /* how many of the marks are set, and how many have been read */
-	uint64_t dropped;	  /* at the first mark */
+	uint64_t dropped;	  /* when the trial began: the first that comes ends it */
 	uint64_t step_at;	  /* in a hold: when to see whether the ring can still take it */
-	uint64_t speed, packet;	  /* bytes/s and bytes a packet before the trials */
+	uint64_t speed;		  /* bytes/s before the trials */
 	uint64_t innocent;	  /* bytes/s that were found to be no feedback; four times as much is tried again, */
 	uint64_t again_at, wait;  /* and as much at that time, so many ns after the last trial */
 	unsigned trials;

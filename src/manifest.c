@@ -297,16 +297,11 @@ static json_t *json_interfaces(const struct manifest_setup *setup,
 	return array;
 }
 
-/* Of several interfaces, one on which there is something to be left out. */
 static json_t *json_excluded(const struct captures *captures)
 {
-	const char *excluded = NULL;
+	const char *excluded = captures_excluded(captures);
 
-	for (unsigned i = 0; i < captures->count; i++) {
-		if (captures->list[i].capture.excluded[0])
-			excluded = captures->list[i].capture.excluded;
-	}
-	return json_text(excluded);
+	return json_text(excluded[0] ? excluded : NULL);
 }
 
 static bool filtered_in_user_space(const struct captures *captures)

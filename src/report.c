@@ -57,7 +57,7 @@ static void warn_of_left_out(const struct captures *captures)
 
 void report_warnings(const struct captures *captures, const struct options *options)
 {
-	const struct capture *first = &captures->list[0].capture;
+	const char *excluded = captures_excluded(captures);
 	uint64_t ring = captures_sum(captures).ring;
 	char size[NUMBER_TEXT_SIZE];
 
@@ -66,8 +66,8 @@ void report_warnings(const struct captures *captures, const struct options *opti
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
 	warn_of_filter(captures);
 	warn_of_left_out(captures);
-	if (first->excluded[0] && !options->quiet)
-		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", first->excluded);
+	if (excluded[0] && !options->quiet)
+		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", excluded);
 	if (ring && ring < captures->ring_asked)
 		say("-B/--buffer-size: the kernel granted only %s of ring", number_format(NUMBER_SIZE, ring, size));
 }

@@ -54,9 +54,9 @@ struct run {
 	uint64_t listening_at, asked_at /* by the first signal, or 0 */, drain_until, tick_at, down_check_at;
 	uint64_t finished_at, linger_until, tried_at /* to send */;
 	struct reader reader;
-	struct feedback feedback;
-	bool on_trial;	   /* the output is held back to see whether it comes back as packets */
-	bool reading_file; /* we are inside a read of the file, which has nothing at the moment */
+	struct feedback *guard; /* NULL: the archive cannot come back as packets, or shall not be asked */
+	bool held;		/* by the guard: nothing is sent or read */
+	bool reading_file;	/* we are inside a read of the file, which has nothing at the moment */
 	bool reader_waits, compressing;
 	uint64_t most_read;  /* bytes from one interface in this turn */
 	uint64_t rest_until; /* boot time */
@@ -208,7 +208,7 @@ static bool rests(const struct run *run)
 static bool may_read(const struct run *run)
 {
 	return !rests(run) && run->stage != STAGE_FLUSH && !run->captures->list[0].capture.interrupted &&
-	       !run->reading_file && !run->on_trial;
+	       !run->reading_file && !run->held;
 }
 
 /* Room for one more packet is there, or can be made. */
@@ -334,12 +334,18 @@ static uint64_t read_so_far(const struct run *run)
 	return read;
 }
 
+/* In a trial, only up to what the guard wants to weigh. */
+static int guarded_max(const struct run *run)
+{
+	uint64_t max = feedback_on_trial(run->guard) ? feedback_read_at_most(run->guard, read_so_far(run)) : 0;
+
+	return max && max < READ_PACKETS ? (int)max : READ_PACKETS;
+}
+
 static void read_packets(struct run *run, struct interface *interface)
 {
 	uint64_t before = interface->capture.read, bytes = run->segments->bytes;
-	uint64_t at_most =
-		feedback_on_trial(&run->feedback) ? feedback_read_at_most(&run->feedback, read_so_far(run)) : 0;
-	int max = at_most && at_most < READ_PACKETS ? (int)at_most : READ_PACKETS;
+	int max = run->guard ? guarded_max(run) : READ_PACKETS;
 	enum verdict verdict;
 
 	switch (capture_read(&interface->capture, &interface->series, max, &verdict, run->err)) {
@@ -362,8 +368,8 @@ static void read_packets(struct run *run, struct interface *interface)
 		stop(run, CAUSE_INPUT_FAILED);
 		break;
 	}
-	if (feedback_on_trial(&run->feedback))
-		feedback_weigh(&run->feedback, read_so_far(run), run->segments->bytes);
+	if (run->guard && feedback_on_trial(run->guard))
+		feedback_weigh(run->guard, read_so_far(run), run->segments->bytes);
 	bytes = run->segments->bytes - bytes;
 	run->most_read = bytes > run->most_read ? bytes : run->most_read;
 	count_if_busy(run, interface, interface->capture.read - before);
@@ -465,27 +471,29 @@ static enum feedback_verdict look_for_feedback(struct run *run)
 		.accepted = sum.received - sum.dropped,
 		.dropped = sum.dropped,
 		.read = sum.read,
+		.filled = captures_ring_filled(run->captures),
 	};
-	return feedback_look(&run->feedback, run->now, &counters);
+	return feedback_look(run->guard, run->now, &counters);
 }
 
 static void watch_feedback(struct run *run)
 {
 	enum feedback_verdict verdict = FEEDBACK_GO;
-	bool was_on_trial = run->on_trial;
+	bool was_held = run->held;
 
-	if (run->stage == STAGE_CAPTURE && !is_file(run)) {
-		if (run->now < feedback_due(&run->feedback))
+	if (run->stage == STAGE_CAPTURE) {
+		if (run->now < feedback_due(run->guard))
 			return;
 		verdict = look_for_feedback(run);
 	}
-	run->on_trial = verdict == FEEDBACK_KEEP;
-	if (was_on_trial && !run->on_trial)
+	run->held = verdict == FEEDBACK_KEEP;
+	if (was_held && !run->held)
 		run->delivery->progress_at = run->now;
 	if (verdict == FEEDBACK_PROVEN) {
 		say("feedback: the archive comes back as packets on %s, so the capture ends; leave its connection out "
-		    "by a filter, or with --exclude-stream on",
-		    run->captures->count > 1 ? "an interface" : run->captures->list[0].capture.interface);
+		    "by a filter%s",
+		    run->captures->count > 1 ? "an interface" : run->captures->list[0].capture.interface,
+		    run->options->exclude_stream == EXCLUDE_ON ? "" : ", or with --exclude-stream on");
 		stop(run, CAUSE_FEEDBACK);
 	}
 }
@@ -545,7 +553,8 @@ static void by_clock(struct run *run)
 		each_tick(run);
 	if (run->progress.due && run->now >= run->progress.due)
 		show_progress(run);
-	watch_feedback(run);
+	if (run->guard)
+		watch_feedback(run);
 	if (reader_prompts(&run->reader, run->now))
 		say("press Enter to start the download, Ctrl-D to end");
 	if (run->stage == STAGE_DRAIN && !wants_any_packets(run))
@@ -576,8 +585,8 @@ static uint64_t next_deadline(const struct run *run)
 		earlier(&deadline, segments_due(run->segments));
 		earlier(&deadline, run->options->duration ? run->listening_at + run->options->duration : 0);
 		earlier(&deadline, run->down_check_at);
-		if (feedback_on_trial(&run->feedback))
-			earlier(&deadline, feedback_due(&run->feedback));
+		if (run->guard && feedback_on_trial(run->guard))
+			earlier(&deadline, feedback_due(run->guard));
 		earlier(&deadline, rests(run) ? run->rest_until : 0);
 	}
 	if (run->reader.awaited)
@@ -709,7 +718,7 @@ static void send_waiting(struct run *run)
 {
 	enum deliver_result result = DELIVER_IDLE;
 
-	if (!run->reader.awaited && !run->on_trial && !run->linger_until) {
+	if (!run->reader.awaited && !run->held && !run->linger_until) {
 		run->tried_at = run->now;
 		do {
 			result = deliver_advance(run->delivery, run->now, run->err);
@@ -829,7 +838,8 @@ static void start_clocks(struct run *run)
 	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
 		    run->now);
 	run->ring_least = captures_sum(run->captures).ring_least;
-	feedback_init(&run->feedback, run->ring_least / 4, run->now);
+	if (run->guard)
+		feedback_init(run->guard, run->ring_least, run->now);
 	segments_start_clock(run->segments, run->now, run->options->raw ? RAW_INTERVAL : run->options->segment_time,
 			     is_file(run));
 }
@@ -861,12 +871,14 @@ static enum status outcome(const struct run *run)
 enum status run(const struct run_parts *parts, struct err *err)
 {
 	struct pollfd polled[POLL_MAX];
+	struct feedback guard;
 	struct run run = {
 		.parts = parts,
 		.options = parts->options,
 		.captures = parts->captures,
 		.segments = parts->segments,
 		.delivery = parts->delivery,
+		.guard = parts->guarded ? &guard : NULL,
 		.err = err,
 	};
 

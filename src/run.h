@@ -19,6 +19,7 @@ struct run_parts {
 	const struct signals *signals;
 	int stdin_fd;	 /* watched for its end; -1: not */
 	bool watch_sink; /* the sink can tell that its reader has gone */
+	bool guarded;	 /* the archive may come back as packets: feedback.h */
 	bool live;	 /* stderr is a terminal that wants the live line: say_live_open() */
 };
 

@@ -2,6 +2,7 @@
 
 Run as a program, it is the traffic generator: tarcap.py flood NAMESPACE INTERFACE COUNT SIZE [PER_SECOND] [PORT]
 or tarcap.py bursts NAMESPACE INTERFACE MILLISECONDS SIZE ON OFF
+or tarcap.py step_load NAMESPACE INTERFACE
 """
 
 import ctypes
@@ -170,6 +171,19 @@ def bursts(namespace, interface, milliseconds, size, on, off):
                 send(frame(number, size))
                 number += 1
         time.sleep((off or chance.randrange(10, 1000)) / 1000)
+
+
+def step_load(namespace, interface):
+    """1,514-byte frames at 7.6 MB/s for 0.31 s, then 65,214-byte frames at 6,000/s for 0.22 s: few, but large. Says how many."""
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1]})
+    send, number = raw_socket(namespace, interface).send, 0
+    for size, per_second, seconds in ((1514, 7_600_000 / 1514, 0.31), (65214, 6000, 0.22)):
+        start = time.monotonic()
+        for sent in range(int(per_second * seconds)):
+            time.sleep(max(0, start + sent / per_second - time.monotonic()))
+            send(frame(number, size))
+            number += 1
+    print(number)
 
 
 class Flood:
@@ -593,4 +607,4 @@ def pcap_file(records, linktype=1, snaplen=262144, order="<", nano=False):
 
 
 if __name__ == "__main__":
-    {"flood": flood, "bursts": bursts}[sys.argv[1]](*sys.argv[2:4], *map(int, sys.argv[4:]))
+    {"flood": flood, "bursts": bursts, "step_load": step_load}[sys.argv[1]](*sys.argv[2:4], *map(int, sys.argv[4:]))

@@ -68,6 +68,7 @@ static struct outcome watch(const struct wire *wire, unsigned milliseconds, uint
 		if (now < feedback_due(&feedback))
 			continue;
 		counters.accepted = counters.captured + in_ring;
+		counters.filled = in_ring;
 		/* What is weighed may be judged at once; after that it has to wait for something. */
 		for (unsigned looks = 0; verdict != FEEDBACK_PROVEN && now >= feedback_due(&feedback); looks++) {
 			assert_true(looks < 3);
@@ -120,7 +121,7 @@ static uint64_t random_blocks(uint64_t ms, unsigned kind)
 	return on ? 100 * MB / 1000 : 0;
 }
 
-#define RING (8 << 20)
+#define RING (32 << 20)
 
 static void test_feedback_is_found(void **state)
 {
@@ -136,7 +137,7 @@ static void test_feedback_is_found(void **state)
 				struct outcome outcome;
 
 				/* More on its way than the ring may take: left to the limits. */
-				if (speeds[s] * MB / 1000 * delays[d] > RING / 2)
+				if (speeds[s] * MB / 1000 * delays[d] > RING / 8)
 					continue;
 				outcome = watch(&wire, 10000, RING);
 				if (outcome.proven_at == 0 || outcome.proven_at > 3000)
@@ -166,7 +167,7 @@ static void test_a_ramp_is_none(void **state)
 
 		assert_int_equal(outcome.proven_at, 0);
 		/* What is held back is what the ring can take, for at most a thirtieth of the time. */
-		assert_true(outcome.most_held <= UINT64_C(3) * RING);
+		assert_true(outcome.most_held <= RING);
 		assert_true(outcome.held < 2000);
 	}
 }
@@ -215,6 +216,54 @@ static void test_slow_reader_is_not_tried(void **state)
 	assert_int_equal(watch(&wire, 60000, RING).held, 0);
 }
 
+/* A feedback that holds, after a load that it has reason to try. */
+static struct feedback_counters hold(struct feedback *feedback)
+{
+	struct feedback_counters counters = {0};
+	uint64_t now = CLOCK_SECOND;
+
+	feedback_init(feedback, RING, now);
+	for (unsigned ms = 0; ms < 1000 && feedback->stage != FEEDBACK_HOLD; ms++) {
+		now += MS;
+		counters.captured += 8 * MB / 1000;
+		counters.sent = counters.captured;
+		counters.accepted = counters.read += 5;
+		if (now >= feedback_due(feedback))
+			(void)feedback_look(feedback, now, &counters);
+	}
+	assert_int_equal(feedback->stage, FEEDBACK_HOLD);
+	return counters;
+}
+
+/* Large packets after small ones: few of them fill the ring, and their number tells nothing. */
+static void test_a_ring_that_fills_ends_the_trial(void **state)
+{
+	struct feedback feedback;
+	struct feedback_counters counters = hold(&feedback);
+	(void)state;
+
+	counters.accepted += 10;
+	counters.filled = RING / 4;
+	assert_int_equal(feedback_look(&feedback, feedback_due(&feedback), &counters), FEEDBACK_KEEP);
+	counters.accepted += 10;
+	counters.filled = RING / 8 * 7;
+	assert_int_equal(feedback_look(&feedback, feedback_due(&feedback), &counters), FEEDBACK_GO);
+	assert_false(feedback_on_trial(&feedback));
+}
+
+static void test_the_first_drop_ends_the_trial(void **state)
+{
+	struct feedback feedback;
+	struct feedback_counters counters = hold(&feedback);
+	(void)state;
+
+	counters.accepted += 10;
+	assert_int_equal(feedback_look(&feedback, feedback_due(&feedback), &counters), FEEDBACK_KEEP);
+	counters.dropped++;
+	assert_int_equal(feedback_look(&feedback, feedback_due(&feedback), &counters), FEEDBACK_GO);
+	assert_false(feedback_on_trial(&feedback));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +274,8 @@ int main(void)
 		cmocka_unit_test(test_random_blocks_are_none),
 		cmocka_unit_test(test_little_is_left_to_the_limits),
 		cmocka_unit_test(test_slow_reader_is_not_tried),
+		cmocka_unit_test(test_a_ring_that_fills_ends_the_trial),
+		cmocka_unit_test(test_the_first_drop_ends_the_trial),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
