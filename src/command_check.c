@@ -178,7 +178,9 @@ enum status command_check(int argc, char **argv, struct err *err)
 	if (options_parse(&options, argc, argv, err) == 0 && options.action == ACTION_HELP) {
 		printf("usage: tarcap check [OPTION]... [FILTER]\n"
 		       "Says whether a capture with these options would work here, and if not, why. Captures "
-		       "nothing.\n");
+		       "nothing.\n\n"
+		       "    docker run --rm --network container:web tarcap check\n"
+		       "    tarcap check -i eth1 'tcp port 443'\n");
 	} else if (!err->status && (options.action != ACTION_CAPTURE || options.read_file)) {
 		err_set(err, STATUS_USAGE, "check: -r and the listing options (-D, -L, -d) make no sense here");
 	} else if (!err->status) {

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "command.h"
 #include "container.h"
+#include "flags.h"
 #include "number.h"
 #include "options.h"
 #include "privileges.h"
@@ -41,6 +42,8 @@ static void help(void)
 	       "      --ttl D   end after D, once the captures have ended (default 1h; 0: never)\n"
 	       "  -q, --quiet   say nothing\n"
 	       "  -h, --help    show this and exit\n\n"
+	       "    docker run -d --name cap --network container:web tarcap hold\n"
+	       "    tarcap hold --ttl 8h -- --headers 'tcp port 443'\n\n"
 	       "It also ends by SIGTERM, or by 'tarcap stop' in the same container: then it ends the captures "
 	       "first.\n");
 }
@@ -54,17 +57,17 @@ static int parse(struct hold *hold, int argc, char **argv, struct err *err)
 		{0},
 	};
 	static const struct number_range ttl = {NUMBER_DURATION, CLOCK_SECOND / 1000, TTL_MAX, 1};
+	const char *word;
 	int value;
 
 	*hold = (struct hold){.ttl = 3600 * CLOCK_SECOND};
 	opterr = 0;
 	optind = 1;
-	while ((value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
+	while ((word = argv[optind]), (value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
 		if (value == ':')
 			return err_set(err, STATUS_USAGE, "--ttl: needs an argument, D");
 		if (value == '?')
-			return err_set(err, STATUS_USAGE, "unknown or misused flag '%.100s' (see tarcap hold --help)",
-				       argv[optind - 1]);
+			return flags_refuse("hold", word, optopt, longs, err);
 		if (value == 'T' && number_parse("--ttl", optarg, &ttl, &hold->ttl, err) < 0)
 			return -1;
 		hold->quiet |= value == 'q';

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "flags.h"
 #include "join.h"
 #include "listing.h"
 #include "number.h"
@@ -39,6 +40,8 @@ static void help(void)
 	       "      --memory N   memory for sorting (default 16M); what comes later than that keeps its place\n"
 	       "  -q, --quiet      say only what went wrong or was lost\n"
 	       "  -h, --help       show this and exit\n\n"
+	       "    tarcap join x.tar > x.pcap\n"
+	       "    docker run --rm -i tarcap join < x.tar > x.pcap\n\n"
 	       "Exit status: 0 the archive is whole, 1 it is not, or cannot be read, 2 wrong usage,\n"
 	       "3 the reader went away.\n");
 }
@@ -66,18 +69,17 @@ static int take_flag(struct join_options *options, int value, struct err *err)
 
 static int parse(struct join_options *options, int argc, char **argv, struct err *err)
 {
+	const char *word;
 	int value;
 
 	*options = (struct join_options){.memory = UINT64_C(16) << 20};
 	opterr = 0;
 	optind = 1;
-	while ((value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
+	while ((word = argv[optind]), (value = getopt_long(argc, argv, ":qh", longs, NULL)) != -1) {
 		if (value == ':')
 			return err_set(err, STATUS_USAGE, "--memory: needs an argument, N");
 		if (value == '?')
-			return err_set(err, STATUS_USAGE,
-				       "unknown, ambiguous or misused flag '%.100s' (see tarcap join --help)",
-				       argv[optind - 1]);
+			return flags_refuse("join", *word == '-' ? word : argv[optind - 1], optopt, longs, err);
 		if (take_flag(options, value, err) < 0)
 			return -1;
 	}

@@ -15,7 +15,9 @@
 static void help(void)
 {
 	printf("usage: tarcap stop\n"
-	       "Ends the hold and every capture in this container; the archives are closed with their manifests.\n");
+	       "Ends the hold and every capture in this container; the archives are closed with their manifests.\n\n"
+	       "    docker exec cap tarcap stop\n"
+	       "    kubectl exec POD -c CONTAINER -- tarcap stop\n");
 }
 
 /* A hold ends its captures itself; a capture that is told twice would end at once, with its archive cut. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "flags.h"
 #include "listing.h"
 #include "output.h"
 #include "page.h"
@@ -30,27 +31,27 @@ static const struct option longs[] = {
 static void help(void)
 {
 	printf("usage: tarcap summary [OPTION]... [FILE]\n"
-	       "Reads an archive that tarcap wrote, or a pcap file (FILE, or stdin), and prints one page about it: "
-	       "span,\n"
-	       "packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n"
+	       "Reads an archive that tarcap wrote, or a pcap file (FILE, or stdin), and prints one page about it:\n"
+	       "span, packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n"
 	       "      --json   the same as JSON\n"
 	       "  -h, --help   show this and exit\n\n"
+	       "    tarcap summary x.tar\n"
+	       "    docker run --rm -i tarcap summary --json < x.tar\n\n"
 	       "Exit status: 0 it is whole, 1 it is not (the page is printed all the same), or cannot be read,\n"
 	       "2 wrong usage, 3 the reader went away.\n");
 }
 
 static int parse(struct summary_options *options, int argc, char **argv, struct err *err)
 {
+	const char *word;
 	int value;
 
 	*options = (struct summary_options){0};
 	opterr = 0;
 	optind = 1;
-	while ((value = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
+	while ((word = argv[optind]), (value = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (value == '?')
-			return err_set(err, STATUS_USAGE,
-				       "unknown, ambiguous or misused flag '%.100s' (see tarcap summary --help)",
-				       argv[optind - 1]);
+			return flags_refuse("summary", *word == '-' ? word : argv[optind - 1], optopt, longs, err);
 		options->json |= value == 'J';
 		options->help |= value == 'h';
 	}

@@ -106,11 +106,24 @@ static enum status copy_paths(char *const *paths, struct err *err)
 	return missing > 0 ? (enum status)TAR_ERROR : STATUS_OK;
 }
 
+static void help(void)
+{
+	printf("usage: tarcap tar cf - PATH...\n"
+	       "What 'kubectl cp' runs to copy from a container. PATH /" CAPTURE " or /" CAPTURE "/DURATION captures,\n"
+	       "any other PATH is copied. Nothing can be copied into this container.\n\n"
+	       "    kubectl cp POD:/" CAPTURE "/30s ./x -c CONTAINER\n"
+	       "    docker exec cap tarcap tar cf - /" CAPTURE "/30s > x.tar\n");
+}
+
 enum status command_tar(int argc, char **argv, struct err *err)
 {
 	const char *mode = argc > 1 ? argv[1] + strspn(argv[1], "-") : "", *duration;
 	char **paths = argv + 3;
 
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		help();
+		return STATUS_OK;
+	}
 	if (argc < 4 || strcmp(mode, "cf") != 0 || strcmp(argv[2], "-") != 0) {
 		err_set(err, STATUS_USAGE,
 			"tar: only 'tar cf - PATH' is offered, as kubectl cp calls it to copy from a container; "

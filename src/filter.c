@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "advice.h"
 #include "headers.h"
 #include "terms.h"
 
@@ -103,12 +104,43 @@ static bool compile_long(struct pcap *pcap, const char *text, struct bpf_program
 	return terms.count > 1 && compile_parts(pcap, &terms, program);
 }
 
+static bool is_filter(struct pcap *pcap, const char *text)
+{
+	struct bpf_program program;
+	bool compiled = pcap_compile(pcap, &program, text, optimize, PCAP_NETMASK_UNKNOWN) == 0;
+
+	if (compiled)
+		pcap_freecode(&program);
+	return compiled;
+}
+
+/* libpcap has just refused text: say what was meant where that can be told, and what libpcap says otherwise. */
+static int refuse(struct pcap *pcap, const char *text, struct err *err)
+{
+	char said[PCAP_ERRBUF_SIZE], meant[ADVICE_SIZE];
+	bool display = advice_is_display_filter(text);
+
+	snprintf(said, sizeof(said), "%s", pcap_geterr(pcap));
+	if (advice_rewrite(text, meant) && is_filter(pcap, meant))
+		return err_set(err, STATUS_USAGE, "the filter '%.100s': %sdid you mean '%s'?", text,
+			       display ? "that is a display filter; " : "", meant);
+	if (strstr(said, "syntax error") && advice_no_filter(text, meant))
+		return err_set(err, STATUS_USAGE, "'%.100s' is no filter: %s", text, meant);
+	if (strstr(said, "syntax error") && display)
+		return err_set(
+			err, STATUS_USAGE,
+			"the filter '%.200s': that is a display filter; a capture needs pcap-filter(7)'s language, "
+			"such as 'tcp port 443'",
+			text);
+	return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, said);
+}
+
 static int compile(struct pcap *pcap, const char *text, struct bpf_program *program, struct err *err)
 {
 	if (compile_long(pcap, text, program))
 		return 0;
 	if (pcap_compile(pcap, program, text, optimize, PCAP_NETMASK_UNKNOWN) < 0)
-		return err_set(err, STATUS_USAGE, "the filter '%.200s': %s", text, pcap_geterr(pcap));
+		return refuse(pcap, text, err);
 	if (!jumps_back(program))
 		return 0;
 	pcap_freecode(program);

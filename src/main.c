@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "command.h"
 #include "err.h"
 #include "relro.h"
@@ -24,12 +25,15 @@ static int fill_standard_descriptors(struct err *err)
 	return 0;
 }
 
+static enum status command_help(int argc, char **argv, struct err *err);
+
 /* clang-format off */
 static const struct command {
 	const char *name;
 	enum status (*call)(int argc, char **argv, struct err *err);
 } commands[] = {
 	{"check", command_check},
+	{"help", command_help},
 	{"hold", command_hold},
 	{"join", command_join},
 	{"stop", command_stop},
@@ -38,18 +42,44 @@ static const struct command {
 };
 /* clang-format on */
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* "help join" is "join --help". */
+static enum status command_help(int argc, char **argv, struct err *err)
+{
+	const struct command *command = argc == 2 ? find_command(argv[1]) : NULL;
+	char *words[] = {argc > 1 ? argv[1] : argv[0], "--help", NULL}, advice[ADVICE_SIZE];
+
+	if (argc == 1 || (argc == 2 && (argv[1][0] == '-' || command == find_command("help"))))
+		return command_capture(2, words, err);
+	if (command)
+		return command->call(2, words, err);
+	err_set(err, STATUS_USAGE, "help '%.60s': %s (see tarcap --help)", argv[1],
+		argc > 2			    ? "allowed is one COMMAND"
+		: advice_no_filter(argv[1], advice) ? advice
+						    : "there is no such command");
+	return err->status;
+}
+
 /* No filter can begin with a command's name: what is no command is a capture. */
 static enum status call_command(int argc, char **argv, struct err *err)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const struct command *command;
 
 	/* The image has us under this name, too, because kubectl cp calls it. */
 	if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "tar") == 0)
 		return command_tar(argc, argv, err);
-	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].call(argc - 1, argv + 1, err);
-	}
+	command = argc > 1 ? find_command(argv[1]) : NULL;
+	if (command)
+		return command->call(argc - 1, argv + 1, err);
 	return command_capture(argc, argv, err);
 }
 

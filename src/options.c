@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "ceilings.h"
 #include "clock.h"
 #include "compress.h"
+#include "flags.h"
 #include "number.h"
 #include "segments.h"
+#include "usage.h"
 
 enum kind {
 	KIND_NUMBER,
@@ -30,6 +33,7 @@ enum kind {
 
 #define DAYS(n) (UINT64_C(n) * 86400 * CLOCK_SECOND)
 #define MIB (UINT64_C(1) << 20)
+#define MEMORY_MAX (1024 * MIB)
 
 /*
  * One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. That one stands
@@ -116,7 +120,7 @@ static const struct flag flags[] = {
 
 	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, 2048, 1048576, 0},
 	 .help = "the kernel's ring, in KiB (default 32768)"},
-	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, 1024 * MIB, 0},
+	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, MEMORY_MAX, 0},
 	 .help = "memory for files to be sent (default 16M)"},
 	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
 	 .help = "leave out what carries the archive away"},
@@ -127,9 +131,10 @@ static const struct flag flags[] = {
 	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
 	 .help = "give up on a stuck reader (default 60s)"},
 
-	{'q', NULL, KIND_COUNTER, NULL, AT(quiet), .help = WITH_NEXT},
-	{'v', NULL, KIND_COUNTER, NULL, AT(verbose),
-	 .help = "say only what goes wrong; say how it goes"},
+	{'q', "quiet", KIND_COUNTER, NULL, AT(quiet),
+	 .help = "errors only"},
+	{'v', "verbose", KIND_COUNTER, NULL, AT(verbose),
+	 .help = "more detail; progress in a file, too"},
 	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES, .help = WITH_NEXT},
 	{'L', "list-data-link-types", KIND_ACTION, .action = ACTION_LIST_LINK_TYPES,
 	 .help = "list the interfaces; list link types for -y"},
@@ -262,6 +267,8 @@ static int apply(struct options *options, const struct flag *flag, const char *a
 	char name[40];
 
 	typed(flag, name);
+	if (flag->argument && flag->letter && argument[0] == '=')
+		return err_set(err, STATUS_USAGE, "%s '%.60s': leave out '='", name, argument);
 	switch (flag->kind) {
 	case KIND_NUMBER:
 		return number_parse(name, argument, &flag->range, at, err);
@@ -400,18 +407,39 @@ uint64_t options_segment_share(const struct options *options, unsigned interface
 	return share < smallest ? smallest : share;
 }
 
+/* With the --memory that would do, if the ceiling allows it beside the least ring. */
+static int refuse_segment_size(const struct options *options, struct err *err)
+{
+	uint64_t needed = (4 * options->segment_size + MIB - 1) & ~(MIB - 1);
+	uint64_t ring = options->read_file ? 0 : 2 * MIB;
+	uint64_t compressor = options->compression == COMPRESSION_NONE ? 0 : compress_memory(options->segment_size);
+	char text[4][NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, options->segment_size, text[0]);
+	number_format(NUMBER_SIZE, options->memory / 4, text[1]);
+	number_format(NUMBER_SIZE, needed, text[2]);
+	number_format(NUMBER_SIZE, options->memory_ceiling, text[3]);
+	if (needed > MEMORY_MAX || needed + ring + compressor > options->memory_ceiling)
+		return err_set(err, STATUS_USAGE,
+			       "-C/--segment-size %s: allowed is at most a quarter of --memory, %s; --memory %s, which "
+			       "it takes, "
+			       "is above %s, %s",
+			       text[0], text[1], text[2],
+			       needed > MEMORY_MAX ? "its own limit" : "the ceiling TARCAP_MAX_MEMORY",
+			       needed > MEMORY_MAX ? "1G" : text[3]);
+	return err_set(
+		err, STATUS_USAGE,
+		"-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s; with --memory %s it works",
+		text[0], options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "", text[1], text[2]);
+}
+
 static int check_segment_size(struct options *options, struct err *err)
 {
 	uint64_t size = options_segment_size(options, options->memory);
 	uint64_t largest = options->memory / 4;
-	char text[2][NUMBER_TEXT_SIZE];
 
 	if (options->segment_size > largest)
-		return err_set(err, STATUS_USAGE,
-			       "-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s",
-			       number_format(NUMBER_SIZE, options->segment_size, text[0]),
-			       options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "",
-			       number_format(NUMBER_SIZE, largest, text[1]));
+		return refuse_segment_size(options, err);
 	options->segment_chosen = !options->segment_size;
 	options->segment_grown = options->segment_size && options->segment_size < size;
 	options->segment_size = size;
@@ -449,6 +477,41 @@ static int check_interfaces(const struct options *options, struct err *err)
 	return 0;
 }
 
+/* The name says what is in the file: one that promises what is not done would be believed. */
+static int check_write_file(const struct options *options, struct err *err)
+{
+	static const struct {
+		const char *end, *program;
+	} packed[] = {{".gz", "gzip"}, {".tgz", "gzip"},  {".zst", "zstd"}, {".tzst", "zstd"}, {".xz", "xz"},
+		      {".txz", "xz"},  {".bz2", "bzip2"}, {".lz4", "lz4"},  {".zip", "zip"}};
+	const char *name = options->write_file, *what = options->raw ? "capture file" : "tar";
+
+	if (!name)
+		return 0;
+	for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
+		if (ends_with(name, packed[i].end))
+			return err_set(
+				err, STATUS_USAGE,
+				"-w %.200s: a plain %s would be written under that name: leave -w out and add '| %s > "
+				"%.100s'%s",
+				name, what, packed[i].program, name,
+				options->raw ? "" : ", or take --compress zstd and a name that ends in .tar");
+	}
+	if (ends_with(name, ".age") || ends_with(name, ".gpg"))
+		return err_set(
+			err, STATUS_USAGE,
+			"-w %.200s: tarcap does not encrypt: leave -w out and pipe into %s, as in '| %s > %.100s'",
+			name, ends_with(name, ".age") ? "age" : "gpg",
+			ends_with(name, ".age") ? "age -r RECIPIENT" : "gpg -e", name);
+	if (!options->raw && (ends_with(name, ".pcap") || ends_with(name, ".pcapng") || ends_with(name, ".cap")))
+		return err_set(
+			err, STATUS_USAGE,
+			"-w %.200s: what is written is a tar of pcap files: give it a name that ends in .tar, or "
+			"use --raw",
+			name);
+	return 0;
+}
+
 static int check(struct options *options, struct err *err)
 {
 	if (check_interfaces(options, err) < 0)
@@ -462,13 +525,8 @@ static int check(struct options *options, struct err *err)
 		return err_set(err, STATUS_USAGE, "--raw cannot be combined with -C, -G or -W: it is one file");
 	if (options->raw && options->compression != COMPRESSION_NONE)
 		return err_set(err, STATUS_USAGE, "--raw cannot be combined with --compress");
-	if (options->write_file && !options->raw &&
-	    (ends_with(options->write_file, ".pcap") || ends_with(options->write_file, ".pcapng")))
-		return err_set(
-			err, STATUS_USAGE,
-			"-w %.200s: what is written is a tar of pcap files: give it a name that ends in .tar, or "
-			"use --raw",
-			options->write_file);
+	if (check_write_file(options, err) < 0)
+		return -1;
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
 	if (options->wait_reader && (options->write_file || (options->read_file && !strcmp(options->read_file, "-"))))
@@ -481,33 +539,85 @@ static int check(struct options *options, struct err *err)
 	return check_precision(options, err) < 0 ? -1 : check_segment_size(options, err);
 }
 
+/* "-duration": one dash, and a name that takes two. As letters it could be nearly anything. */
+static bool lacks_a_dash(const char *word)
+{
+	for (size_t row = 0; row < FLAGS && word[0] == '-' && word[1] != '-'; row++) {
+		if (flags[row].name && strcmp(word + 1, flags[row].name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int scan_flags(struct options *options, int argc, char **argv, struct err *err)
 {
 	struct option longs[FLAGS + 1];
 	char letters[2 * FLAGS + 3];
+	const char *word;
 	int value;
 
 	getopt_tables(letters, longs);
 	opterr = 0;
 	optind = 1;
-	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+	while ((word = argv[optind]), (value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		const struct flag *flag = find(value == ':' ? optopt : value);
 		char name[40];
 
-		if (value == ':' && flag)
+		if (value == '?' || !flag || lacks_a_dash(word))
+			return flags_refuse(NULL, word, optopt, longs, err);
+		if (value == ':')
 			return err_set(err, STATUS_USAGE, "%s: needs an argument, %s", typed(flag, name),
 				       flag->argument);
-		if (value == '?' || value == ':' || !flag) {
-			if (optopt && !find(optopt))
-				return err_set(err, STATUS_USAGE, "unknown flag -%c (see tarcap --help)", optopt);
-			return err_set(err, STATUS_USAGE,
-				       "unknown, ambiguous or misused flag '%.100s' (see tarcap --help)",
-				       argv[optind - 1]);
-		}
 		if (apply(options, flag, optarg, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static const struct flag *find_long(const char *name, size_t length)
+{
+	for (size_t row = 0; row < FLAGS; row++) {
+		if (flags[row].name && strlen(flags[row].name) == length && !strncmp(name, flags[row].name, length))
+			return &flags[row];
+	}
+	return NULL;
+}
+
+/* "-c", "-c5", "-nn", "--duration" or "--duration=5": a flag of the table. In a filter none of them means anything. */
+static const struct flag *late_flag(const char *word)
+{
+	const char again[] = {(char)(word[0] ? word[1] : 0), '\0'};
+	const struct flag *flag;
+
+	if (word[0] != '-' || !word[1])
+		return NULL;
+	if (word[1] == '-')
+		return find_long(word + 2, strcspn(word + 2, "="));
+	flag = find((unsigned char)word[1]);
+	return flag && !word[2 + strspn(word + 2, flag->argument ? "0123456789" : again)] ? flag : NULL;
+}
+
+/* Behind the filter's first word getopt looks for no flags: whoever typed one there did not mean it as filter. */
+static int refuse_late_flags(char *const *words, struct err *err)
+{
+	char before[120] = "", advice[ADVICE_SIZE];
+	const struct flag *flag = NULL;
+	const char *value = "";
+	size_t used = 0;
+
+	for (; *words && !(flag = late_flag(*words)); words++) {
+		if (used < sizeof(before))
+			used += (size_t)snprintf(before + used, sizeof(before) - used, "%s%s", used ? " " : "", *words);
+	}
+	if (!flag)
+		return 0;
+	if (advice_no_filter(before, advice))
+		return err_set(err, STATUS_USAGE, "'%.100s' is no filter: %s", before, advice);
+	if (flag->argument && words[1] && ((*words)[1] == '-' ? !strchr(*words, '=') : !(*words)[2]))
+		value = words[1];
+	return err_set(err, STATUS_USAGE,
+		       "'%.60s' comes after the filter: options come first, as in: tarcap %.60s%s%.60s%s%s%s", *words,
+		       *words, *value ? " " : "", value, *before ? " '" : "", before, *before ? "'" : "");
 }
 
 int options_parse(struct options *options, int argc, char **argv, struct err *err)
@@ -522,7 +632,7 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
 	options->words = optind;
 	if (options->action == ACTION_HELP || options->action == ACTION_VERSION)
 		return 0; /* whatever else is wrong */
-	if (ceilings_apply(options, err) < 0 || check(options, err) < 0)
+	if (refuse_late_flags(argv + optind, err) < 0 || ceilings_apply(options, err) < 0 || check(options, err) < 0)
 		return -1;
 	return options->filter_file ? read_filter_file(options, err) : join_words(options, argv + optind, err);
 }
@@ -570,10 +680,12 @@ void options_help(void)
 	printf("tarcap 'tcp port 443' > x.tar  # until Ctrl-C; then tarcap join x.tar > x.pcap\n"
 	       "docker run --rm -i --log-driver none --network container:web tarcap > x.tar\n\n"
 	       "usage: tarcap [OPTION]... [FILTER]      FILTER as in pcap-filter(7)\n"
-	       "       tarcap join|summary|hold|stop|check --help\n");
+	       "       tarcap COMMAND ...\n");
+	usage_print();
+	printf("\n");
 	help_flags();
 	printf("  %-*s%s\n", HELP_COLUMN - 2, "-n -p -U -l -K -Z USER", "as for tcpdump; they change nothing");
-	printf("Sizes take k M G, durations ms s m h. Exit status: 0 captured and delivered,\n"
+	printf("Sizes take k M G, durations ms s m h d. Exit status: 0 captured and delivered,\n"
 	       "1 failed, 2 wrong usage or filter, 3 the reader did not take everything,\n"
 	       "4 the interface vanished, or the archive came back as packets. See tarcap(1).\n");
 }

@@ -12,7 +12,7 @@ import pytest
 from tarcap import TOP, in_namespace, run
 
 COMPLETION = TOP / "image/root/usr/share/bash-completion/completions/tarcap"
-COMMANDS = ["join", "summary", "hold", "stop", "check"]
+COMMANDS = ["join", "summary", "hold", "stop", "check", "help"]
 # As bash calls it: the words so far, cut at COMP_WORDBREAKS, the last one being completed.
 CALL = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tarcap; printf "%s\\n" "${COMPREPLY[@]}"'
 
@@ -105,6 +105,11 @@ def test_words_and_files(tmp_path):
     assert complete("tcp", "-") == []  # in a filter a flag is none
     for words in (["-c"], ["--reason"], ["tar"], ["stop"]):
         assert complete(*words, "", cwd=tmp_path) == [], words
+
+
+def test_help_takes_a_command():
+    assert set(complete("help", "")) == {*COMMANDS, "tar"} and complete("help", "su") == ["summary"]
+    assert complete("help", "join", "") == []
 
 
 def test_commands_are_those_of_the_program():

@@ -463,7 +463,7 @@ def test_a_reader_that_leaves(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["xf", "-"], ["cf", "x.tar", "/etc"], ["czf", "-", "/etc"], ["cf", "-"],
-                                       ["tf", "-"], ["--help"], ["-xmf", "-", "-C", "/tmp"]])
+                                       ["tf", "-"], ["--version"], ["-xmf", "-", "-C", "/tmp"]])
 def test_what_tar_does_not_offer(arguments):
     result = run("tar", *arguments)
     assert result.status == 2 and len(result.err) == 1 and not result.out

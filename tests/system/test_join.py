@@ -812,10 +812,9 @@ def test_a_slow_reader_on_a_nonblocking_pipe(large):
     (["--memory", "2G"], "--memory '2G': allowed is 2M to 1G (bytes, or with k, M or G)"),
     (["--memory=x"], "--memory 'x': allowed is 2M to 1G (bytes, or with k, M or G)"),
     (["--memory"], "--memory: needs an argument, N"),
-    (["--frob"], "unknown, ambiguous or misused flag '--frob' (see tarcap join --help)"),
-    (["-x"], "unknown, ambiguous or misused flag '-x' (see tarcap join --help)"),
-    (["--check=1"], "unknown, ambiguous or misused flag '--check=1' (see tarcap join --help)"),
-    (["a.tar", "--check"], "join '--check': allowed is one FILE (see tarcap join --help)"),
+    (["--frob"], "unknown flag --frob (see tarcap join --help)"),
+    (["-x"], "unknown flag -x (see tarcap join --help)"),
+    (["--check=1"], "--check=1: --check takes no value (see tarcap join --help)"),
     (["a.tar", "b.tar"], "join 'b.tar': allowed is one FILE (see tarcap join --help)"),
 ])
 def test_wrong_usage(arguments, said):

@@ -13,7 +13,7 @@ from tarcap import frame, pcap_file, run
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
 COMPLETION = "share/bash-completion/completions/tarcap"
-COMMANDS = ("check", "hold", "join", "stop", "summary", "tar")
+COMMANDS = ("check", "help", "hold", "join", "stop", "summary", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
 
@@ -104,14 +104,37 @@ def test_every_flag_has_an_entry():
 
 
 def test_help_fits_a_screen_and_begins_with_two_examples():
-    """Of 80 columns and 40 lines, with a prompt below it."""
+    """Of 80 columns and 50 lines, with a prompt below it."""
     text = run("--help").out.decode().splitlines()
-    assert len(text) < 40 and max(map(len, text)) < 80
+    assert len(text) < 50 and max(map(len, text)) < 80
     assert all(re.search(r"\btarcap\b.* > x\.tar", line) for line in text[:2]) and text[2] == ""
     words = shlex.split(text[0].partition(" > ")[0])
     assert words[0] == "tarcap" and run("-d", *words[1:]).status == 0
     readme = (TOP / "README.md").read_text()
     assert text[1].replace("x.tar", "web.tar") in readme
+
+
+def test_help_lists_every_command():
+    text = run("--help").out.decode()
+    for command in COMMANDS:
+        assert re.search(rf"^  tarcap {command}\b.*  +\S", text, re.M), command
+    table = re.search(r"usage_commands\[\] = \{(.*?)\n\};", (TOP / "src/usage.c").read_text(), re.S)[1]
+    assert sorted(re.findall(r'\{"(\w+)",', table)) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_two_examples(command):
+    """And 'help COMMAND' is the same; no line is too long for a terminal."""
+    helped = run(command, "--help")
+    text = helped.out.decode()
+    assert helped.status == 0 and run("help", command).out == helped.out
+    if command == "help":
+        assert helped.out == run("--help").out
+        return
+    assert text.startswith(f"usage: tarcap {command}") and max(map(len, text.splitlines())) <= 100
+    examples = [line for line in text.splitlines() if re.match(r"    \S", line)]
+    assert len(examples) == 2 and all("tarcap" in line or "kubectl cp" in line for line in examples), examples
+    assert all(command in line or ":/capture" in line for line in examples)
 
 
 def long_names():

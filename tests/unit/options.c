@@ -53,9 +53,9 @@ static void filter_words(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(parse(&options, &err, "-c 3 tcp port 80 or -c"), 0);
+	assert_int_equal(parse(&options, &err, "-c 3 ip[2:2] -len = 0 and tcp"), 0);
 	assert_int_equal(options.count, 3);
-	assert_string_equal(options.filter, "tcp port 80 or -c");
+	assert_string_equal(options.filter, "ip[2:2] -len = 0 and tcp");
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "-nn -U -l -Z root -s0 -Qin -ddd"), 0);
 	assert_int_equal(options.direction, DIRECTION_IN);
@@ -213,6 +213,8 @@ static void bad_lines(void **state)
 		{"-A", "-A", ""},
 		{"-z gzip", "-z", "gzip"},
 		{"--promiscuous=yes", "--promiscuous=yes", ""},
+		{"tcp port 80 or -c", "-c", "first"},
+		{"-c=3", "-c", "=3"},
 	};
 
 	(void)state;
