@@ -347,6 +347,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 		return err_status(err);
 	parts.newcomers_fd = c->newcomers_fd;
 	parts.live = !options->quiet && say_live_open();
+	parts.lines = !options->quiet && !parts.live && (options->verbose || report_has_reader());
 	parts.guarded = needs_guard(c, options);
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit.h"
@@ -169,10 +170,22 @@ void report_ready(const struct captures *captures, const struct options *options
 		    sum.ring_unknown ? "at most " : "", ring, memory, lowered);
 }
 
-void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped)
+void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting)
 {
-	say("%" PRIu64 " s: %" PRIu64 " packets, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel",
-	    elapsed / CLOCK_SECOND, packets, bytes, dropped);
+	char files[64] = "";
+
+	if (waiting)
+		snprintf(files, sizeof(files), ", %" PRIu64 " file%s waiting for the reader", waiting,
+			 waiting == 1 ? "" : "s");
+	say("%" PRIu64 " s: %" PRIu64 " packet%s, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel%s",
+	    elapsed / CLOCK_SECOND, packets, packets == 1 ? "" : "s", bytes, dropped, files);
+}
+
+bool report_has_reader(void)
+{
+	struct stat status;
+
+	return fstat(STDERR_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
 static void count(uint64_t packets, const char *what)

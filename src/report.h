@@ -26,8 +26,11 @@ void report_warnings(const struct captures *captures, const struct options *opti
 void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context);
 
-/* A line of progress; elapsed in ns, packets and bytes captured. */
-void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped);
+/* A line of progress; elapsed in ns, packets and bytes captured, and files that wait for the reader. */
+void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting);
+
+/* Is stderr a pipe or a socket, as docker and kubectl have it without a terminal? Then somebody sees what comes. */
+bool report_has_reader(void);
 
 /* The account at the end, in tcpdump's words, so that scripts which look for them go on working. */
 void report_account(const struct captures *captures, const struct options *options);

@@ -19,6 +19,7 @@
 #include "say.h"
 
 #define READ_PACKETS 4096		 /* per turn of the loop, so that signals and the reader get theirs */
+#define LINE_EVERY (10 * CLOCK_SECOND)	 /* of progress, where there is no live one */
 #define TICK (10 * CLOCK_SECOND)	 /* look at the counters at least this often: they are 32 bits wide */
 #define DOWN_CHECK (CLOCK_SECOND / 2)	 /* while an interface is down, to see whether it is gone */
 #define DROP_AFTER (3 * CLOCK_SECOND)	 /* a signal, until what has not begun to leave is dropped */
@@ -62,6 +63,7 @@ struct run {
 	uint64_t rest_until; /* boot time */
 	uint64_t ring_least;
 	struct progress progress;
+	uint64_t line_at; /* boot time of the next line of progress; 0: none */
 };
 
 static struct interface *at(const struct run *run, unsigned place)
@@ -376,10 +378,12 @@ static void read_packets(struct run *run, struct interface *interface)
 	account_for_seal(run, interface);
 }
 
-static void say_progress(const struct run *run)
+static void say_progress(struct run *run)
 {
+	if (run->stage != STAGE_FLUSH)
+		count_all(run);
 	report_progress(run->now - run->listening_at, run->segments->packets, run->segments->bytes,
-			captures_sum(run->captures).dropped);
+			captures_sum(run->captures).dropped, deliver_waiting(run->delivery));
 }
 
 static void show_progress(struct run *run)
@@ -412,7 +416,6 @@ static void seal_now(struct run *run)
 static void by_signal(struct run *run, int signo)
 {
 	if (signo == SIGUSR1) {
-		count_all(run);
 		say_progress(run);
 	} else if (signo == SIGUSR2) {
 		seal_now(run);
@@ -508,8 +511,15 @@ static void each_tick(struct run *run)
 		say_loss(run, interface);
 		look_at_interface(run, interface);
 	}
-	if (run->options->verbose && !run->progress.due)
-		say_progress(run);
+}
+
+/* Also while what was captured is being delivered: a proxy may cut a connection on which nothing comes. */
+static void say_line(struct run *run)
+{
+	run->line_at += LINE_EVERY;
+	if (run->line_at <= run->now)
+		run->line_at = run->now + LINE_EVERY; /* we have slept */
+	say_progress(run);
 }
 
 /* 0: never */
@@ -553,6 +563,8 @@ static void by_clock(struct run *run)
 		each_tick(run);
 	if (run->progress.due && run->now >= run->progress.due)
 		show_progress(run);
+	if (run->line_at && run->now >= run->line_at)
+		say_line(run);
 	if (run->guard)
 		watch_feedback(run);
 	if (reader_prompts(&run->reader, run->now))
@@ -594,6 +606,7 @@ static uint64_t next_deadline(const struct run *run)
 	if (run->stage != STAGE_FLUSH)
 		earlier(&deadline, run->tick_at);
 	earlier(&deadline, run->progress.due);
+	earlier(&deadline, run->line_at);
 	if (run->stage == STAGE_DRAIN && wants_any_packets(run))
 		earlier(&deadline, run->drain_until);
 	if (run->asked_at) {
@@ -894,6 +907,7 @@ enum status run(const struct run_parts *parts, struct err *err)
 	say_ready(&run);
 	if (parts->live)
 		progress_init(&run.progress, run.now);
+	run.line_at = parts->lines ? run.now + LINE_EVERY : 0;
 	for (send_waiting(&run); !run.over; send_waiting(&run)) {
 		if (wait_for_events(&run, polled) < 0)
 			break;

@@ -21,6 +21,7 @@ struct run_parts {
 	bool watch_sink; /* the sink can tell that its reader has gone */
 	bool guarded;	 /* the archive may come back as packets: feedback.h */
 	bool live;	 /* stderr is a terminal that wants the live line: say_live_open() */
+	bool lines;	 /* or it gets a line of progress now and then */
 };
 
 /*

@@ -270,7 +270,7 @@ class Capture:
     """tarcap at work on tc0 of a wire. Its stdout is collected unless a descriptor is given, or read=False."""
 
     def __init__(self, wire, *arguments, stdout=None, stdin=subprocess.DEVNULL, read=True, ready=True,
-                 namespace=None, interface="tc0", before=(), binary=TARCAP, **more):
+                 namespace=None, interface="tc0", before=(), binary=TARCAP, stderr_to=None, **more):
         arguments = [str(argument) for argument in arguments]
         if interface and "-i" not in arguments:
             arguments = ["-i", interface] + arguments
@@ -279,9 +279,9 @@ class Capture:
         self.ready = threading.Event()
         self.process = start_process(["nsenter"] + command, stdin=stdin,
                                      stdout=subprocess.PIPE if stdout is None else stdout,
-                                     stderr=subprocess.PIPE, **more)
+                                     stderr=subprocess.PIPE if stderr_to is None else stderr_to, **more)
         self.pid = self.process.pid
-        self.readers = [threading.Thread(target=self._listen, daemon=True)]
+        self.readers = [] if stderr_to else [threading.Thread(target=self._listen, daemon=True)]
         if stdout is None and read:
             self.readers.append(threading.Thread(target=self._collect, daemon=True))
         for reader in self.readers:

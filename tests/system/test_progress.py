@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -174,7 +175,7 @@ def test_messages_stand_above_it(wire, terminal):
         assert LIVE.match(capture.bottom()), capture.screen.rows
     rows = capture.screen.text()
     assert len([row for row in rows if LIVE.match(row)]) == 1
-    assert [bool(re.fullmatch(r"tarcap: \d s: \d packets, \d+ bytes captured, 0 packets dropped by kernel", row))
+    assert [bool(re.fullmatch(r"tarcap: \d s: \d packets?, \d+ bytes captured, 0 packets dropped by kernel", row))
             for row in rows[-6:-1]] == [True] * 5, rows
     assert capture.end() == 0
     assert capture.screen.text()[-3:] == ["5 packets captured", "5 packets received by filter",
@@ -220,14 +221,32 @@ def test_not_when_it_is_to_be_quiet(terminal):
     assert capture.all == b""
 
 
-def test_in_place_of_the_lines_of_v(wire, terminal):
-    """Those come every 10 s; where there is no terminal they still do."""
-    capture, other = terminal("-v"), Capture(wire, "-v")
+def test_in_place_of_the_lines(wire, terminal, tmp_path):
+    """Those come every 10 s where stderr is a pipe or a socket, and with -v into a file; never with -q."""
+    ours, theirs = socket.socketpair()
+    files = {words: open(tmp_path / f"stderr{words}", "w+b") for words in ("", "-v", "-q")}
+    into_files = [Capture(wire, *filter(None, [words]), ready=False, stderr_to=stream) for words, stream in files.items()]
+    into_files.append(Capture(wire, ready=False, stderr_to=theirs))
+    capture, pipe, quiet = terminal("-v"), Capture(wire), Capture(wire, "-q", ready=False)
     capture.listens()
-    other.heard("tarcap: 10 s: 0 packets, 0 bytes captured", timeout=12)
+    pipe.heard("tarcap: 10 s: 0 packets, 0 bytes captured, 0 packets dropped by kernel", timeout=12)
     capture.until(lambda: capture.bottom().startswith("0:10 of 5:00"), 2)
-    assert capture.end() == 0 and other.end().status == 0
+    assert capture.end() == 0 and pipe.end().status == 0 and quiet.end().err == []
+    for other in into_files:
+        assert other.end().status == 0
     assert not [row for row in capture.screen.text() if "bytes captured" in row]
+    said = {words: (tmp_path / f"stderr{words}").read_text() for words in files}
+    assert "10 s: " in said["-v"] and "10 s: " not in said[""] and said["-q"] == ""
+    assert b"10 s: 0 packets" in ours.recv(1 << 16)
+
+
+def test_a_line_while_what_was_captured_is_being_delivered(wire):
+    """The capture has ended by its count; its reader takes nothing for a while."""
+    capture = Capture(wire, "-c", 4000, "--stall", "60s", read=False)
+    wire.send(numbered(4000, 1400))
+    capture.heard("10 s: 4000 packets", "waiting for the reader", timeout=14)
+    capture.collect()
+    assert len(capture.wait().whole().records) == 4000
 
 
 def test_of_a_file_too(terminal):
