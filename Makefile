@@ -167,9 +167,9 @@ $(ARCHES:%=$(BUILD)/%/tarcap): $(BUILD)/%/tarcap: $(BUILD)/static/%/tarcap image
 
 # What the image says of how it came to be.
 $(BUILD)/image: FORCE
-	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version record >$(@D)/commit.new && mv $(@D)/commit.new $(@D)/commit
-	$(Q)echo "$$(cat $(@D)/commit) $(ARCHES) $(SOURCE_URL)" >$@.new
-	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version record >$(@D)/commit.$$PPID && mv $(@D)/commit.$$PPID $(@D)/commit
+	$(Q)echo "$$(cat $(@D)/commit) $(ARCHES) $(SOURCE_URL)" >$@.$$PPID
+	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
 
 $(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUILD)/image LICENSE \
 		$(addprefix image/,layer licences sbom version check-size) $(shell find image/root -type f)

@@ -2,7 +2,8 @@
  * Tries, from inside the sandbox, what it is there to refuse: linked with the shipped program's objects by
  * -Wl,--wrap=sandbox_enter. The work goes on afterwards as if nothing had been tried.
  *
- * PROBE_LOG=FILE: a line "WHAT: RESULT" for each thing tried goes there; RESULT is an errno's name, or "allowed".
+ * PROBE_LOG=FILE: a line "WHAT: RESULT" for each thing tried goes there; RESULT is an errno's name, or "allowed", or
+ * a sentence where there was nothing to be refused.
  * PROBE_WITHOUT=seccomp, landlock or both: the kernel seems to have none, so that each shows what it does alone.
  */
 #include <errno.h>
@@ -82,6 +83,15 @@ long __wrap_syscall(long number, ...)
 			      arguments[5]);
 }
 
+static void say(const char *what, const char *said)
+{
+	char line[80];
+
+	snprintf(line, sizeof(line), "%s: %s\n", what, said);
+	if (write(log_fd, line, strlen(line)) < 0)
+		_exit(99);
+}
+
 /* result below 0: refused, as errno says. */
 static void note(const char *what, long result)
 {
@@ -91,15 +101,12 @@ static void note(const char *what, long result)
 	} names[] = {{EPERM, "EPERM"},	 {EACCES, "EACCES"}, {ENOSYS, "ENOSYS"},
 		     {EINVAL, "EINVAL"}, {ENOENT, "ENOENT"}, {ENOMEM, "ENOMEM"}};
 	const char *said = result < 0 ? "other" : "allowed";
-	char line[80];
 
 	for (size_t i = 0; result < 0 && i < sizeof(names) / sizeof(names[0]); i++) {
 		if (names[i].number == errno)
 			said = names[i].name;
 	}
-	snprintf(line, sizeof(line), "%s: %s\n", what, said);
-	if (write(log_fd, line, strlen(line)) < 0)
-		_exit(99);
+	say(what, said);
 }
 
 static void try_files(void)
@@ -158,18 +165,56 @@ static void try_memory(void)
 	     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
 }
 
-/* The same kernel has more than one table of system calls. */
-static void try_other_tables(void)
-{
+/*
+ * The same kernel has more than one table of system calls; or it has not: without 32-bit calls their instruction is an
+ * error, and its SIGSEGV ends whoever tries. So that is a child, in a sandbox of its own as nothing forks inside one,
+ * and another outside of any shows whether there is such a table.
+ */
 #ifdef __x86_64__
+static void end_by_call_of_32_bits(void)
+{
 	long result;
 
-	note("x32", syscall(0x40000000 + SYS_getuid));
 	__asm__ volatile("int $0x80" : "=a"(result) : "a"(CALL_OF_32_BITS) : "memory");
-	errno = result < 0 ? (int)-result : 0;
-	note("32 bits", result);
-#endif
+	_exit(result < 0 ? (int)-result : 0);
 }
+
+static void try_32_bits(enum sandbox_work work, struct sandbox granted, struct err err)
+{
+	int free_status = 0, status = 0;
+
+	if (fork() == 0)
+		end_by_call_of_32_bits();
+	wait(&free_status);
+	if (fork() == 0) {
+		if (__real_sandbox_enter(work, &granted, &err) < 0)
+			_exit(99);
+		end_by_call_of_32_bits();
+	}
+	wait(&status);
+	errno = WEXITSTATUS(status);
+	if (WIFEXITED(status))
+		note("32 bits", errno ? -1 : 0);
+	else if (WIFSIGNALED(free_status) && WTERMSIG(free_status) == SIGSEGV && WTERMSIG(status) == SIGSEGV)
+		say("32 bits", "no such path on this kernel");
+	else
+		say("32 bits", "killed in the sandbox, though the kernel has such calls");
+}
+
+static void try_x32(void)
+{
+	note("x32", syscall(0x40000000 + SYS_getuid));
+}
+#else
+static void try_32_bits(enum sandbox_work work, struct sandbox granted, struct err err)
+{
+	(void)work, (void)granted, (void)err;
+}
+
+static void try_x32(void)
+{
+}
+#endif
 
 int __wrap_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct err *err)
 {
@@ -178,10 +223,12 @@ int __wrap_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct
 
 	if (path)
 		log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (log_fd >= 0)
+		try_32_bits(work, *granted, *err);
 	result = __real_sandbox_enter(work, granted, err);
 	if (log_fd >= 0) {
 		try_memory();
-		try_other_tables();
+		try_x32();
 		try_network();
 		try_files();
 		if (!is_without("seccomp"))

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 
 import pytest
@@ -6,6 +7,28 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import tarcap  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: it measures time, processor time or a rate: nothing else may run beside it")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """For a run beside each other (-n N --dist loadgroup): what shares the engine, which has one tarcap:latest, is done
+    by one process after the other, and begins first, as it takes longest."""
+    for item in items:
+        if "engine" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("engine"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_not_ignored():
+    """What nohup, or a shell that starts us in the background, has us ignore would be ignored by all we start."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture

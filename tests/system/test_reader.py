@@ -9,12 +9,10 @@ import socket
 import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, Wire, check_flood, frame, kill_all_started, number_of, numbered,
-                    packets_in, pcap_file, read_paced, run, start_process, tar_members, wait_until)
+from tarcap import (TARCAP, Archive, Capture, Flood, check_flood, frame, number_of, numbered, packets_in, pcap_file, read_paced, run, start_process, tar_members, wait_until)
 
 MIB = 1 << 20
 PROMPT = "press Enter to start the download, Ctrl-D to end"
@@ -25,41 +23,6 @@ def seed():
     value = int(os.environ.get("SEED", random.randrange(10**9)))
     print(f"SEED={value}")
     return random.Random(value)
-
-
-# Tests that mostly wait run all at the same time, each on a wire of its own; what they found, one by one.
-scenarios = {}
-
-
-def waits(*cases):
-    """For a function of a wire, and of what each case gives: a test for each case, run beside the others."""
-    cases = cases or ((),)
-
-    def decorate(function):
-        name = function.__name__
-        scenarios.update({(name, number): (function, case) for number, case in enumerate(cases)})
-
-        @pytest.mark.parametrize("case", range(len(cases)), ids=[repr(case) for case in cases])
-        def test(outcomes, case):
-            outcomes[name, case].result()
-        test.__name__, test.__doc__ = name, function.__doc__
-        return test
-    return decorate
-
-
-@pytest.fixture(scope="module")
-def outcomes(request):
-    assert os.geteuid() == 0, "network namespaces take root"
-    wanted = [(item.originalname, item.callspec.params["case"]) for item in request.session.items
-              if item.module is request.module and "outcomes" in item.fixturenames]
-    wires = [Wire() for _ in wanted]
-    with ThreadPoolExecutor(10) as pool:
-        futures = {key: pool.submit(scenarios[key][0], wire, *scenarios[key][1])
-                   for key, wire in zip(wanted, wires)}
-    kill_all_started()
-    for wire in wires:
-        wire.close()
-    return futures
 
 
 class Peak:
@@ -359,7 +322,6 @@ def test_nothing_is_written_before_the_reader(wire):
     assert archive.lost() == {}
 
 
-@waits()
 def test_prompt_is_repeated_until_the_reader_comes(wire):
     capture = Waiting(wire)
     times = []
@@ -375,7 +337,6 @@ def test_prompt_is_repeated_until_the_reader_comes(wire):
     capture.end().whole()
 
 
-@waits()
 def test_prompt_is_said_with_q_too(wire):
     """It is the only way to know what to do."""
     capture = Waiting(wire, "-q", ready=False)
@@ -387,7 +348,6 @@ def test_prompt_is_said_with_q_too(wire):
     assert capture.wait().whole().numbers() == list(range(5))
 
 
-@waits()
 def test_reader_comes_late(wire):
     capture = Waiting(wire)
     wire.send(numbered(500))
@@ -400,7 +360,6 @@ def test_reader_comes_late(wire):
     assert archive.numbers() == list(range(1500))
 
 
-@waits()
 def test_byte_and_eof_at_once(wire):
     """The EOF is within a second of the new readiness line: ignored, and said."""
     capture = Waiting(wire, "-c", 100)
@@ -414,7 +373,6 @@ def test_byte_and_eof_at_once(wire):
     assert capture.wait().whole().cause == "packet count"
 
 
-@waits()
 def test_eof_before_any_byte_is_the_readers_arrival(wire):
     capture = Waiting(wire)
     wire.send(numbered(100))
@@ -427,7 +385,6 @@ def test_eof_before_any_byte_is_the_readers_arrival(wire):
     assert capture.end().whole().numbers() == list(range(200))
 
 
-@waits()
 def test_ctrl_d_ends_it(wire):
     capture = Waiting(wire)
     wire.send(numbered(10))
@@ -442,7 +399,6 @@ def test_ctrl_d_ends_it(wire):
     assert archive.cause == "stdin closed" and archive.numbers() == list(range(20))
 
 
-@waits()
 def test_more_bytes_mean_nothing(wire):
     capture = Waiting(wire)
     capture.enter()
@@ -455,7 +411,7 @@ def test_more_bytes_mean_nothing(wire):
     capture.end().whole()
 
 
-@waits(("</dev/null",), ("<&-",), ('<"$0"',))
+@pytest.mark.parametrize("redirect", ["</dev/null", "<&-", '<"$0"'])
 def test_stdin_that_nobody_can_type_on(wire, redirect):
     """It is at its end, or can be read at once: the reader is there."""
     capture = Capture(wire, "--wait-reader", "--duration", "2500ms",
@@ -477,7 +433,6 @@ def test_stdin_a_file_with_no_bytes(wire, tmp_path):
     assert capture.wait().whole().numbers() == list(range(10))
 
 
-@waits()
 def test_stdin_a_terminal(wire):
     """Enter starts it, Ctrl-D ends it: what the prompt says, on a real terminal."""
     ours, theirs = pty.openpty()
@@ -495,7 +450,6 @@ def test_stdin_a_terminal(wire):
     os.close(ours)
 
 
-@waits()
 def test_terminal_that_hangs_up(wire):
     """Its end is closed after the reader came: read() says EIO."""
     ours, theirs = pty.openpty()
@@ -507,7 +461,6 @@ def test_terminal_that_hangs_up(wire):
     assert capture.wait(4).whole().cause == "stdin closed"
 
 
-@waits()
 def test_stdin_a_socket(wire):
     ours, theirs = socket.socketpair()
     capture = Capture(wire, "--wait-reader", stdin=theirs)
@@ -522,7 +475,6 @@ def test_stdin_a_socket(wire):
     assert archive.cause == "stdin closed" and archive.numbers() == list(range(10))
 
 
-@waits()
 def test_stdin_ignore_waits_but_does_not_end(wire):
     capture = Waiting(wire, "--stdin", "ignore", "--duration", "4s")
     wire.send(numbered(10))
@@ -538,7 +490,7 @@ def test_stdin_ignore_waits_but_does_not_end(wire):
 
 # --- --wait-reader: the end comes first -------------------------------------------------------------------------
 
-@waits((["-c", 100],), (["--duration", "500ms"],))
+@pytest.mark.parametrize("limit", [["-c", 100], ["--duration", "500ms"]])
 def test_limit_before_the_reader_comes(wire, limit):
     capture = Waiting(wire, *limit)
     wire.send(numbered(100))
@@ -551,7 +503,7 @@ def test_limit_before_the_reader_comes(wire, limit):
     assert archive.cause == ("packet count" if limit[0] == "-c" else "duration")
 
 
-@waits((["-c", 100],), (["--duration", "500ms"],))
+@pytest.mark.parametrize("limit", [["-c", 100], ["--duration", "500ms"]])
 def test_limit_and_no_reader_ever(wire, limit):
     capture = Waiting(wire, *limit, "--stall", "1500ms")
     wire.send(numbered(100))
@@ -561,7 +513,6 @@ def test_limit_and_no_reader_ever(wire, limit):
     assert result.status == 3 and result.said("no reader has come") and result.out == b""
 
 
-@waits()
 def test_stall_does_not_hit_while_capturing(wire):
     """It is for a reader that takes nothing though it is there, or for an archive that is complete."""
     capture = Waiting(wire, "--stall", "500ms")
@@ -604,7 +555,6 @@ def test_reading_a_file_waits_for_the_reader(tmp_path):
     os.close(ours)
 
 
-@waits()
 def test_signal_before_the_reader_comes(wire):
     """Nobody comes: dropped at 3 s, over at 5 s."""
     capture = Waiting(wire)
@@ -618,7 +568,7 @@ def test_signal_before_the_reader_comes(wire):
     assert "0 packets captured" in result.err
 
 
-@waits((1, True), (4, False))
+@pytest.mark.parametrize("wait, whole", [(1, True), (4, False)])
 def test_reader_comes_after_the_signal(wire, wait, whole):
     capture = Waiting(wire)
     wire.send(numbered(100))
@@ -633,7 +583,6 @@ def test_reader_comes_after_the_signal(wire, wait, whole):
     assert result.status == (0 if whole else 3)
 
 
-@waits()
 def test_second_signal_before_the_reader_comes(wire):
     capture = Waiting(wire)
     capture.kill()
@@ -663,7 +612,6 @@ def test_pool_and_ring_full_while_waiting(wire):
     assert kept[:9000] == list(range(9000)) and kept[-1000:] == list(range(count, count + 1000))
 
 
-@waits()
 def test_waiting_costs_nothing(wire):
     capture = Waiting(wire)
     wire.send(numbered(10))
@@ -681,7 +629,6 @@ def trailer_read(capture):
     return time.monotonic()
 
 
-@waits()
 def test_it_lingers(wire):
     """An attached stream is cut when its process ends at once."""
     capture = Waiting(wire, "-c", 10)
@@ -694,7 +641,6 @@ def test_it_lingers(wire):
     assert 0.8 < time.monotonic() - seen < 1.8
 
 
-@waits()
 def test_signal_ends_the_lingering(wire):
     capture = Waiting(wire, "-c", 10)
     capture.enter()
@@ -705,7 +651,6 @@ def test_signal_ends_the_lingering(wire):
     assert capture.end().status == 0 and time.monotonic() - start < 0.4
 
 
-@waits()
 def test_reader_that_has_everything_may_go(wire):
     reader, writer = os.pipe()
     capture = Waiting(wire, "-c", 10, stdout=writer)
@@ -721,7 +666,6 @@ def test_reader_that_has_everything_may_go(wire):
     Archive(got).check()
 
 
-@waits()
 def test_reader_goes_before_it_has_come(wire):
     reader, writer = os.pipe()
     capture = Waiting(wire, stdout=writer)

@@ -34,9 +34,11 @@ def probe():
 
 
 def tried(path):
+    """What each attempt came to. Where the kernel has no 32-bit calls at all, there is nothing to refuse."""
     results = dict(line.split(": ") for line in path.read_text().splitlines())
     # musl's mmap() says ENOMEM for the kernel's EPERM.
-    return {what: "EPERM" if (what, said) == ("mmap to execute", "ENOMEM") else said for what, said in results.items()}
+    same = {("mmap to execute", "ENOMEM"), ("32 bits", "no such path on this kernel")}
+    return {what: "EPERM" if (what, said) in same else said for what, said in results.items()}
 
 
 def environment(path, without=""):
