@@ -331,6 +331,7 @@ def three_tries(test):
     return tries
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", ["lo", "veth"])
 @three_tries
 def test_feedback_ends_the_capture(wire, way):
@@ -345,6 +346,7 @@ def test_feedback_ends_the_capture(wire, way):
     assert proven(capture, way, started, Archive(data)) < 15
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("piped, exclude, kubelet, cause", [
     (True, "auto", False, "byte limit"), (True, "on", False, "feedback"), (True, "auto", True, "feedback"),
     (True, "off", True, "byte limit"), (False, "off", False, "byte limit")])
@@ -366,6 +368,7 @@ def test_where_there_is_a_guard(wire, piped, exclude, kubelet, cause):
     assert all(("--exclude-stream on" in line) == (exclude == "auto") for line in advice)
 
 
+@pytest.mark.alone
 @three_tries
 def test_feedback_of_a_compressed_archive(wire):
     """What comes back does not get smaller again."""
@@ -379,6 +382,7 @@ def test_feedback_of_a_compressed_archive(wire):
     assert proven(capture, "zstd", started, Archive(data)) < 15
 
 
+@pytest.mark.alone
 def test_a_little_feedback_stays_little(wire):
     """10 datagrams: it may go on, at a speed that the other limits suffice for, or end."""
     other = Wire()
@@ -403,6 +407,7 @@ def test_a_little_feedback_stays_little(wire):
         other.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("per_second", [2_000, 20_000])
 @three_tries
 def test_feedback_beside_other_traffic(wire, per_second):
@@ -420,6 +425,7 @@ def test_feedback_beside_other_traffic(wire, per_second):
     assert result.status == 4 and archive.cause == "feedback"
 
 
+@pytest.mark.alone
 @three_tries
 def test_feedback_that_begins_late(wire):
     """After an innocent load that the guard has got used to."""
