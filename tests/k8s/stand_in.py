@@ -10,10 +10,13 @@ flags and kinds it doesn't know are refused too. README.md beside this file's di
 Environment:
   STAND_IN_STATE   directory of its state (required; empty at first)
   STAND_IN_PAUSE   image of the container that holds a pod's network: tarcap's (it runs 'tarcap join' on an open stdin)
-  STAND_IN_DENY    what 'auth can-i' says no to: "patch pods/ephemeralcontainers,create pods/exec"
+  STAND_IN_DENY    what nobody may: "patch pods/ephemeralcontainers,create pods/exec"; 'auth can-i' says no to it, and
+                   get, watch, debug and create refuse it in the API server's words
+  STAND_IN_LOG     a file that gets a line for each command: seconds by the boot clock, and the words
   STAND_IN_REFUSE  'NET_RAW': 'debug' refuses the capability, in the words of Pod Security baseline;
                    'allowPrivilegeEscalation': it refuses all but false, in words like Kyverno's; or both, with a comma
   STAND_IN_RUNTIME what the pods' containers seem to be run by (docker); it changes nothing but their containerID
+  STAND_IN_WITHOUT a capability that the runtime does not give by itself: NET_RAW, as with CRI-O
   STAND_IN_OLD     'custom' or 'profile': 'debug' knows no --custom, or no --profile either, as older clients
 """
 
@@ -38,6 +41,18 @@ import yaml
 
 NODE = "stand-in"
 ATTACH_DELAY = 0.4  # a real client connects 0.2 to 1.2 s after the process has started
+
+
+def denied(verb, resource):
+    return f"{verb} {resource}" in os.environ.get("STAND_IN_DENY", "").split(",")
+
+
+def may(verb, resource, namespace, name=""):
+    """As the API server refuses who has no role."""
+    if denied(verb, resource):
+        kind, about = resource.partition("/")[0], f' "{name}"' if name else ""
+        fail(f'Error from server (Forbidden): {kind}{about} is forbidden: User "somebody" cannot {verb} resource '
+             f'"{resource}" in API group "" in the namespace "{namespace}"')
 
 
 def refuse(text):
@@ -134,6 +149,9 @@ def security_options(pod, container):
     options = []
     capabilities = context.get("capabilities", {})
     known({"add", "drop"}, capabilities, "capabilities")
+    without = os.environ.get("STAND_IN_WITHOUT")
+    if without and without not in capabilities.get("add", []):
+        options.append(f"--cap-drop={without}")
     for name in capabilities.get("drop", []):
         options.append(f"--cap-drop={name}")
     for name in capabilities.get("add", []):
@@ -209,7 +227,8 @@ def start_container(pod, container):
     identity = container_id(pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
     try:
         if docker("image", "inspect", container["image"], check=False).returncode != 0:
-            raise CannotStart("ImagePullBackOff", f'Back-off pulling image "{container["image"]}"')
+            raise CannotStart("ErrImagePull", f'failed to pull and unpack image "docker.io/{container["image"]}": pull '
+                                              'access denied, repository does not exist or may require authorization')
         words = ["--name", identity, *container_options(pod, container)]
         command = container.get("command", [])
         if command:
@@ -238,9 +257,10 @@ def volume_options(volume):
 def make_pod(pod):
     """All containers of a new pod, in the order in which a kubelet starts them."""
     spec, metadata = pod["spec"], pod["metadata"]
+    spec.setdefault("nodeName", NODE)
     known(POD_FIELDS, spec, "spec")
     known({"name", "namespace", "labels", "annotations"}, metadata, "metadata")
-    if spec.get("nodeName", NODE) != NODE:
+    if spec["nodeName"] != NODE:
         refuse(f"there is no node {spec['nodeName']}")
     sandbox = container_id(metadata["namespace"], metadata["name"], "pod")
     network = "host" if spec.get("hostNetwork") else "bridge"
@@ -474,7 +494,7 @@ def auth(state, words):
     _, verb, resource = given.words
     if given.get("--subresource"):
         resource += "/" + given.get("--subresource")
-    no = f"{verb} {resource}" in os.environ.get("STAND_IN_DENY", "").split(",")
+    no = denied(verb, resource)
     print("no" if no else "yes")
     return int(no)
 
@@ -486,24 +506,72 @@ def selected(pods, selector):
 
 
 def get(state, words):
-    given = Arguments(words, valued=["-o", "-l"], switches=["--ignore-not-found"],
-                      short={"--output": "-o", "--selector": "-l"})
+    given = Arguments(words, valued=["-o", "-l", "--field-selector"], switches=["--ignore-not-found", "-w"],
+                      short={"--output": "-o", "--selector": "-l", "--watch": "-w"})
     kind, _, name = given.words[0].partition("/")
     names = [name] if name else given.words[1:]
     if kind in ("node", "nodes"):
-        show({"items": [{"metadata": {"name": NODE}, "status": {}}]}, given.get("-o"), "node")
+        get_nodes(names, given)
     elif kind in ("pod", "pods"):
-        if names:
-            show(with_status(state.pod(given.namespace, names[0])), given.get("-o"), "pod")
-        else:
-            pods = selected(state.read().get(given.namespace, {}), given.get("-l"))
-            show({"items": [with_status(pod) for pod in pods]}, given.get("-o"), "pod")
+        may("list" if not names else "get", "pods", given.namespace, *names[:1])
+        get_pods(state, names, given)
+    elif kind in ("event", "events"):
+        may("list", "events", given.namespace)
+        show({"items": events(state, given)}, given.get("-o"), "event")
     elif kind in ("namespace", "namespaces"):
         for namespace in names:
             if namespace not in state.read():
                 fail(f'Error from server (NotFound): namespaces "{namespace}" not found')
     else:
         refuse(f"get {kind}")
+
+
+def get_nodes(names, given):
+    for name in names:
+        if name != NODE:
+            fail(f'Error from server (NotFound): nodes "{name}" not found')
+    node = {"metadata": {"name": NODE}, "status": {}}
+    show(node if names else {"items": [node]}, given.get("-o"), "node")
+
+
+def get_pods(state, names, given):
+    if given.has("-w"):
+        watch(state, names, given)
+    elif len(names) == 1:
+        show(with_status(state.pod(given.namespace, names[0])), given.get("-o"), "pod")
+    else:
+        pods = state.read().get(given.namespace, {})
+        found = [pods[name] for name in names if name in pods] if names else selected(pods, given.get("-l"))
+        show({"items": [with_status(pod) for pod in found]}, given.get("-o"), "pod")
+        missing = [f'Error from server (NotFound): pods "{name}" not found' for name in names if name not in pods]
+        if missing:
+            fail("\n".join(missing))
+
+
+def watch(state, names, given):
+    """Each state of one pod, until --request-timeout or the end of whoever reads."""
+    if len(names) != 1 or not given.get("-o"):
+        refuse("get --watch is for one pod here, with -o")
+    may("watch", "pods", given.namespace, names[0])
+    timeout, last = duration(given.get("--request-timeout", "0")), None
+    end = time.monotonic() + (timeout or 3600)
+    while time.monotonic() < end:
+        pod = with_status(state.pod(given.namespace, names[0]))
+        if pod != last:
+            show(pod, given.get("-o"), "pod")
+            sys.stdout.flush()
+            last = pod
+        time.sleep(0.1)
+
+
+def events(state, given):
+    """What a kubelet would have said of containers that cannot start."""
+    wanted = dict(pair.split("=") for pair in given.get("--field-selector").split(","))
+    known({"involvedObject.name", "reason"}, wanted, "--field-selector")
+    pod = state.read().get(given.namespace, {}).get(wanted["involvedObject.name"], {"spec": {}})
+    return [{"metadata": {"name": container["name"]}, "message": f'Failed to pull image "{container["image"]}": '
+             f'{container["cannot-start"]["message"]}'} for field in ("containers", "ephemeralContainers")
+            for container in pod["spec"].get(field, []) if "cannot-start" in container]
 
 
 def store(state, namespace, item):
@@ -528,17 +596,37 @@ def store(state, namespace, item):
 
 
 def create(state, words):
-    given = Arguments(words, valued=["-f", "-o", "--dry-run"])
-    if given.get("--dry-run"):
-        refuse(f"--dry-run={given.get('--dry-run')} needs an API server")
+    given = Arguments(words, valued=["-f", "-o", "--dry-run", "--validate"])
     if given.words[:1] == ["namespace"]:
         return store(state, "", {"kind": "Namespace", "metadata": {"name": given.words[1]}})
     if given.words or not given.get("-f"):
         refuse(f"create {' '.join(words)}")
+    may("create", "pods", given.namespace)
     text = sys.stdin.read() if given.get("-f") == "-" else Path(given.get("-f")).read_text()
+    if given.get("--dry-run"):
+        return pretend(state, given, [item for item in yaml.safe_load_all(text) if item])
     for item in yaml.safe_load_all(text):
         if item:
             store(state, given.namespace, item)
+
+
+def apply(state, words):
+    if any(word.startswith("--dry-run") for word in words):
+        refuse("apply --dry-run needs an API server")
+    return create(state, words)
+
+
+def pretend(state, given, items):
+    """--dry-run=server, as far as it needs no API server: for a pod that could be made here."""
+    for item in items:
+        if given.get("--dry-run") != "server" or item["kind"] != "Pod" or "name" not in item["metadata"]:
+            refuse(f"--dry-run={given.get('--dry-run')} of a {item['kind']} needs an API server")
+        known(POD_FIELDS, item["spec"], "spec")
+        for container in item["spec"]["containers"]:
+            known(CONTAINER_FIELDS, container, "container")
+        if given.namespace not in state.read():
+            fail(f'Error from server (NotFound): namespaces "{given.namespace}" not found')
+        print(f"pod/{item['metadata']['name']}")
 
 
 def remove(pods):
@@ -635,8 +723,9 @@ def debug(state, words):
     given = Arguments(words, valued=["--image", "--profile", "--custom", "-c", "--target", "--env"],
                       switches=["-q", "-i", "--attach"],
                       short={"--quiet": "-q", "--stdin": "-i", "--container": "-c"})
-    if given.get("--custom") and old or given.get("--profile") and old == "profile":
-        fail("error: unknown flag")
+    for flag, unknown in (("--custom", old), ("--profile", old == "profile")):
+        if given.get(flag) and unknown:
+            fail(f"error: unknown flag: {flag}\nSee 'kubectl debug --help' for usage.")
     if not (given.get("-c") and given.has("-q")):
         refuse("debug without -c NAME and -q: kubectl's stdout would carry chatter")
     if given.words[0].startswith("node/"):
@@ -672,6 +761,7 @@ def debug(state, words):
         container["targetContainerName"] = given.get("--target")
     added = container.get("securityContext", {}).get("capabilities", {}).get("add", [])
     pod = named_pod(given.words[0])
+    may("patch", "pods/ephemeralcontainers", given.namespace, pod)
     refused = os.environ.get("STAND_IN_REFUSE", "").split(",")
     if "NET_RAW" in refused and "NET_RAW" in added:
         fail(f'Error from server (Forbidden): pods "{pod}" is forbidden: violates PodSecurity "baseline:latest": '
@@ -832,7 +922,7 @@ def copy(state, words):
     return status
 
 
-COMMANDS = {"version": version, "auth": auth, "get": get, "create": create, "apply": create, "delete": delete,
+COMMANDS = {"version": version, "auth": auth, "get": get, "create": create, "apply": apply, "delete": delete,
             "wait": wait, "debug": debug, "exec": execute, "attach": attach, "logs": logs, "cp": copy}
 
 
@@ -846,6 +936,9 @@ def main(words):
         leading, words = leading + words[:many], words[many:]
     if not words or words[0] not in COMMANDS:
         refuse(f"the command {' '.join(words[:1])} is not known")
+    if os.environ.get("STAND_IN_LOG"):
+        with open(os.environ["STAND_IN_LOG"], "a", encoding="utf-8") as log:
+            log.write(f"{time.monotonic():.3f} {' '.join(words)}\n")
     command, words = words[0], words[1:]
     cut = words.index("--") if "--" in words else len(words)
     words = words[:cut] + leading + words[cut:]
