@@ -127,7 +127,7 @@ static void say_told(const struct join_options *options, const struct join_resul
 static void say_whole(const char *name, const struct join_result *result)
 {
 	const struct verify_told *told = result->told;
-	uint64_t lost = told->dropped_by_kernel + told->dropped_at_stop + told->dropped_output_failed;
+	uint64_t lost = verify_lost(told);
 	char losses[40] = "nothing";
 
 	if (lost)

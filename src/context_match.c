@@ -43,12 +43,17 @@ void context_match_came(struct context_match *match, struct findings *findings, 
 	match->members[i].size = size;
 }
 
-void context_match_listed(struct context_match *match, struct findings *findings, const char *name, uint64_t size)
+void context_match_listed(struct context_match *match, struct findings *findings, const struct listing_context *listed)
 {
+	const char *name = listed->name;
+	uint64_t size = listed->stored_bytes;
 	int i = find(match, findings, name);
 
 	if (i < 0)
 		return;
+	if (listed->bytes != size) /* they are not compressed */
+		findings_note(findings, FINDING_DIFFERENT, "%s is listed with %" PRIu64 " bytes and %" PRIu64 " stored",
+			      name, listed->bytes, size);
 	if (match->members[i].listed)
 		findings_note(findings, FINDING_DIFFERENT, "%s is listed twice", name);
 	else if (match->members[i].came)

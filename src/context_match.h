@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "findings.h"
+#include "listing.h"
 
 #define CONTEXT_MATCH_MEMBERS 64
 #define CONTEXT_MATCH_NAME_SIZE 80
@@ -26,7 +27,7 @@ struct context_match {
 void context_match_came(struct context_match *match, struct findings *findings, const char *name, uint64_t size);
 
 /* One is listed. */
-void context_match_listed(struct context_match *match, struct findings *findings, const char *name, uint64_t size);
+void context_match_listed(struct context_match *match, struct findings *findings, const struct listing_context *listed);
 
 /* The archive is over. all_read: every text of the manifest has been read. */
 void context_match_finish(const struct context_match *match, struct findings *findings, bool all_read);

@@ -122,6 +122,8 @@ static void begin_member(struct join *join)
 	snprintf(member->name, sizeof(member->name), "%.*s", ROLL_NAME_SIZE - 1, name);
 	if (member->kind == NAMING_PACKETS)
 		begin_packets(join);
+	else if (member->kind == NAMING_CAPTURE)
+		verify_request_begin(join->verify);
 }
 
 /* --- packets --- */
@@ -144,6 +146,7 @@ static void take_header(struct join *join)
 	int place;
 
 	snprintf(series, sizeof(series), "%.*s", (int)naming_series(member->name, &number), member->name);
+	verify_header(join->verify, series, join->records.interface.link_type, join->records.interface.snaplen);
 	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
 				   : joined_find(&join->joined, series, &join->records);
 	member->places[join->records.interface_number] = place;

@@ -168,6 +168,7 @@ bool listing_account(const struct listing *listing, size_t i, struct listing_acc
 {
 	const json_t *object = json_array_get(listing->interfaces, i);
 
+	account->dropped_before_no_file = UINT64_MAX;
 	return string(object, "name", &account->name) && number(object, "received_by_filter", &account->received) &&
 	       number(object, "written", &account->written) &&
 	       number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
@@ -175,6 +176,9 @@ bool listing_account(const struct listing *listing, size_t i, struct listing_acc
 	       optional(object, "dropped_output_failed", &account->dropped_output_failed) &&
 	       number(object, "after_limit", &account->after_limit) &&
 	       number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
+	       optional(object, "dropped_by_kernel_while_reader_slow", &account->dropped_reader_slow) &&
+	       (!json_object_get(object, "dropped_before_no_file") ||
+		number(object, "dropped_before_no_file", &account->dropped_before_no_file)) &&
 	       number(object, "link_type_number", &account->link_type) &&
 	       number(object, "snapshot_length", &account->snapshot_length);
 }
@@ -185,7 +189,8 @@ bool listing_context(const struct listing *listing, size_t i, struct listing_con
 
 	context->left_out = json_object_get(object, "left_out") != NULL;
 	return string(object, "name", &context->name) &&
-	       (context->left_out || number(object, "stored_bytes", &context->stored_bytes));
+	       (context->left_out ||
+		(number(object, "bytes", &context->bytes) && number(object, "stored_bytes", &context->stored_bytes)));
 }
 
 bool listing_summary(const struct listing *listing, struct listing_summary *summary)
@@ -197,7 +202,10 @@ bool listing_summary(const struct listing *listing, struct listing_summary *summ
 		summary->detail = "";
 	if (!string(listing->root, "format", &summary->format))
 		summary->format = "";
-	return string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
+	summary->named = json_array_size(json_object_get(listing->root, "not_captured"));
+	summary->left_out_told = json_object_get(listing->root, "not_captured_count") != NULL;
+	return optional(listing->root, "not_captured_count", &summary->left_out) &&
+	       string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
 	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
 	       number(listing->root, "parts", &summary->parts);
 }
@@ -210,4 +218,82 @@ void listing_request(const struct listing *listing, struct listing_request *requ
 		request->filter = "";
 	if (!string(listing->root, "reason", &request->reason))
 		request->reason = "";
+}
+
+uint64_t listing_request_version(const struct listing *listing)
+{
+	uint64_t version;
+
+	return number(listing->root, "tarcap_capture", &version) ? version : 0;
+}
+
+bool listing_request_whole(const struct listing *listing)
+{
+	return json_is_string(json_object_get(listing->root, "name")) &&
+	       json_is_string(json_object_get(listing->root, "started")) &&
+	       json_is_object(json_object_get(listing->root, "user")) &&
+	       json_is_array(json_object_get(listing->root, "command"));
+}
+
+/* --- what both kinds tell --- */
+
+/* By what each kind calls it. */
+static const struct {
+	const char *keys[2];
+} shared_fields[LISTING_SHARED - 1] = {
+	{{"version", "version"}},
+	{{"name", "name"}},
+	{{"reason", "reason"}},
+	{{"started", "started"}},
+	{{"clock_offset_seconds", "clock_offset_seconds_at_start"}},
+	{{"format", "format"}},
+	{{"limits", "limits"}},
+	{{"memory", "memory"}},
+};
+
+/* FNV-1a, which nobody needs to be unable to outwit: whoever changes one can change the other. */
+static int digest(const char *data, size_t size, void *context)
+{
+	uint64_t *value = context;
+
+	for (size_t i = 0; i < size; i++)
+		*value = (*value ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
+	return 0;
+}
+
+static void add(const json_t *value, uint64_t *to)
+{
+	if (value && json_dump_callback(value, digest, to, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) < 0)
+		*to = 0;
+}
+
+static uint64_t interfaces_value(const struct listing *listing)
+{
+	static const char *const keys[] = {"name",    "link_type",	     "link_type_number", "snapshot_length",
+					   "headers", "time_stamp_precision"};
+	uint64_t value = 1;
+
+	for (size_t i = 0; i < listing_accounts(listing); i++) {
+		const json_t *object = json_array_get(listing->interfaces, i);
+
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			add(json_object_get(object, keys[k]), &value);
+	}
+	return listing->interfaces ? value : 0;
+}
+
+void listing_shared(const struct listing *listing, enum listing_kind kind, struct listing_shared *shared)
+{
+	for (int i = 0; i < LISTING_SHARED - 1; i++) {
+		const json_t *value = json_object_get(listing->root, shared_fields[i].keys[kind]);
+
+		shared->values[i] = value ? 1 : 0;
+		add(value, &shared->values[i]);
+	}
+	shared->values[LISTING_SHARED - 1] = interfaces_value(listing);
+}
+
+const char *listing_shared_name(int i)
+{
+	return i == LISTING_SHARED - 1 ? "interfaces" : shared_fields[i].keys[LISTING_MANIFEST];
 }

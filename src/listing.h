@@ -26,19 +26,33 @@ struct listing_account {
 	const char *name;
 	uint64_t received, written, dropped_by_kernel, dropped_at_stop, dropped_output_failed, after_limit,
 		filtered_in_user_space;
+	uint64_t dropped_reader_slow;	 /* of those dropped by the kernel */
+	uint64_t dropped_before_no_file; /* of these, too; UINT64_MAX where it is not told */
 	uint64_t link_type, snapshot_length;
 };
 
 struct listing_context {
 	const char *name;
 	bool left_out;
-	uint64_t stored_bytes;
+	uint64_t bytes, stored_bytes;
 };
 
 struct listing_summary {
 	uint64_t files, packets, bytes, parts;
 	const char *cause, *detail;
 	const char *format; /* of the files; "" where it is not told */
+	bool left_out_told; /* these are: */
+	uint64_t left_out;  /* interfaces that were not captured */
+	size_t named;	    /* of these, by name */
+};
+
+enum listing_kind { LISTING_CAPTURE, LISTING_MANIFEST };
+
+#define LISTING_SHARED 9
+
+/* What both kinds tell: a number for the value of each field, 0 where there is none. */
+struct listing_shared {
+	uint64_t values[LISTING_SHARED];
 };
 
 /* What capture.json tells; "" for what it does not. */
@@ -73,5 +87,14 @@ bool listing_account(const struct listing *listing, size_t i, struct listing_acc
 bool listing_context(const struct listing *listing, size_t i, struct listing_context *context);
 bool listing_summary(const struct listing *listing, struct listing_summary *summary);
 void listing_request(const struct listing *listing, struct listing_request *request);
+
+/* Of capture.json: its version, 0 when that is no number; is there what says who has captured? */
+uint64_t listing_request_version(const struct listing *listing);
+bool listing_request_whole(const struct listing *listing);
+
+void listing_shared(const struct listing *listing, enum listing_kind kind, struct listing_shared *shared);
+
+/* What the fields are called, for a sentence. */
+const char *listing_shared_name(int i);
 
 #endif

@@ -140,6 +140,7 @@ void manifest_add(struct manifest *manifest, const struct segment *segment)
 	manifest->files++;
 	manifest->packets += segment->packets;
 	manifest->bytes += segment->used;
+	segment->series->dropped += segment->dropped;
 }
 
 void manifest_take_back(struct manifest *manifest, const struct segment *segment)
@@ -148,6 +149,7 @@ void manifest_take_back(struct manifest *manifest, const struct segment *segment
 	manifest->files--;
 	manifest->packets -= segment->packets;
 	manifest->bytes -= segment->used;
+	segment->series->dropped -= segment->dropped;
 }
 
 bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored)
@@ -159,6 +161,7 @@ bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *s
 	*packets = file->packets;
 	*stored = file->stored;
 	file->series->given_up += file->packets;
+	file->series->dropped -= file->dropped;
 	manifest->count--;
 	manifest->files--;
 	manifest->packets -= file->packets;
@@ -496,8 +499,10 @@ static json_t *json_interface_account(const struct manifest_setup *setup, const 
 	json_t *object = json_interface(setup, interface);
 	json_t *numbers = json_account(&interface->account);
 	json_t *gone = interface->gone ? json_time(interface->gone_at) : json_null();
+	uint64_t rest = interface->account.dropped - interface->series.dropped;
 
 	if (!numbers || !gone || !object || json_object_update(object, numbers) < 0 ||
+	    json_object_set_new(object, "dropped_before_no_file", json_integer((json_int_t)rest)) < 0 ||
 	    json_object_set(object, "gone", gone) < 0) {
 		json_decref(object);
 		object = NULL;

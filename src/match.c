@@ -159,6 +159,8 @@ void match_end(struct match *match, const struct match_file *came)
 	if (!came->whole || file->whole)
 		return;
 	file->whole = true;
+	if (file->listed)
+		roll_settle(match->roll, file);
 	clock_rfc3339(came->first, counts.first);
 	clock_rfc3339(came->last, counts.last);
 	if (file->listed)
@@ -185,6 +187,8 @@ void match_listed(struct match *match, const struct listing_file *listed)
 	snprintf(counts.last, sizeof(counts.last), "%s", listed->last);
 	file->listed = true;
 	file->listed_as = match->listed;
+	if (file->whole)
+		roll_settle(match->roll, file);
 	if (file->whole)
 		compare(match, file->name, &file->counts, &counts);
 	file->counts = counts;

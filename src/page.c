@@ -209,7 +209,7 @@ static void write_amounts(struct page *page)
 static void write_loss(struct page *page)
 {
 	const struct verify_told *told = page->summary->told;
-	uint64_t lost = told->dropped_by_kernel + told->dropped_at_stop + told->dropped_output_failed;
+	uint64_t lost = verify_lost(told);
 	size_t shown = told->lossy_files < VERIFY_LOSSES ? (size_t)told->lossy_files : VERIFY_LOSSES;
 
 	if (!page->summary->archive || !told->cause[0]) {

@@ -28,6 +28,8 @@ struct roll_file {
 	uint64_t listed_as;	   /* the same among those listed */
 	struct roll_counts counts; /* as it came if it is not listed yet, else as listed */
 	uint16_t next;		   /* in its chain: place + 1 */
+	bool settled;		   /* see roll_settle() */
+	uint16_t next_settled;	   /* place + 1 */
 };
 
 struct roll;
@@ -40,10 +42,16 @@ void roll_close(struct roll *roll);
 struct roll_file *roll_find(struct roll *roll, const char *name);
 
 /*
- * A new entry, for a name that is not in the table; a longer name is cut. When the table is full, one that is whole
- * and listed gives its place: it is settled. NULL when there is none.
+ * A new entry, for a name that is not in the table; a longer name is cut. When the table is full, the one that was
+ * settled first gives its place. NULL when there is none.
  */
 struct roll_file *roll_add(struct roll *roll, const char *name);
+
+/* Nothing more is to be known of an entry: it is whole and listed. Once more is nothing. */
+void roll_settle(struct roll *roll, struct roll_file *file);
+
+/* How many entries have been looked at so far to find those that were asked for: what lookups cost. */
+uint64_t roll_looked_at(const struct roll *roll);
 
 /* Entry i, in the order of adding while nothing gave its place; NULL behind the last. */
 const struct roll_file *roll_at(const struct roll *roll, size_t i);

@@ -57,6 +57,7 @@ struct series {
 	uint64_t sealed_count; /* since the start */
 	uint64_t packets;      /* taken so far */
 	uint64_t given_up;     /* of these, in segments that will not be delivered */
+	uint64_t dropped;      /* by the kernel, as the files in the manifest have them */
 	unsigned char front[SERIES_FRONT_SIZE];
 };
 

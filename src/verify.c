@@ -7,16 +7,28 @@
 #include <string.h>
 
 #include "context_match.h"
+#include "link_type.h"
 #include "listing.h"
 #include "manifest.h"
 #include "naming.h"
+#include "request_match.h"
 
 /* What the manifest says of an interface, and the packets of the files that are listed for it. */
 struct listed_interface {
 	char name[64];
+	uint64_t hash; /* of it */
 	uint64_t written, listed;
 	bool told; /* the manifest has an account of it */
 	uint64_t received, dropped;
+	uint64_t before_files;	 /* of those dropped, as the files that are listed have them */
+	uint64_t before_no_file; /* and as the account has the others; UINT64_MAX where it does not tell */
+	uint64_t link_type, snapshot_length;
+};
+
+/* What the headers of a series' files say; the first of them, and whether others say something else. */
+struct series_header {
+	char name[ROLL_NAME_SIZE];
+	uint32_t link_type, snapshot_length;
 };
 
 struct verify {
@@ -24,6 +36,9 @@ struct verify {
 	struct verify_told told;
 	struct match *match;
 	struct context_match context;
+	struct request_match request;
+	struct series_header headers[VERIFY_INTERFACES];
+	size_t header_count;
 	uint64_t listed, listed_packets, listed_bytes;
 	struct listing_summary summary;	       /* its texts are in told */
 	bool summary_read, unread;	       /* unread: some text could not be */
@@ -31,6 +46,24 @@ struct verify {
 	struct listed_interface interfaces[VERIFY_INTERFACES];
 	size_t interface_count;
 };
+
+/* Sums of what a manifest says, which may say anything: none wraps around, and all are numbers in JSON. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) || sum > INT64_MAX ? INT64_MAX : sum;
+}
+
+uint64_t verify_lost(const struct verify_told *told)
+{
+	return plus(plus(told->dropped_by_kernel, told->dropped_at_stop), told->dropped_output_failed);
+}
+
+static uint64_t lost(const struct listing_account *account)
+{
+	return plus(plus(account->dropped_by_kernel, account->dropped_at_stop), account->dropped_output_failed);
+}
 
 struct verify *verify_open(struct err *err)
 {
@@ -106,12 +139,23 @@ static void bad_manifest(struct verify *verify, uint64_t number, const char *why
 	findings_note(&verify->findings, FINDING_BAD_MANIFEST, "%s is damaged (%s)", name, why);
 }
 
+/* FNV-1a of as much as is compared: of many long names that begin alike, few are. */
+static uint64_t hash_of(const char *name)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < sizeof(((struct listed_interface *)NULL)->name) - 1 && name[i]; i++)
+		hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
 static struct listed_interface *find_interface(struct verify *verify, const char *name)
 {
 	struct listed_interface *interface = verify->interfaces;
+	uint64_t hash = hash_of(name);
 
 	for (size_t i = 0; i < verify->interface_count; i++, interface++) {
-		if (strncmp(interface->name, name, sizeof(interface->name) - 1) == 0)
+		if (interface->hash == hash && strncmp(interface->name, name, sizeof(interface->name) - 1) == 0)
 			return interface;
 	}
 	if (verify->interface_count == VERIFY_INTERFACES) {
@@ -119,6 +163,7 @@ static struct listed_interface *find_interface(struct verify *verify, const char
 		return NULL;
 	}
 	verify->interface_count++;
+	interface->hash = hash;
 	snprintf(interface->name, sizeof(interface->name), "%s", name);
 	return interface;
 }
@@ -142,10 +187,12 @@ static void count_listed(struct verify *verify, const struct listing_file *liste
 	struct listed_interface *interface = find_interface(verify, listed->interface);
 
 	verify->listed++;
-	verify->listed_packets += listed->packets;
-	verify->listed_bytes += listed->bytes;
-	if (interface)
-		interface->listed += listed->packets;
+	verify->listed_packets = plus(verify->listed_packets, listed->packets);
+	verify->listed_bytes = plus(verify->listed_bytes, listed->bytes);
+	if (interface) {
+		interface->listed = plus(interface->listed, listed->packets);
+		interface->before_files = plus(interface->before_files, listed->dropped);
+	}
 }
 
 /* Of equal ones the earlier stays before. */
@@ -155,7 +202,7 @@ static void note_loss(struct verify_told *told, const struct listing_file *liste
 	size_t at = VERIFY_LOSSES;
 
 	told->lossy_files++;
-	told->lost_before_files += listed->dropped;
+	told->lost_before_files = plus(told->lost_before_files, listed->dropped);
 	while (at > 0 && losses[at - 1].packets < listed->dropped)
 		at--;
 	if (at == VERIFY_LOSSES)
@@ -184,34 +231,38 @@ static void tell_losses(struct verify_told *told, const struct listing_account *
 {
 	struct verify_loss *loss = &told->interfaces[told->interface_count];
 
-	told->dropped_by_kernel += account->dropped_by_kernel;
-	told->dropped_at_stop += account->dropped_at_stop;
-	told->dropped_output_failed += account->dropped_output_failed;
+	told->dropped_by_kernel = plus(told->dropped_by_kernel, account->dropped_by_kernel);
+	told->dropped_at_stop = plus(told->dropped_at_stop, account->dropped_at_stop);
+	told->dropped_output_failed = plus(told->dropped_output_failed, account->dropped_output_failed);
 	if (told->interface_count == VERIFY_INTERFACES)
 		return;
 	told->interface_count++;
 	snprintf(loss->name, sizeof(loss->name), "%s", account->name);
-	loss->packets = account->dropped_by_kernel + account->dropped_at_stop + account->dropped_output_failed;
+	loss->packets = lost(account);
 }
 
 static void take_account(struct verify *verify, const struct listing_account *account)
 {
 	struct listed_interface *interface = find_interface(verify, account->name);
 
-	if (account->received != account->written + account->dropped_by_kernel + account->dropped_at_stop +
-					 account->dropped_output_failed + account->after_limit +
-					 account->filtered_in_user_space)
+	uint64_t all = plus(plus(plus(account->written, lost(account)), account->after_limit),
+			    account->filtered_in_user_space);
+
+	if (account->received != all || all == INT64_MAX || account->dropped_reader_slow > account->dropped_by_kernel)
 		findings_note(&verify->findings, FINDING_ACCOUNT, "the account of %.40s does not add up",
 			      account->name);
 	if (interface) {
-		interface->written += account->written;
-		interface->received += account->received;
-		interface->dropped += account->dropped_by_kernel;
+		interface->written = plus(interface->written, account->written);
+		interface->received = plus(interface->received, account->received);
+		interface->dropped = plus(interface->dropped, account->dropped_by_kernel);
+		interface->before_no_file = account->dropped_before_no_file;
+		interface->link_type = account->link_type;
+		interface->snapshot_length = account->snapshot_length;
 		interface->told = true;
 	}
 	if (verify->told.snapshot_length == 0) {
 		verify->told.snapshot_length = account->snapshot_length;
-		verify->told.link_type = account->link_type;
+		verify->told.link_type = link_type_of_file(account->link_type);
 		snprintf(verify->told.interface, sizeof(verify->told.interface), "%s", account->name);
 	}
 	tell_losses(&verify->told, account);
@@ -225,7 +276,7 @@ static bool take_context(struct verify *verify, const struct listing *listing)
 		if (!listing_context(listing, i, &context))
 			return false;
 		if (!context.left_out)
-			context_match_listed(&verify->context, &verify->findings, context.name, context.stored_bytes);
+			context_match_listed(&verify->context, &verify->findings, &context);
 	}
 	return true;
 }
@@ -236,6 +287,12 @@ static bool take_summary(struct verify *verify, const struct listing *listing)
 
 	if (!listing_summary(listing, &verify->summary) || !take_context(verify, listing))
 		return false;
+	if (verify->summary.left_out_told &&
+	    (verify->summary.left_out < verify->summary.named ||
+	     (verify->summary.left_out > verify->summary.named && verify->summary.named < CAPTURES_LEFT_OUT)))
+		findings_note(&verify->findings, FINDING_ACCOUNT,
+			      "%" PRIu64 " interfaces were not captured where %zu are named", verify->summary.left_out,
+			      verify->summary.named);
 	for (size_t i = 0; i < listing_accounts(listing); i++) {
 		if (!listing_account(listing, i, &account))
 			return false;
@@ -243,6 +300,7 @@ static bool take_summary(struct verify *verify, const struct listing *listing)
 	}
 	snprintf(verify->told.cause, sizeof(verify->told.cause), "%s", verify->summary.cause);
 	snprintf(verify->told.detail, sizeof(verify->told.detail), "%s", verify->summary.detail);
+	request_match_told(&verify->request, listing);
 	verify->told.pcapng = strcmp(verify->summary.format, "pcapng") == 0;
 	verify->summary_read = true;
 	return true;
@@ -297,6 +355,7 @@ void verify_request(struct verify *verify, const char *text, size_t size)
 	const char *reason;
 	struct listing *listing = listing_open(text, size, &reason);
 
+	request_match_asked(&verify->request, &verify->findings, listing, reason);
 	told->request_unread = listing ? NULL : reason;
 	if (!listing)
 		return;
@@ -305,6 +364,47 @@ void verify_request(struct verify *verify, const char *text, size_t size)
 	snprintf(told->filter, sizeof(told->filter), "%s", request.filter);
 	snprintf(told->reason, sizeof(told->reason), "%s", request.reason);
 	listing_close(listing);
+}
+
+void verify_request_begin(struct verify *verify)
+{
+	request_match_begin(&verify->request, &verify->findings);
+}
+
+/* --- the headers of files --- */
+
+/* More series than there is room for are not verified, which other parts say. */
+void verify_header(struct verify *verify, const char *series, uint32_t link_type, uint32_t snapshot_length)
+{
+	struct series_header *header = verify->headers;
+
+	for (size_t i = 0; i < verify->header_count; i++, header++) {
+		if (strncmp(header->name, series, sizeof(header->name) - 1) == 0)
+			return;
+	}
+	if (verify->header_count == VERIFY_INTERFACES)
+		return;
+	verify->header_count++;
+	snprintf(header->name, sizeof(header->name), "%s", series);
+	header->link_type = link_type;
+	header->snapshot_length = snapshot_length;
+}
+
+static void check_header(struct verify *verify, const struct series_header *header)
+{
+	for (size_t i = 0; i < verify->interface_count; i++) {
+		const struct listed_interface *interface = &verify->interfaces[i];
+		bool link = link_type_of_file(interface->link_type) == link_type_of_file(header->link_type);
+
+		if (!interface->told || !naming_is_series(header->name, interface->name) ||
+		    (link && interface->snapshot_length == header->snapshot_length))
+			continue;
+		findings_note(&verify->findings, FINDING_DIFFERENT,
+			      "%.40s has %s %" PRIu32 " where %" PRIu64 " is listed", interface->name,
+			      link ? "snapshot length" : "link type",
+			      link ? header->snapshot_length : header->link_type,
+			      link ? interface->snapshot_length : interface->link_type);
+	}
 }
 
 /* --- the end --- */
@@ -331,6 +431,18 @@ static bool check_parts(struct verify *verify)
 	return all;
 }
 
+/* What the kernel dropped, by files: without the rest at least no more than in all. */
+static void check_dropped(struct verify *verify, const struct listed_interface *interface)
+{
+	uint64_t all = interface->dropped, before = interface->before_files, rest = interface->before_no_file;
+
+	if (before > all || (rest != UINT64_MAX && all - before != rest))
+		findings_note(&verify->findings, FINDING_ACCOUNT,
+			      "the account of %.40s has %" PRIu64 " dropped packets where %" PRIu64
+			      " are listed before files",
+			      interface->name, all, before);
+}
+
 static void check_totals(struct verify *verify)
 {
 	const struct listing_summary *summary = &verify->summary;
@@ -348,7 +460,11 @@ static void check_totals(struct verify *verify)
 			findings_note(&verify->findings, FINDING_ACCOUNT,
 				      "the account of %.40s has %" PRIu64 " packets where %" PRIu64 " are listed",
 				      interface->name, interface->written, interface->listed);
+		else if (interface->told)
+			check_dropped(verify, interface);
 	}
+	for (size_t i = 0; i < verify->header_count; i++)
+		check_header(verify, &verify->headers[i]);
 }
 
 void verify_finish(struct verify *verify)
@@ -360,6 +476,7 @@ void verify_finish(struct verify *verify)
 	verify->told.reordered = match_reordered(verify->match, &first);
 	snprintf(verify->told.first_reordered, sizeof(verify->told.first_reordered), "%s", first);
 	context_match_finish(&verify->context, &verify->findings, all_read);
+	request_match_finish(&verify->request, &verify->findings);
 	if (all_read)
 		check_totals(verify);
 }

@@ -27,10 +27,11 @@ struct verify_loss {
 /* What is told of a capture that needs no excuse: losses that are accounted for, how it ended, what was asked for. */
 struct verify_told {
 	uint64_t dropped_by_kernel, dropped_at_stop, dropped_output_failed;
-	uint64_t link_type, snapshot_length; /* of the first interface; 0, 0 when it tells nothing */
-	char interface[64];		     /* its name */
-	bool pcapng;			     /* its files are */
-	char cause[40], detail[80];	     /* "" when it tells nothing */
+	uint64_t link_type,
+		snapshot_length;    /* of the first interface, as files have them; 0, 0 when it tells nothing */
+	char interface[64];	    /* its name */
+	bool pcapng;		    /* its files are */
+	char cause[40], detail[80]; /* "" when it tells nothing */
 
 	/* By file, also from parts of the manifest: those with most, most first. In all: */
 	struct verify_loss losses[VERIFY_LOSSES];
@@ -46,6 +47,9 @@ struct verify_told {
 	char name[80], filter[240], reason[240];
 	const char *request_unread; /* why it could not be read, or NULL */
 };
+
+/* Packets lost in all. As all sums of what a manifest says: at most INT64_MAX, whatever it says. */
+uint64_t verify_lost(const struct verify_told *told);
 
 /* NULL when there is no memory. */
 struct verify *verify_open(struct err *err);
@@ -63,6 +67,12 @@ void verify_context(struct verify *verify, const char *name, uint64_t size);
  * looked at.
  */
 void verify_manifest(struct verify *verify, uint64_t number, const char *text, size_t size);
+
+/* A file of packets of that series has a header that says so. */
+void verify_header(struct verify *verify, const char *series, uint32_t link_type, uint32_t snapshot_length);
+
+/* A capture.json begins. */
+void verify_request_begin(struct verify *verify);
 
 /* capture.json, of whatever size; no text is a wrong one. */
 void verify_request(struct verify *verify, const char *text, size_t size);

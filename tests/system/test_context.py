@@ -514,7 +514,8 @@ def test_join_compares(stored, tmp_path):
             ["tar", "--format=ustar", "-c", *sh("tar", "-tf", str(stored)).stdout.split()[begin:]], cwd=tmp_path,
             capture_output=True, check=False).stdout)
     assert check().status == 0
-    assert check(1).status == 0  # without capture.json it is the context that tells which directory is ours
+    # Without capture.json it is the context that tells which directory is ours.
+    assert ": not whole: capture.json is missing; " in check(1).err[-1]
     hosts = tmp_path / "capture/context/start/hosts"
     text = hosts.read_bytes()
     hosts.write_bytes(text + b"x")
