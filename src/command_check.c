@@ -8,16 +8,17 @@
 #include <unistd.h>
 
 #include "captures.h"
+#include "cgroup.h"
 #include "command.h"
 #include "filter.h"
 #include "number.h"
 #include "options.h"
 #include "privileges.h"
+#include "report.h"
 #include "sandbox.h"
 
 #define ROW "%-14s "
-#define INTERFACES_SHOWN 100	       /* rows */
-#define LIMIT_NONE (UINT64_C(1) << 60) /* a cgroup's limit from here on is none (v1 has no word for it) */
+#define INTERFACES_SHOWN 100 /* rows */
 
 static const char *yes_no(bool yes)
 {
@@ -78,25 +79,15 @@ static void print_interfaces(void)
 		close(fd);
 }
 
-/* Of the container's cgroup, as it sees itself: version 2, then 1. */
 static void print_memory_limit(void)
 {
-	static const char *const paths[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-	char text[NUMBER_TEXT_SIZE];
-	uint64_t limit = 0;
+	struct cgroup_memory group = cgroup_memory("");
+	char limit[NUMBER_TEXT_SIZE];
 
-	for (size_t i = 0; i < 2 && !limit; i++) {
-		FILE *file = fopen(paths[i], "re");
-
-		if (file && fscanf(file, "%" SCNu64, &limit) != 1)
-			limit = LIMIT_NONE; /* "max" */
-		if (file)
-			fclose(file);
-	}
 	printf(ROW "%s\n", "memory limit",
-	       !limit		     ? "unknown"
-	       : limit >= LIMIT_NONE ? "none"
-				     : number_format(NUMBER_SIZE, limit, text));
+	       !group.seen    ? "unknown"
+	       : !group.limit ? "none"
+			      : number_format(NUMBER_SIZE, group.limit, limit));
 }
 
 static const char *kind_of_stdout(void)
@@ -133,7 +124,8 @@ static void print_limits(const struct options *options)
 static void print_capture(const struct captures *captures, const struct options *options)
 {
 	struct captures_sum sum = captures_sum(captures);
-	char granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE];
+	char lowered[REPORT_LOWERED_SIZE], granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE],
+		compressor[NUMBER_TEXT_SIZE];
 
 	for (unsigned i = 0; i < captures->count; i++) {
 		const struct capture *capture = &captures->list[i].capture;
@@ -148,7 +140,7 @@ static void print_capture(const struct captures *captures, const struct options 
 	       number_format(NUMBER_SIZE, options->buffer_kib * 1024, asked),
 	       number_format(NUMBER_SIZE, options->memory, pool), options->compressor ? ", compressor " : "",
 	       options->compressor ? number_format(NUMBER_SIZE, options->compressor, compressor) : "",
-	       options->lowered.memory ? " (TARCAP_MAX_MEMORY)" : "");
+	       report_lowered(options, lowered));
 	if (captures->list[0].capture.excluded[0])
 		printf(ROW "%s\n", "left out", captures->list[0].capture.excluded);
 }

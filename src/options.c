@@ -430,7 +430,11 @@ static int refuse_segment_size(const struct options *options, struct err *err)
 	return err_set(
 		err, STATUS_USAGE,
 		"-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s; with --memory %s it works",
-		text[0], options->lowered.memory ? " (lowered by TARCAP_MAX_MEMORY)" : "", text[1], text[2]);
+		text[0],
+		options->lowered.memory	    ? " (lowered by TARCAP_MAX_MEMORY)"
+		: options->confined.lowered ? " (lowered by the container's memory limit)"
+					    : "",
+		text[1], text[2]);
 }
 
 static int check_segment_size(struct options *options, struct err *err)

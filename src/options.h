@@ -34,6 +34,14 @@ struct lowered {
 	bool duration, max_bytes, snaplen, memory;
 };
 
+/* What the container's memory limit did (plan.h). */
+struct confined {
+	uint64_t limit;		     /* bytes; 0: there is none */
+	uint64_t left;		     /* for the pool and what goes with it */
+	bool lowered;		     /* a default */
+	bool pool_above, ring_above; /* more than it leaves, all the same */
+};
+
 /* Texts point into argv, except filter. 0 means no limit where a limit can be none. */
 struct options {
 	enum action action;
@@ -66,6 +74,7 @@ struct options {
 	uint64_t precision;	 /* enum precision; nano with pcapng */
 	uint64_t format;	 /* enum format */
 	struct lowered lowered;
+	struct confined confined;
 	bool no_context;
 	bool headers;	  /* keep only these of each packet */
 	bool no_optimize; /* -O */

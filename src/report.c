@@ -56,6 +56,29 @@ static void warn_of_left_out(const struct captures *captures)
 		say("%u more are not captured: see the manifest", captures->left_out_count - LEFT_OUT_SHOWN);
 }
 
+/* Said by -q as well: it may end the capture. */
+static void warn_of_memory(const struct options *options)
+{
+	const struct confined *confined = &options->confined;
+	char limit[NUMBER_TEXT_SIZE], left[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], ring[NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, confined->limit, limit);
+	number_format(NUMBER_SIZE, confined->left, left);
+	number_format(NUMBER_SIZE, options->memory + options->compressor, pool);
+	number_format(NUMBER_SIZE, options->buffer_kib * 1024, ring);
+	if (confined->pool_above)
+		say("the container's memory limit, %s, leaves %s to the pool (--memory), which may take %s%s%s%s: a "
+		    "slow "
+		    "reader may get this capture killed",
+		    limit, left, pool, confined->ring_above ? "; its ring (-B/--buffer-size), " : "",
+		    confined->ring_above ? ring : "", confined->ring_above ? ", is above the limit, too" : "");
+	else if (confined->ring_above)
+		say("-B/--buffer-size %s: more than the container's memory limit, %s, leaves; the kernel does not "
+		    "count "
+		    "the ring against it, but the node has to have it",
+		    ring, limit);
+}
+
 void report_warnings(const struct captures *captures, const struct options *options)
 {
 	const char *excluded = captures_excluded(captures);
@@ -65,12 +88,29 @@ void report_warnings(const struct captures *captures, const struct options *opti
 	if (options->segment_grown && !options->quiet)
 		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
+	warn_of_memory(options);
 	warn_of_filter(captures);
 	warn_of_left_out(captures);
 	if (excluded[0] && !options->quiet)
 		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", excluded);
 	if (ring && ring < captures->ring_asked)
 		say("-B/--buffer-size: the kernel granted only %s of ring", number_format(NUMBER_SIZE, ring, size));
+}
+
+char *report_lowered(const struct options *options, char text[REPORT_LOWERED_SIZE])
+{
+	char limit[NUMBER_TEXT_SIZE];
+
+	text[0] = '\0';
+	if (options->lowered.memory)
+		snprintf(text, REPORT_LOWERED_SIZE, " (TARCAP_MAX_MEMORY)");
+	else if (options->confined.pool_above || options->confined.ring_above)
+		snprintf(text, REPORT_LOWERED_SIZE, " (above what the container's limit, %s, leaves)",
+			 number_format(NUMBER_SIZE, options->confined.limit, limit));
+	else if (options->confined.lowered)
+		snprintf(text, REPORT_LOWERED_SIZE, " (the container's limit, %s)",
+			 number_format(NUMBER_SIZE, options->confined.limit, limit));
+	return text;
 }
 
 static const char *ceiling(bool lowered, const char *text)
@@ -150,7 +190,7 @@ void report_ready(const struct captures *captures, const struct options *options
 		  const struct context *context)
 {
 	char limits[160], interfaces[400], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
-	const char *lowered = ceiling(options->lowered.memory, " (TARCAP_MAX_MEMORY)");
+	char lowered[REPORT_LOWERED_SIZE];
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
 	struct captures_sum sum = captures_sum(captures);
@@ -161,6 +201,7 @@ void report_ready(const struct captures *captures, const struct options *options
 	format_interfaces(captures, interfaces, sizeof(interfaces));
 	number_format(NUMBER_SIZE, sum.ring, ring);
 	format_memory(options, pool, context, memory, sizeof(memory));
+	report_lowered(options, lowered);
 	if (first->fd < 0)
 		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
 		    memory, lowered);

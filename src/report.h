@@ -18,6 +18,11 @@ void report_asked(const struct options *options);
 /* What the kernel granted of the sandbox, with -v. */
 void report_sandbox(const struct sandbox *sandbox, const struct options *options);
 
+#define REPORT_LOWERED_SIZE 80
+
+/* " (whose limit has lowered the memory)", or that it is above the container's all the same; or "". */
+char *report_lowered(const struct options *options, char text[REPORT_LOWERED_SIZE]);
+
 /* What was opened differs from what was asked for. */
 void report_warnings(const struct captures *captures, const struct options *options);
 
