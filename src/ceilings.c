@@ -89,6 +89,7 @@ int ceilings_apply(struct options *options, struct err *err)
 		 &options->lowered.snaplen},
 	};
 
+	options->duration_chosen = options->duration != CEILINGS_NOT_GIVEN;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		if (apply(&limits[i], live, err) < 0)
 			return -1;

@@ -5,8 +5,10 @@
 
 #include "clock.h"
 
-#define GRACE CLOCK_SECOND /* a stdin that ends earlier was never held open by anyone */
+#define DOUBT CLOCK_SECOND		/* a pipe from /dev/null ends at once; through an engine a little later */
+#define DOUBT_ATTACH (3 * CLOCK_SECOND) /* attaching takes up to 1.2 s */
 #define PROMPT_EVERY (2 * CLOCK_SECOND)
+#define ON_ITS_WAY (UINT64_C(1) << 20)
 
 void reader_init(struct reader *reader, int fd, bool awaited, bool tells_end, uint64_t now)
 {
@@ -14,36 +16,45 @@ void reader_init(struct reader *reader, int fd, bool awaited, bool tells_end, ui
 		.fd = fd,
 		.awaited = awaited,
 		.tells_end = tells_end,
-		.ready_at = now,
+		.doubtful = now + (awaited ? DOUBT_ATTACH : DOUBT),
 		.prompt_at = now,
+		.second_at = now,
 	};
 }
 
-static enum reader_event ended(struct reader *reader, uint64_t now)
+static unsigned came(struct reader *reader)
 {
-	reader->fd = -1;
-	if (reader->awaited) {
-		reader->awaited = false;
-		return READER_CAME;
-	}
-	return now - reader->ready_at >= GRACE ? READER_LEFT : READER_WAS_NEVER_THERE;
+	unsigned events = reader->awaited ? READER_CAME : 0;
+
+	reader->awaited = false;
+	return events;
 }
 
-enum reader_event reader_look(struct reader *reader, uint64_t now)
+static unsigned ended(struct reader *reader, uint64_t now)
+{
+	unsigned events = came(reader);
+
+	reader->fd = -1;
+	if (!reader->tells_end)
+		return events;
+	return events | (reader->seen || now >= reader->doubtful ? READER_LEFT : READER_UNKNOWN);
+}
+
+unsigned reader_look(struct reader *reader, uint64_t now)
 {
 	char nothing[4096];
 	ssize_t n = read(reader->fd, nothing, sizeof(nothing));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return READER_SAME;
+		return 0;
 	if (n <= 0)
 		return ended(reader, now);
 	if (!reader->awaited)
-		return READER_SAME;
-	reader->awaited = false;
+		return 0;
+	reader->seen = true;
 	if (!reader->tells_end)
 		reader->fd = -1;
-	return READER_CAME;
+	return came(reader);
 }
 
 bool reader_prompts(struct reader *reader, uint64_t now)
@@ -52,4 +63,20 @@ bool reader_prompts(struct reader *reader, uint64_t now)
 		return false;
 	reader->prompt_at = now + PROMPT_EVERY;
 	return true;
+}
+
+void reader_sent(struct reader *reader, uint64_t sent, uint64_t now)
+{
+	uint64_t since = now - reader->second_at;
+
+	if (since < CLOCK_SECOND)
+		return;
+	reader->sent_before = since < 2 * CLOCK_SECOND ? reader->sent : sent;
+	reader->sent = sent;
+	reader->second_at = now;
+}
+
+bool reader_is_behind(const struct reader *reader, uint64_t sent)
+{
+	return sent - reader->sent_before > ON_ITS_WAY;
 }

@@ -211,6 +211,23 @@ void report_ready(const struct captures *captures, const struct options *options
 		    sum.ring_unknown ? "at most " : "", ring, memory, lowered);
 }
 
+void report_without_stdin(const struct options *options, uint64_t limit)
+{
+	static const char front[] = "stdin is closed: going on without it";
+	char text[NUMBER_TEXT_SIZE];
+
+	if (options->quiet)
+		return;
+	number_format(NUMBER_DURATION, limit, text);
+	if (options->read_file)
+		say("%s, to the end of the file", front);
+	else if (limit)
+		say("%s; ends after %s%s", front, text,
+		    options->duration_chosen ? " (--duration)" : " (--duration sets another time)");
+	else
+		say("%s; no time limit: a signal ends it, or another limit", front);
+}
+
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting)
 {
 	char files[64] = "";

@@ -31,6 +31,9 @@ void report_warnings(const struct captures *captures, const struct options *opti
 void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context);
 
+/* Stdin has ended so early that it tells nothing; when the capture ends by the clock: ns from its start, 0 never. */
+void report_without_stdin(const struct options *options, uint64_t limit);
+
 /* A line of progress; elapsed in ns, packets and bytes captured, and files that wait for the reader. */
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting);
 

@@ -50,7 +50,7 @@ static int ask(int fd, uint16_t request)
 	/* All zero is all families, all interfaces. */
 	const struct {
 		struct nlmsghdr header;
-		unsigned char all[sizeof(struct ifinfomsg)];
+		unsigned char all[sizeof(struct ifinfomsg)]; /* cppcheck-suppress unusedStructMember */
 	} message = {.header = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(header_size(request)),
 				.nlmsg_type = request,
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};

@@ -28,7 +28,8 @@
 #define RAW_INTERVAL (CLOCK_SECOND / 20) /* with --raw, until a packet leaves */
 #define MANY 8				 /* interfaces, for which it pays to rest */
 #define REST (CLOCK_SECOND / 100)
-#define LINGER CLOCK_SECOND	 /* after the last byte: an attached stream is cut when its process ends at once */
+#define WITHOUT_STDIN (60 * CLOCK_SECOND) /* where stdin tells no end, and nobody said how long */
+#define LINGER CLOCK_SECOND	 /* after the last byte: an engine may cut a stream when its process ends at once */
 #define TIMER_EXPIRED UINT64_MAX /* as timer_at: set it anew, whatever comes */
 #define DRAIN_QUIET (CAPTURE_BLOCK_TIMEOUT * 5 / 2 * (CLOCK_SECOND / 1000))
 
@@ -52,9 +53,11 @@ struct run {
 	bool over;
 	int timer_fd;
 	uint64_t now, timer_at; /* boot time */
-	uint64_t listening_at, asked_at /* by the first signal, or 0 */, drain_until, tick_at, down_check_at;
+	uint64_t listening_at, ends_at /* by the clock, or 0 */, asked_at /* by the first signal, or 0 */;
+	uint64_t drain_until, tick_at, down_check_at;
 	uint64_t finished_at, linger_until, tried_at /* to send */;
 	struct reader reader;
+	bool without_stdin;	/* which is why it ends at ends_at */
 	struct feedback *guard; /* NULL: the archive cannot come back as packets, or shall not be asked */
 	bool held;		/* by the guard: nothing is sent or read */
 	bool reading_file;	/* we are inside a read of the file, which has nothing at the moment */
@@ -391,7 +394,7 @@ static void show_progress(struct run *run)
 	const struct account account = captures_account(run->captures);
 	struct progress_numbers numbers = {
 		.elapsed = run->now - run->listening_at,
-		.limit = is_file(run) ? 0 : run->options->duration,
+		.limit = run->ends_at ? run->ends_at - run->listening_at : 0,
 		.sent = run->delivery->sent,
 		.waiting = deliver_waiting(run->delivery),
 	};
@@ -436,28 +439,34 @@ static void by_signal(struct run *run, int signo)
 
 static void say_ready(struct run *run)
 {
-	run->reader.ready_at = run->now;
 	report_ready(run->captures, run->options, run->segments->pool, run->delivery->context);
+}
+
+/* Nobody would end it: not for the whole of a limit that nobody chose. A file ends by itself. */
+static void go_on_without_stdin(struct run *run)
+{
+	uint64_t until = run->listening_at + WITHOUT_STDIN;
+
+	if (run->stage != STAGE_CAPTURE)
+		return;
+	run->without_stdin = !is_file(run) && !run->options->duration_chosen && (!run->ends_at || until < run->ends_at);
+	if (run->without_stdin)
+		run->ends_at = until;
+	report_without_stdin(run->options, run->ends_at ? run->ends_at - run->listening_at : 0);
 }
 
 static void look_at_stdin(struct run *run)
 {
-	switch (reader_look(&run->reader, run->now)) {
-	case READER_SAME:
-		break;
-	case READER_CAME:
+	unsigned events = reader_look(&run->reader, run->now);
+
+	if (events & READER_CAME)
 		run->delivery->progress_at = run->now;
-		if (run->stage == STAGE_CAPTURE)
-			say_ready(run);
-		break;
-	case READER_LEFT:
+	if (events & READER_LEFT)
 		stop(run, CAUSE_STDIN_CLOSED);
-		break;
-	case READER_WAS_NEVER_THERE:
-		if (!run->options->quiet)
-			say("stdin is closed: going on without it (other ways to end: a signal, or a limit)");
-		break;
-	}
+	else if ((events & READER_CAME) && run->stage == STAGE_CAPTURE)
+		say_ready(run);
+	if (events & READER_UNKNOWN)
+		go_on_without_stdin(run);
 }
 
 /* Under load ten times a second; it costs one getsockopt. */
@@ -544,6 +553,15 @@ static bool has_tried_since(const struct run *run, uint64_t at)
 	return run->reader.awaited || run->tried_at >= at;
 }
 
+static void end_in_time(struct run *run)
+{
+	if (run->stage != STAGE_CAPTURE || !run->ends_at || run->now < run->ends_at)
+		return;
+	if (run->without_stdin)
+		snprintf(run->detail, sizeof(run->detail), "60 s without stdin");
+	stop(run, CAUSE_DURATION);
+}
+
 static void by_clock(struct run *run)
 {
 	uint64_t stall_at = stall_deadline(run);
@@ -554,8 +572,7 @@ static void by_clock(struct run *run)
 		return;
 	}
 	if (run->stage == STAGE_CAPTURE && live) {
-		if (run->options->duration && run->now - run->listening_at >= run->options->duration)
-			stop(run, CAUSE_DURATION);
+		end_in_time(run);
 		if (run->down_check_at && run->now >= run->down_check_at)
 			look_at_those_down(run);
 	}
@@ -595,7 +612,7 @@ static uint64_t next_deadline(const struct run *run)
 		return run->linger_until;
 	if (run->stage == STAGE_CAPTURE && !is_file(run)) {
 		earlier(&deadline, segments_due(run->segments));
-		earlier(&deadline, run->options->duration ? run->listening_at + run->options->duration : 0);
+		earlier(&deadline, run->ends_at);
 		earlier(&deadline, run->down_check_at);
 		if (run->guard && feedback_on_trial(run->guard))
 			earlier(&deadline, feedback_due(run->guard));
@@ -699,9 +716,16 @@ static bool rescue(struct run *run)
 	return true;
 }
 
+/* See LINGER. What ends by stdin came through an engine, as what attaches does; but that is always on its way. */
+static bool lingers(const struct run *run)
+{
+	return run->options->wait_reader || (run->cause == CAUSE_STDIN_CLOSED && run->parts->watch_sink &&
+					     reader_is_behind(&run->reader, run->delivery->sent));
+}
+
 static void delivered(struct run *run)
 {
-	if (run->options->wait_reader)
+	if (lingers(run))
 		run->linger_until = run->now + LINGER;
 	else
 		run->over = true;
@@ -733,6 +757,7 @@ static void send_waiting(struct run *run)
 
 	if (!run->reader.awaited && !run->held && !run->linger_until) {
 		run->tried_at = run->now;
+		reader_sent(&run->reader, run->delivery->sent, run->now);
 		do {
 			result = deliver_advance(run->delivery, run->now, run->err);
 			by_delivery(run, result);
@@ -848,6 +873,8 @@ static void start_clocks(struct run *run)
 {
 	run->now = run->listening_at = clock_boot();
 	run->tick_at = run->now + TICK;
+	if (!is_file(run) && run->options->duration)
+		run->ends_at = run->now + run->options->duration;
 	reader_init(&run->reader, run->parts->stdin_fd, run->options->wait_reader, run->options->stdin_mode == 0,
 		    run->now);
 	run->ring_least = captures_sum(run->captures).ring_least;

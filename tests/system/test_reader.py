@@ -360,29 +360,68 @@ def test_reader_comes_late(wire):
     assert archive.numbers() == list(range(1500))
 
 
-def test_byte_and_eof_at_once(wire):
-    """The EOF is within a second of the new readiness line: ignored, and said."""
-    capture = Waiting(wire, "-c", 100)
-    time.sleep(1.2)
-    capture.enter()
-    capture.eof()
-    capture.heard("stdin is closed")
-    time.sleep(1.3)
-    assert capture.process.poll() is None and capture.cpu() < 0.1
-    wire.send(numbered(100))
-    assert capture.wait().whole().cause == "packet count"
-
-
-def test_eof_before_any_byte_is_the_readers_arrival(wire):
+@pytest.mark.parametrize("typed_after", [0, 0.5, 1.2, 4])
+def test_eof_after_the_byte_counts_at_once(wire, typed_after):
+    """Whoever typed Enter held it open: a client that is killed right then must not leave the capture running."""
     capture = Waiting(wire)
     wire.send(numbered(100))
-    time.sleep(1.3)
+    time.sleep(typed_after)
+    capture.enter()
+    capture.eof()
+    start = time.monotonic()
+    archive = capture.wait(4).whole()
+    assert time.monotonic() - start < 2
+    assert archive.cause == "stdin closed" and archive.numbers() == list(range(100))
+    assert not any("stdin is closed" in line for line in capture.err)
+
+
+@pytest.mark.parametrize("wait", [0.2, 2])
+def test_early_eof_before_any_byte_tells_nothing(wire, wait):
+    """As with </dev/null, which attaching hands through up to 1.2 s later: the reader is there, the capture goes on."""
+    capture = Waiting(wire, "-c", 200)
+    wire.send(numbered(100))
+    time.sleep(wait)
     assert capture.out == b""
     capture.eof()
+    capture.heard("stdin is closed: going on without it; ends after 1m (--duration sets another time)")
+    wait_until(lambda: capture.count("listening on") == 2, 0.5)
     wait_until(lambda: len(packets_in(bytes(capture.out))) == 100, 2.5)
-    assert capture.process.poll() is None
+    assert capture.process.poll() is None and capture.cpu() < 0.2
     wire.send(numbered(100, first=100))
-    assert capture.end().whole().numbers() == list(range(200))
+    archive = capture.wait().whole()
+    assert archive.cause == "packet count" and archive.numbers() == list(range(200))
+
+
+def test_late_eof_before_any_byte_is_the_end_too(wire):
+    """What was captured is sent."""
+    capture = Waiting(wire)
+    wire.send(numbered(100))
+    time.sleep(3.2)
+    assert capture.out == b""
+    start = time.monotonic()
+    capture.eof()
+    archive = capture.wait(4).whole()
+    assert time.monotonic() - start < 2
+    assert archive.cause == "stdin closed" and archive.numbers() == list(range(100))
+
+
+def test_without_stdin_it_ends_after_60_s(wire):
+    """Nobody's end of stdin would end it. Such an end is a limit's: a slow reader gets everything, however late."""
+    theirs, ours = os.pipe()
+    os.close(ours)
+    start = time.monotonic()
+    capture = Capture(wire, "--memory", "8M", "--stall", "90s", stdin=theirs, read=False)
+    os.close(theirs)
+    capture.heard("stdin is closed: going on without it; ends after 1m (--duration sets another time)")
+    wire.send(numbered(4000, 1400))
+    time.sleep(57 - (time.monotonic() - start))
+    assert capture.process.poll() is None
+    time.sleep(7)
+    capture.collect()
+    archive = capture.wait(10).whole()
+    assert archive.manifest["ended_by"] == {"cause": "duration", "detail": "60 s without stdin"}
+    assert archive.numbers() == list(range(4000)) and archive.lost() == {}
+    assert archive.manifest["limits"]["duration_seconds"] == 300
 
 
 def test_ctrl_d_ends_it(wire):
@@ -390,8 +429,9 @@ def test_ctrl_d_ends_it(wire):
     wire.send(numbered(10))
     time.sleep(0.2)
     capture.enter()
-    time.sleep(1.2)
+    wait_until(lambda: capture.count("listening on") == 2, 0.5)
     wire.send(numbered(10, first=10))
+    time.sleep(0.2)
     capture.eof()
     start = time.monotonic()
     archive = capture.wait(4).whole()
@@ -411,9 +451,9 @@ def test_more_bytes_mean_nothing(wire):
     capture.end().whole()
 
 
-@pytest.mark.parametrize("redirect", ["</dev/null", "<&-", '<"$0"'])
+@pytest.mark.parametrize("redirect", ["</dev/null", "<&-"])
 def test_stdin_that_nobody_can_type_on(wire, redirect):
-    """It is at its end, or can be read at once: the reader is there."""
+    """It is at its end: the reader is there."""
     capture = Capture(wire, "--wait-reader", "--duration", "2500ms",
                       before=["sh", "-c", f'exec "$0" "$@" {redirect}'])
     wire.send(numbered(10))
@@ -423,6 +463,13 @@ def test_stdin_that_nobody_can_type_on(wire, redirect):
     assert capture.cpu() - before < 0.1
     archive = capture.wait(6).whole()
     assert archive.cause == "duration" and archive.numbers() == list(range(10))
+    assert capture.heard("stdin is closed: going on without it; ends after 2500ms (--duration)") is None
+
+
+def test_stdin_a_file_with_bytes(wire):
+    """They are the sign, and behind them is the end."""
+    capture = Capture(wire, "--wait-reader", before=["sh", "-c", 'exec "$0" "$@" <"$0"'])
+    assert capture.wait(4).whole().cause == "stdin closed"
 
 
 def test_stdin_a_file_with_no_bytes(wire, tmp_path):

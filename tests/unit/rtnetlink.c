@@ -192,11 +192,8 @@ static void cut_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(attributes),
-		cmocka_unit_test(requests),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(bad_lists),
-		cmocka_unit_test(cut_text),
+		cmocka_unit_test(attributes), cmocka_unit_test(requests), cmocka_unit_test(lists),
+		cmocka_unit_test(bad_lists),  cmocka_unit_test(cut_text),
 	};
 
 	return cmocka_run_group_tests_name("rtnetlink", tests, NULL, NULL);
