@@ -28,9 +28,9 @@ static void append_word(char text[AUDIT_TEXT_SIZE], size_t *used, const char *wo
 	append(text, used, quoted ? "'" : "");
 }
 
-char *audit_text(int uid, char *const *words, char text[AUDIT_TEXT_SIZE])
+char *audit_text(uid_t uid, char *const *words, char text[AUDIT_TEXT_SIZE])
 {
-	size_t used = (size_t)snprintf(text, AUDIT_TEXT_SIZE, "uid %d:", uid);
+	size_t used = (size_t)snprintf(text, AUDIT_TEXT_SIZE, "uid %u:", uid);
 
 	for (; *words && used < AUDIT_TEXT_SIZE; words++)
 		append_word(text, &used, *words);

@@ -15,7 +15,7 @@
 #define AUDIT_TEXT_SIZE 900 /* what is longer is cut */
 
 /* "uid 65532: tarcap -i eth0 'tcp port 443'", of a NULL-terminated list of words. */
-char *audit_text(int uid, char *const *words, char text[AUDIT_TEXT_SIZE]);
+char *audit_text(uid_t uid, char *const *words, char text[AUDIT_TEXT_SIZE]);
 
 #define AUDIT_MAX 64 /* captures at once; of further ones the end is not seen */
 

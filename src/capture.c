@@ -76,6 +76,22 @@ static int activation_failed(struct capture *capture, int result, struct err *er
 	}
 }
 
+/* What it did all the same, but not as it was asked to: pcap_activate(3PCAP). */
+static void note_warning(struct capture *capture, int result)
+{
+	const char *more = result == PCAP_WARNING ? pcap_geterr(capture->pcap) : "";
+
+	if (result == PCAP_WARNING_PROMISC_NOTSUP) {
+		capture->promiscuous = false;
+		snprintf(
+			capture->warning, sizeof(capture->warning),
+			"promiscuous mode is not possible on it, and is off (--promiscuous -i NAME for one interface)");
+	} else if (result > 0) {
+		snprintf(capture->warning, sizeof(capture->warning), "%.150s",
+			 more[0] ? more : pcap_statustostr(result));
+	}
+}
+
 static int activate(struct capture *capture, uint64_t ring, const struct options *options, struct err *err)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
@@ -95,6 +111,8 @@ static int activate(struct capture *capture, uint64_t ring, const struct options
 	result = pcap_activate(capture->pcap);
 	if (result < 0)
 		return activation_failed(capture, result, err);
+	capture->promiscuous = options->promiscuous;
+	note_warning(capture, result);
 	if (pcap_setnonblock(capture->pcap, 1, text) < 0)
 		return err_set(err, STATUS_FAILED, "%s: %s", capture->interface, text);
 	/* As tcpdump does: the first version tells neither the interface nor, of all protocols, which. */
@@ -115,14 +133,58 @@ static int set_link_type(struct capture *capture, const char *name, struct err *
 		       interfaces_link_types(capture->pcap, names, sizeof(names)));
 }
 
+struct header_sink {
+	unsigned char *header;
+	size_t used;
+};
+
+static ssize_t take_header(void *cookie, const char *data, size_t size)
+{
+	struct header_sink *sink = cookie;
+
+	if (size > PACKET_FILE_HEADER - sink->used)
+		return 0;
+	memcpy(sink->header + sink->used, data, size);
+	sink->used += size;
+	return (ssize_t)size;
+}
+
+int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err)
+{
+	struct header_sink sink = {header, 0};
+	FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = take_header});
+	pcap_dumper_t *dumper = stream ? pcap_dump_fopen(capture->pcap, stream) : NULL;
+
+	if (!dumper) {
+		if (stream)
+			fclose(stream);
+		return err_set(err, STATUS_FAILED, "%s: no pcap file can be made of it: %s", capture->interface,
+			       pcap_geterr(capture->pcap));
+	}
+	pcap_dump_close(dumper);
+	if (sink.used != PACKET_FILE_HEADER)
+		return err_set(err, STATUS_FAILED, "%s: no pcap file header of it", capture->interface);
+	memcpy(header + 16, &capture->snaplen, 4);
+	return 0;
+}
+
 void capture_note_format(struct capture *capture)
 {
 	bool nano = pcap_get_tstamp_precision(capture->pcap) == PCAP_TSTAMP_PRECISION_NANO;
+	int link_type = pcap_datalink(capture->pcap);
+	unsigned char header[PACKET_FILE_HEADER];
+	struct err no_file = {0};
 
 	capture->tick = nano ? PACKET_TICK_NANO : PACKET_TICK_MICRO;
-	capture->link_type_number = pcap_datalink(capture->pcap);
-	capture->link_type = pcap_datalink_val_to_name(capture->link_type_number);
-	capture->link_type_description = pcap_datalink_val_to_description(capture->link_type_number);
+	capture->link_type = pcap_datalink_val_to_name(link_type);
+	capture->link_type_description = pcap_datalink_val_to_description(link_type);
+	capture->link_type_number = (uint32_t)link_type;
+	/* Only in a file's header libpcap tells its number there. Where none can be made of it, whoever makes one says
+	 * so. */
+	if (capture_file_header(capture, header, &no_file) < 0)
+		return;
+	memcpy(&capture->link_type_number, header + 20, sizeof(capture->link_type_number));
+	capture->link_type_number &= 0xffff; /* above it are other things: the length of a checksum */
 }
 
 /* What is known of each packet's direction by what was asked for. */
@@ -290,41 +352,6 @@ void capture_disarm(struct capture *capture)
 	if (capture->fd >= 0)
 		(void)bind_to(capture, ETHERTYPE_UNUSED);
 	capture_count(capture);
-}
-
-struct header_sink {
-	unsigned char *header;
-	size_t used;
-};
-
-static ssize_t take_header(void *cookie, const char *data, size_t size)
-{
-	struct header_sink *sink = cookie;
-
-	if (size > PACKET_FILE_HEADER - sink->used)
-		return 0;
-	memcpy(sink->header + sink->used, data, size);
-	sink->used += size;
-	return (ssize_t)size;
-}
-
-int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err)
-{
-	struct header_sink sink = {header, 0};
-	FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = take_header});
-	pcap_dumper_t *dumper = stream ? pcap_dump_fopen(capture->pcap, stream) : NULL;
-
-	if (!dumper) {
-		if (stream)
-			fclose(stream);
-		return err_set(err, STATUS_FAILED, "%s: no pcap file can be made of it: %s", capture->interface,
-			       pcap_geterr(capture->pcap));
-	}
-	pcap_dump_close(dumper);
-	if (sink.used != PACKET_FILE_HEADER)
-		return err_set(err, STATUS_FAILED, "%s: no pcap file header of it", capture->interface);
-	memcpy(header + 16, &capture->snaplen, 4);
-	return 0;
 }
 
 struct reading {

@@ -23,11 +23,13 @@ struct capture {
 	int fd; /* the packet socket, to poll; -1 when reading a file */
 	int ifindex;
 	bool loopback;
+	bool promiscuous;      /* as it is, not as it was asked for */
+	char warning[160];     /* what libpcap could not do, in its words; empty: nothing */
 	bool any;	       /* the device of all interfaces: no ifindex, and it is always there */
 	const char *interface; /* name, or the file's; owned by whoever opened */
 	const char *link_type; /* "EN10MB", or NULL if it has no name */
 	const char *link_type_description;
-	int link_type_number;
+	uint32_t link_type_number; /* LINKTYPE_, as files have it: libpcap's own number (DLT_) may be another */
 	uint32_t snaplen;
 	uint32_t tick; /* ns that a packet's fraction counts in */
 	struct ring ring;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,20 +42,31 @@ static int share_ring(const struct options *options, unsigned count, uint64_t *s
 		number_format(NUMBER_SIZE, options->memory_ceiling, ceiling));
 }
 
-bool captures_leave_out(struct captures *captures, const char *name, const char *why)
+static bool is_left_out(const struct captures *captures, int ifindex)
 {
-	struct left_out *left_out = captures->left_out;
+	for (unsigned i = 0; ifindex && i < captures->left_out_count; i++) {
+		if (captures->left_out_index[i] == ifindex)
+			return true;
+	}
+	return false;
+}
 
-	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURES_LEFT_OUT; i++) {
-		if (strncmp(left_out[i].name, name, sizeof(left_out[i].name) - 1) == 0)
-			return false;
+bool captures_leave_out(struct captures *captures, int ifindex, const char *name, const char *why)
+{
+	struct left_out *left_out;
+
+	if (is_left_out(captures, ifindex))
+		return false;
+	if (captures->left_out_count == CAPTURES_LEFT_OUT_COUNTED) {
+		captures->left_out_at_least = true;
+		return false;
 	}
 	if (captures->left_out_count < CAPTURES_LEFT_OUT) {
-		left_out += captures->left_out_count;
+		left_out = &captures->left_out[captures->left_out_count];
 		snprintf(left_out->name, sizeof(left_out->name), "%s", name);
 		snprintf(left_out->why, sizeof(left_out->why), "%s", why);
 	}
-	captures->left_out_count++;
+	captures->left_out_index[captures->left_out_count++] = ifindex;
 	return true;
 }
 
@@ -128,7 +140,7 @@ static int open_each(struct captures *captures, char (*names)[INTERFACES_NAME_SI
 
 		if (open_found(captures, names[i], ring, options, &failure) == 0)
 			continue;
-		captures_leave_out(captures, names[i], failure.text);
+		(void)captures_leave_out(captures, (int)if_nametoindex(names[i]), names[i], failure.text);
 		if (!first.status)
 			first = failure;
 	}
@@ -228,6 +240,15 @@ struct account captures_account(const struct captures *captures)
 		sum.filtered_in_user_space += account->filtered_in_user_space;
 	}
 	return sum;
+}
+
+bool captures_promiscuous(const struct captures *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		if (!captures->list[i].capture.promiscuous)
+			return false;
+	}
+	return true;
 }
 
 const char *captures_excluded(const struct captures *captures)

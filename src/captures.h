@@ -13,8 +13,9 @@
 #include "options.h"
 #include "segments.h"
 
-#define CAPTURES_RING_MIN (2U << 20) /* bytes for each */
-#define CAPTURES_LEFT_OUT 64	     /* interfaces that are named as not captured; of more only the number is known */
+#define CAPTURES_RING_MIN (2U << 20)   /* bytes for each */
+#define CAPTURES_LEFT_OUT 64	       /* interfaces that are named as not captured; */
+#define CAPTURES_LEFT_OUT_COUNTED 4096 /* of more only the number is known, up to this; then "at least" */
 
 struct interface {
 	struct capture capture;
@@ -36,8 +37,10 @@ struct captures {
 	struct interface *list; /* never empty once opened */
 	unsigned count;
 	struct left_out left_out[CAPTURES_LEFT_OUT];
+	int left_out_index[CAPTURES_LEFT_OUT_COUNTED]; /* of those counted */
 	unsigned left_out_count;
-	uint64_t ring_asked; /* bytes for all that are captured */
+	bool left_out_at_least; /* there may be more: more than we count, or than the kernel could tell */
+	uint64_t ring_asked;	/* bytes for all that are captured */
 };
 
 /*
@@ -54,8 +57,8 @@ void captures_close(struct captures *captures);
 MUST_CHECK int captures_fire(struct captures *captures, struct err *err);
 void captures_disarm(struct captures *captures);
 
-/* Note that an interface is not captured; false if that was known. */
-bool captures_leave_out(struct captures *captures, const char *name, const char *why);
+/* Note that an interface is not captured; false if that was known, or there are too many. ifindex 0: nobody knows. */
+bool captures_leave_out(struct captures *captures, int ifindex, const char *name, const char *why);
 
 /* The sums over all. */
 struct captures_sum {
@@ -66,6 +69,9 @@ struct captures_sum {
 };
 struct captures_sum captures_sum(const struct captures *captures);
 struct account captures_account(const struct captures *captures);
+
+/* Is every interface in promiscuous mode? */
+bool captures_promiscuous(const struct captures *captures);
 
 /* What is left out as our own stream: the same wherever it is; "" where it is nowhere. */
 const char *captures_excluded(const struct captures *captures);

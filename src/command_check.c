@@ -30,7 +30,7 @@ static void print_privileges(void)
 	struct privileges privileges;
 
 	privileges_read(&privileges);
-	printf(ROW "%d:%d%s\n", "user", privileges.uid, privileges.gid,
+	printf(ROW "%u:%u%s\n", "user", privileges.uid, privileges.gid,
 	       privileges.whole_range ? "" : ", in a user namespace");
 	printf(ROW "effective %s, permitted %s, in the container's bounding set %s\n", "NET_RAW",
 	       yes_no(privileges.effective & PRIVILEGES_NET_RAW), yes_no(privileges.permitted & PRIVILEGES_NET_RAW),

@@ -220,7 +220,7 @@ bool container_describe(pid_t pid, char text[AUDIT_TEXT_SIZE])
 	if (size <= 0 || stat(path, &status) < 0)
 		return false;
 	split(command, (size_t)size, list);
-	audit_text((int)status.st_uid, list, text);
+	audit_text(status.st_uid, list, text);
 	return true;
 }
 

@@ -164,6 +164,23 @@ bool listing_file(const struct listing *listing, size_t i, struct listing_file *
 	       string(object, "first", &file->first) && string(object, "last", &file->last);
 }
 
+/*
+ * As files have it (LINKTYPE_). Earlier versions wrote libpcap's own number (DLT_), which for two types is one that no
+ * file has: raw IP, and ATM of RFC 1483 (pcap-common.c).
+ */
+static bool link_type(const json_t *object, uint64_t *value)
+{
+	enum { DLT_ATM_RFC1483 = 11, DLT_RAW = 12, LINKTYPE_ATM_RFC1483 = 100, LINKTYPE_RAW = 101 };
+
+	if (!number(object, "link_type_number", value))
+		return false;
+	if (*value == DLT_RAW)
+		*value = LINKTYPE_RAW;
+	if (*value == DLT_ATM_RFC1483)
+		*value = LINKTYPE_ATM_RFC1483;
+	return true;
+}
+
 bool listing_account(const struct listing *listing, size_t i, struct listing_account *account)
 {
 	const json_t *object = json_array_get(listing->interfaces, i);
@@ -179,8 +196,7 @@ bool listing_account(const struct listing *listing, size_t i, struct listing_acc
 	       optional(object, "dropped_by_kernel_while_reader_slow", &account->dropped_reader_slow) &&
 	       (!json_object_get(object, "dropped_before_no_file") ||
 		number(object, "dropped_before_no_file", &account->dropped_before_no_file)) &&
-	       number(object, "link_type_number", &account->link_type) &&
-	       number(object, "snapshot_length", &account->snapshot_length);
+	       link_type(object, &account->link_type) && number(object, "snapshot_length", &account->snapshot_length);
 }
 
 bool listing_context(const struct listing *listing, size_t i, struct listing_context *context)

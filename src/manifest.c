@@ -279,8 +279,8 @@ static json_t *json_interface(const struct manifest_setup *setup, const struct i
 {
 	const struct capture *capture = &interface->capture;
 
-	return json_pack("{s:o, s:o, s:i, s:I, s:b, s:s}", "name", json_text(interface->series.interface), "link_type",
-			 json_text(capture->link_type), "link_type_number", capture->link_type_number,
+	return json_pack("{s:o, s:o, s:I, s:I, s:b, s:s}", "name", json_text(interface->series.interface), "link_type",
+			 json_text(capture->link_type), "link_type_number", (json_int_t)capture->link_type_number,
 			 "snapshot_length", (json_int_t)capture->snaplen, "headers", setup->options->headers,
 			 "time_stamp_precision", capture->tick == PACKET_TICK_NANO ? "nano" : "micro");
 }
@@ -384,18 +384,19 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	json_t *root;
 
 	root = json_pack(
-		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:i, s:i}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
+		"{s:i, s:s, s:o, s:o, s:s, s:o, s:{s:I, s:I}, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o, "
 		"s:s, s:o, s:o, s:o, s:b}",
 		"tarcap_capture", MANIFEST_VERSION, "version", VERSION_TEXT, "started", json_time(manifest->started),
 		"clock_offset_seconds", json_seconds(manifest->clock_offset), "name", options->name, "system",
-		json_machine(), "user", "uid", (int)getuid(), "gid", (int)getgid(), "command", json_command(options),
-		"reason", json_text(options->reason), "source", options->read_file ? "file" : "interface", "file",
-		json_text(options->read_file), "interfaces", json_interfaces(&manifest->setup, json_interface),
-		"filter", json_text(options->filter), "excluded", json_excluded(manifest->setup.captures), "direction",
+		json_machine(), "user", "uid", (json_int_t)getuid(), "gid", (json_int_t)getgid(), "command",
+		json_command(options), "reason", json_text(options->reason), "source",
+		options->read_file ? "file" : "interface", "file", json_text(options->read_file), "interfaces",
+		json_interfaces(&manifest->setup, json_interface), "filter", json_text(options->filter), "excluded",
+		json_excluded(manifest->setup.captures), "direction",
 		options->direction == DIRECTION_IN    ? "in"
 		: options->direction == DIRECTION_OUT ? "out"
 						      : "inout",
-		"promiscuous", options->promiscuous, "filter_in_user_space",
+		"promiscuous", captures_promiscuous(manifest->setup.captures), "filter_in_user_space",
 		filtered_in_user_space(manifest->setup.captures), "segment_seconds",
 		json_duration(options->segment_time), "format", format(options), "compression",
 		json_compression(options), "limits", json_limits(options), "memory", json_memory(&manifest->setup),
@@ -474,9 +475,10 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 {
 	manifest->parts++;
 	snprintf(name, MANIFEST_NAME_SIZE, "manifest_%05u.json", manifest->parts);
-	if (append_head(manifest,
-			json_pack("{s:i, s:i}", "tarcap_manifest", MANIFEST_VERSION, "part", (int)manifest->parts),
-			err) < 0 ||
+	if (append_head(
+		    manifest,
+		    json_pack("{s:i, s:I}", "tarcap_manifest", MANIFEST_VERSION, "part", (json_int_t)manifest->parts),
+		    err) < 0 ||
 	    append_files(manifest, err) < 0)
 		return -1;
 	manifest->count = 0;
@@ -517,9 +519,10 @@ int manifest_text(struct manifest *manifest, enum cause cause, const char *detai
 {
 	const struct captures *captures = manifest->setup.captures;
 	json_t *head = json_pack(
-		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:I, s:{s:I, s:I, "
+		"{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:I, s:b, s:{s:I, "
+		"s:I, "
 		"s:I}, "
-		"s:i}",
+		"s:I}",
 		"tarcap_manifest", MANIFEST_VERSION, "version", VERSION_TEXT, "name", manifest->setup.options->name,
 		"reason", json_text(manifest->setup.options->reason), "started", json_time(manifest->started), "ended",
 		json_time(clock_real()), "clock_offset_seconds_at_start", json_seconds(manifest->clock_offset),
@@ -527,9 +530,10 @@ int manifest_text(struct manifest *manifest, enum cause cause, const char *detai
 		"detail", json_text(detail), "format", format(manifest->setup.options), "limits",
 		json_limits(manifest->setup.options), "memory", json_memory(&manifest->setup), "interfaces",
 		json_interfaces(&manifest->setup, json_interface_account), "not_captured", json_left_out(captures),
-		"not_captured_count", (json_int_t)captures->left_out_count, "totals", "files",
-		(json_int_t)manifest->files, "packets", (json_int_t)manifest->packets, "bytes",
-		(json_int_t)manifest->bytes, "parts", (int)manifest->parts);
+		"not_captured_count", (json_int_t)captures->left_out_count, "not_captured_at_least",
+		captures->left_out_at_least, "totals", "files", (json_int_t)manifest->files, "packets",
+		(json_int_t)manifest->packets, "bytes", (json_int_t)manifest->bytes, "parts",
+		(json_int_t)manifest->parts);
 
 	if (append_head(manifest, head, err) < 0 || append_context(manifest, err) < 0 ||
 	    append_files(manifest, err) < 0)

@@ -74,8 +74,8 @@ void privileges_read(struct privileges *privileges)
 
 	(void)get_sets(&sets);
 	*privileges = (struct privileges){
-		.uid = (int)getuid(),
-		.gid = (int)getgid(),
+		.uid = getuid(),
+		.gid = getgid(),
 		.permitted = sets.permitted,
 		.effective = sets.effective,
 		.bounding = bounding_set(),

@@ -13,7 +13,7 @@
 
 /* As the kernel says it, without /proc. Sets of capabilities have bit N for the capability N. */
 struct privileges {
-	int uid, gid;
+	unsigned uid, gid;
 	uint64_t permitted, effective, bounding;
 	bool no_new_privs;
 	int seccomp;	  /* the mode: 0 none, 2 a filter; -1 unknown */

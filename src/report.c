@@ -18,7 +18,7 @@ void report_asked(const struct options *options)
 	char text[AUDIT_TEXT_SIZE];
 
 	if (!options->quiet)
-		say("asked for by %s", audit_text((int)getuid(), options->argv, text));
+		say("asked for by %s", audit_text(getuid(), options->argv, text));
 }
 
 void report_sandbox(const struct sandbox *sandbox, const struct options *options)
@@ -46,6 +46,16 @@ static void warn_of_filter(const struct captures *captures)
 	else if (headers)
 		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
 		    "and cut here");
+}
+
+static void warn_of_activation(const struct captures *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		if (capture->warning[0])
+			say("%.60s: %s", capture->interface, capture->warning);
+	}
 }
 
 static void warn_of_left_out(const struct captures *captures)
@@ -89,6 +99,7 @@ void report_warnings(const struct captures *captures, const struct options *opti
 		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
 	warn_of_memory(options);
+	warn_of_activation(captures);
 	warn_of_filter(captures);
 	warn_of_left_out(captures);
 	if (excluded[0] && !options->quiet)
@@ -157,7 +168,7 @@ static void format_interfaces(const struct captures *captures, char *text, size_
 			add(text, size, used, "%s (%s)", first->link_type,
 			    first->link_type_description ? first->link_type_description : "?");
 		else
-			add(text, size, used, "%d", first->link_type_number);
+			add(text, size, used, "%u", first->link_type_number);
 		return;
 	}
 	used = add(text, size, 0, "%u interfaces: ", captures->count);
@@ -280,6 +291,9 @@ void report_account(const struct captures *captures, const struct options *optio
 		count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
 	if (account.dropped_output_failed)
 		count(account.dropped_output_failed, "dropped: the output failed");
+	if (captures->left_out_at_least || captures->left_out_count > LEFT_OUT_SHOWN)
+		say_bare("%s%u interfaces not captured: see the manifest",
+			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
 	if (account.after_limit && !options->quiet)
 		count(account.after_limit, "came after the limit");
 }

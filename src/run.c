@@ -30,6 +30,7 @@
 #define REST (CLOCK_SECOND / 100)
 #define WITHOUT_STDIN (60 * CLOCK_SECOND) /* where stdin tells no end, and nobody said how long */
 #define LINGER CLOCK_SECOND	 /* after the last byte: an engine may cut a stream when its process ends at once */
+#define NEWCOMERS_SAID 8	 /* lines about interfaces that come up later */
 #define TIMER_EXPIRED UINT64_MAX /* as timer_at: set it anew, whatever comes */
 #define DRAIN_QUIET (CAPTURE_BLOCK_TIMEOUT * 5 / 2 * (CLOCK_SECOND / 1000))
 
@@ -65,6 +66,7 @@ struct run {
 	uint64_t most_read;  /* bytes from one interface in this turn */
 	uint64_t rest_until; /* boot time */
 	uint64_t ring_least;
+	unsigned newcomers_said;
 	struct progress progress;
 	uint64_t line_at; /* boot time of the next line of progress; 0: none */
 };
@@ -308,6 +310,15 @@ static bool is_captured(const struct run *run, int ifindex)
 	return false;
 }
 
+/* A host on which they come and go must not fill the log. */
+static void say_newcomer(struct run *run, const char *name)
+{
+	if (run->newcomers_said++ < NEWCOMERS_SAID)
+		say("%s: came up after the start, and is not captured (-i any would)", name);
+	else if (run->newcomers_said == NEWCOMERS_SAID + 1)
+		say("more interfaces come up, which are not captured: they are counted for the manifest");
+}
+
 static void look_for_newcomers(struct run *run)
 {
 	static struct newcomer newcomers[NEWCOMERS_MAX];
@@ -316,11 +327,13 @@ static void look_for_newcomers(struct run *run)
 
 	for (int i = 0; i < count; i++) {
 		if (!is_captured(run, newcomers[i].ifindex) &&
-		    captures_leave_out(run->captures, newcomers[i].name, "came up after the start"))
-			say("%s: came up after the start, and is not captured (-i any would)", newcomers[i].name);
+		    captures_leave_out(run->captures, newcomers[i].ifindex, newcomers[i].name,
+				       "came up after the start"))
+			say_newcomer(run, newcomers[i].name);
 	}
-	if (missed && captures_leave_out(run->captures, "(others)", "came up after the start, maybe: too many changes"))
+	if (missed && !run->captures->left_out_at_least)
 		say("too many interfaces change: some may have come up, which are not captured (-i any would)");
+	run->captures->left_out_at_least |= missed;
 }
 
 /* Under load, so that a gap is charged to the right file. */

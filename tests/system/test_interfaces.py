@@ -210,6 +210,22 @@ def test_newcomers_are_named(wire, cables):
     assert len(cables.names) + 1 == len(archive.accounts())
 
 
+def test_many_newcomers_are_counted_once_and_said_briefly(wire):
+    """A host on which pods come and go: 90 interfaces, each told of again and again."""
+    capture = Capture(wire, interface="all")
+    names = [f"late{number}" for number in range(90)]
+    for name in names:
+        sh("ip", "-n", wire.b, "-batch", "-", input=f"link add {name} type veth peer name {name}p\nlink set {name} up\n")
+    for change in ("mtu 1000", "down", "up", "mtu 1200"):
+        sh("ip", "-n", wire.b, "-batch", "-", input="".join(f"link set {name} {change}\n" for name in names))
+    archive = capture.end().whole()
+    assert archive.manifest["not_captured_count"] == 90 and archive.manifest["not_captured_at_least"] is False
+    assert [one["name"] for one in archive.manifest["not_captured"]] == names[:64]
+    said = [line for line in capture.err if "not captured" in line]
+    assert len(said) == 10, said # eight of them, that there are more, and at the end how many
+    assert "90 interfaces not captured: see the manifest" in said[-1]
+
+
 def test_nobody_watches_where_interfaces_are_named(wire, cables):
     capture = Capture(wire, "-i", "v0", "-i", "v1")
     pair(wire, "late0")

@@ -145,6 +145,17 @@ def whole(data, *arguments):
     return result
 
 
+# --- link types -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("listed", [101, 12])
+def test_the_link_type_of_files_and_libpcaps_own_are_the_same(tmp_path, listed):
+    """Raw IP: manifests of earlier versions have libpcap's number, and without packets it is all that tells."""
+    archive = captured(tmp_path, pcap_file([(1, 0, bytes(20))], linktype=101), "ip6")
+    old = archive.replace(b'"link_type_number": 101', f'"link_type_number": {listed:>3}'.encode())
+    assert old.count(b'"link_type_number"') == 2
+    assert Pcap("x", whole(old).out).linktype == 101
+
+
 # --- what is whole ----------------------------------------------------------------------------------------------
 
 def test_a_whole_archive_becomes_the_file_it_was_made_of(tmp_path):

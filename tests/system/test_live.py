@@ -371,6 +371,17 @@ def test_vlan_filter_says_no_to_the_untagged(wire):
     assert archive.records == [] and archive.lost() == {}
 
 
+def test_promiscuous_is_recorded_only_where_it_is(wire):
+    """libpcap does not do it with -i any, and says so by a warning."""
+    capture = Capture(wire, "--promiscuous", interface="any")
+    archive = capture.end().whole()
+    assert archive.capture["promiscuous"] is False
+    [line] = [line for line in capture.err if "promiscuous" in line and "asked for" not in line]
+    assert "any: " in line
+    plain = Capture(wire, interface="any").end()
+    assert not any("promiscuous" in line for line in plain.err) and plain.archive().capture["promiscuous"] is False
+
+
 def test_promiscuous_only_when_asked(wire):
     def flags():
         return "PROMISC" in sh("ip", "-n", wire.b, "link", "show", "tc0").stdout or \

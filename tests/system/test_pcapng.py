@@ -326,8 +326,10 @@ def test_from_a_file_packet_for_packet(tmp_path, more):
 def test_link_types_are_those_of_files(tmp_path):
     """libpcap's number for raw IP is 12, a file's is 101."""
     path = saved(tmp_path, pcap_file([(START, 0, udp(1)[14:])], linktype=101), "in.pcap")
-    [file] = run("-r", path, *PCAPNG).whole().files
+    archive = run("-r", path, *PCAPNG).whole()
+    [file] = archive.files
     assert file.linktype == 101
+    assert archive.account["link_type_number"] == archive.capture["interfaces"][0]["link_type_number"] == 101
     assert infos(saved(tmp_path, file.data))["File encapsulation"].startswith("Raw IP")
 
 

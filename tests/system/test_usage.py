@@ -438,6 +438,20 @@ def test_words_after_the_filter_begins_are_filter(tmp_path):
     assert run("-r", path, "--", "udp").status == 0
 
 
+def test_large_ids_are_what_they_are(tmp_path):
+    """User namespaces are given ranges above 2^31; no id is negative."""
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        program = shutil.copy(TARCAP, home)
+        done = subprocess.run(["setpriv", "--reuid", "3000000000", "--regid", "3000000001", "--clear-groups", program,
+                               "-r", "-"], input=pcap_file([(0, 0, frame(0))]), capture_output=True, timeout=20)
+        checked = subprocess.run(["setpriv", "--reuid", "3000000000", "--regid", "3000000001", "--clear-groups", program,
+                                  "check", "-i", "nosuch"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    assert Archive(done.stdout).check().capture["user"] == {"uid": 3000000000, "gid": 3000000001}
+    assert "3000000000:3000000001" in checked.stdout
+
+
 def test_capture_json_records_what_was_asked(wire):
     capture = Capture(wire, "-s", 77, "-Q", "in", "--name", "web", "--duration", "90s", "-c", 5, "-W", 9, "-G", 3,
                       "--max-bytes", "1k", "udp", "port", "5000")

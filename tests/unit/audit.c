@@ -20,6 +20,7 @@ static void test_words_are_quoted_where_a_shell_would_need_it(void **state)
 	(void)state;
 	assert_string_equal(audit_text(65532, words, text), "uid 65532: tarcap -i eth0 '' 'tcp port 443'");
 	words[2] = "it's' ; x";
+	assert_non_null(strstr(audit_text(3000000000, words, text), "uid 3000000000:"));
 	assert_string_equal(audit_text(1, words, text), "uid 1: tarcap -i 'it'\\''s'\\'' ; x' '' 'tcp port 443'");
 }
 

@@ -198,9 +198,8 @@ static void many_interfaces(void **state)
 		snprintf(name, sizeof(name), "\x01\x01\x01%d", i);
 		memset(why, '\x01', sizeof(why) - 1);
 		why[sizeof(why) - 1] = '\0';
-		assert_true(captures_leave_out(&many, name, why));
-		assert_int_equal(captures_leave_out(&many, name, why), i >= CAPTURES_LEFT_OUT);
-		many.left_out_count -= i >= CAPTURES_LEFT_OUT;
+		assert_true(captures_leave_out(&many, 100 + i, name, why));
+		assert_false(captures_leave_out(&many, 100 + i, name, why));
 	}
 	manifest = manifest_open(&setup, &err);
 	assert_int_equal(manifest_capture_text(manifest, &text, &size, &err), 0);
@@ -211,6 +210,20 @@ static void many_interfaces(void **state)
 	assert_int_equal(json_array_size(json_object_get(root, "interfaces")), INTERFACES_MAX);
 	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), CAPTURES_LEFT_OUT);
 	assert_int_equal(number(root, "not_captured_count"), CAPTURES_LEFT_OUT + 3);
+	assert_true(json_is_false(json_object_get(root, "not_captured_at_least")));
+	json_decref(root);
+	/* Each counts once, however often it is told of, up to the last that is counted. */
+	for (int i = 0; i < CAPTURES_LEFT_OUT_COUNTED; i++)
+		assert_int_equal(captures_leave_out(&many, 100 + i, "late", "late"), i >= CAPTURES_LEFT_OUT + 3);
+	assert_int_equal(many.left_out_count, CAPTURES_LEFT_OUT_COUNTED);
+	assert_false(captures_leave_out(&many, 100, "late", "late"));
+	assert_false(many.left_out_at_least);
+	assert_false(captures_leave_out(&many, 100 + CAPTURES_LEFT_OUT_COUNTED, "late", "late"));
+	assert_true(many.left_out_at_least);
+	assert_int_equal(manifest_text(manifest, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
+	root = parse(text, size);
+	assert_int_equal(number(root, "not_captured_count"), CAPTURES_LEFT_OUT_COUNTED);
+	assert_true(json_is_true(json_object_get(root, "not_captured_at_least")));
 	json_decref(root);
 	manifest_close(manifest);
 }
