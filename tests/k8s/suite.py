@@ -228,13 +228,17 @@ class Suite:
         self.kubectl("wait", f"--timeout={timeout}s", f"pod/{pod}", namespace=namespace, timeout=timeout + 20,
                      *[f'--for=jsonpath={{.status.{kind}Statuses[?(@.name=="{container}")].state.{state}}}'])
 
-    def debug(self, pod, *command, custom="debug-profile.yaml", name=None):
-        """Add an ephemeral container and wait for it; its name."""
+    def debug(self, pod, *command, custom="debug-profile.yaml", name=None, state="running"):
+        """Add an ephemeral container and wait until it is in that state; its name."""
         name = name or f"tarcap-{self.number()}"
         self.kubectl("debug", "-q", pod, "-c", name, f"--image={self.image}", "--profile=baseline",
                      f"--custom={TOP / 'k8s' / custom}", "--", *(command or ("tarcap", "hold")))
-        self.await_state(pod, name, "running")
+        self.await_state(pod, name, state)
         return name
+
+    def ended(self, pod, container, count=1):
+        """Have so many captures ended, as the container's hold tells? Whatever became of their clients."""
+        return self.kubectl("logs", pod, "-c", container).out.count("has ended, after") >= count
 
     def exec(self, pod, container, *words, interactive=True, **more):
         return Running("kubectl", "-n", self.namespace, "exec", *(["-i"] if interactive else []), pod, "-c", container,
@@ -309,10 +313,23 @@ def exec_without_i_ends_by_the_clock(suite):
 
 @check
 def exec_with_stdin_at_its_end_captures_all_the_same(suite):
-    """As in a cron job, or in a 'while read' loop."""
-    capture = suite.exec("web-1", suite.hold, "tarcap", "--duration", "3s", stdin=subprocess.DEVNULL)
+    """As in a cron job, or under nohup."""
+    words = ["exec", "-i", "web-1", "-c", suite.hold, "--", "tarcap", "--duration", "3s"]
+    for before in ([], ["nohup"]):
+        capture = Running(*before, "kubectl", "-n", suite.namespace, *words, out=suite.path(".tar"),
+                          stdin=subprocess.DEVNULL)
+        assert capture.wait().archive().cause == "duration"
+        assert capture.said("stdin is closed: going on without it; ends after 3s (--duration)"), capture.lines
+
+
+@check
+def exec_in_a_while_read_loop_captures_all_the_same(suite):
+    """kubectl takes the rest of the list, and its end: so there is one turn, which is a whole capture."""
+    script = 'printf "a\\nb\\nc\\n" | while read -r word; do echo "turn $word" >&2; "$@"; done'
+    capture = Running("sh", "-c", script, "sh", "kubectl", "-n", suite.namespace, "exec", "-i", "web-1", "-c", suite.hold,
+                      "--", "tarcap", "--duration", "3s", out=suite.path(".tar"))
     assert capture.wait().archive().cause == "duration"
-    assert capture.said("stdin is closed")
+    assert capture.said("turn") == 1 and capture.said("stdin is closed: going on without it"), capture.lines
 
 
 @check
@@ -340,24 +357,43 @@ def exec_of_20_mb_as_fast_as_it_goes(suite):
 
 @check
 def exec_client_killed(suite):
-    """With -i the capture is gone at once: the hold, whose time is over, waits for nothing else."""
-    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "4s")
-    capture = suite.exec("web-3", name, "tarcap").heard("listening on")
-    time.sleep(GRACE)
-    capture.kill()
-    suite.await_state("web-3", name, "terminated", timeout=4 + 6)
+    """With -i the capture is gone at once."""
+    name = suite.debug("web-3")
+    for number, wait in enumerate((GRACE, 2), start=1):
+        capture = suite.exec("web-3", name, "tarcap").heard("listening on")
+        time.sleep(wait)
+        assert not suite.ended("web-3", name, number)
+        capture.kill()
+        wait_until(lambda: suite.ended("web-3", name, number), 15, "the capture's end")
+
+
+@check
+def exec_client_killed_in_the_first_second(suite):
+    """That looks like </dev/null: it goes on, but not for long."""
+    limit, words = (6, ["--duration", "6s"]) if suite.stand_in else (60, [])
+    name = suite.debug("web-3")
+    for wait in (0.1, 0.4, 0.7):
+        capture = suite.exec("web-3", name, "tarcap", *words).heard("listening on")
+        time.sleep(wait)
+        capture.kill()
+    time.sleep(2)
+    wait_until(lambda: suite.ended("web-3", name, 3), limit + 15, "the captures' ends")
 
 
 @check
 def exec_client_killed_without_i(suite):
-    """It shows only when the pipe is full: then --stall ends it."""
+    """It shows only when the pipe is full, and before that about 1 MB more is taken: then --stall ends it."""
     suite.needs_web()
     suite.needs_cluster("pipe that fills when a client without -i has gone: docker swallows the output")
-    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "4s")
+    name = suite.debug("web-3")
     capture = suite.exec("web-3", name, "tarcap", "--stall", "3s", "--segment-time", "500ms", interactive=False)
     capture.heard("listening on").kill()
-    suite.request(suite.address("web-3"), 1000)
-    suite.await_state("web-3", name, "terminated", timeout=20)
+    address = suite.address("web-3")
+
+    def ends_under_traffic():
+        suite.request(address, 2000)  # about 2 MB
+        return suite.ended("web-3", name)
+    wait_until(ends_under_traffic, 150, "the capture's end")
 
 
 @check
@@ -374,8 +410,7 @@ def hold_that_is_stopped_lets_captures_end(suite):
 
 @check
 def hold_ends_by_itself(suite):
-    name = suite.debug("web-3", "tarcap", "hold", "--ttl", "2s")
-    suite.await_state("web-3", name, "terminated", timeout=10)
+    suite.debug("web-3", "tarcap", "hold", "--ttl", "2s", state="terminated")
 
 
 @check
@@ -539,11 +574,37 @@ def attach_with_stdin_at_its_end(suite):
 
 @check
 def attach_client_killed(suite):
+    """However soon after Enter."""
+    for wait in (0, 0.5, 2):
+        name, running = attach_by_debug(suite, "web-3")
+        running.heard("press Enter", 60).send(b"\n").heard("listening on")
+        time.sleep(wait)
+        running.kill()
+        suite.await_state("web-3", name, "terminated", timeout=15)
+
+
+@check
+def attach_client_killed_before_enter(suite):
+    """More than 3 s after the readiness line that is the end, too."""
     name, running = attach_by_debug(suite, "web-3")
-    running.heard("press Enter", 60).send(b"\n").heard("listening on", times=1)
-    time.sleep(GRACE)
+    running.heard("press Enter", 60, times=3)
     running.kill()
-    suite.await_state("web-3", name, "terminated", timeout=8)
+    suite.await_state("web-3", name, "terminated", timeout=15)
+
+
+@check
+def attach_client_killed_without_stdinonce(suite):
+    """Nothing shows it, and the runtime takes the output for ever: the limits alone end it."""
+    profile = suite.path(".json")
+    profile.write_text(json.dumps({"stdin": True, "stdinOnce": False, "securityContext": {
+        "runAsUser": 65532, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"], "add": ["NET_RAW"]}}}))
+    name = suite.debug("web-3", "tarcap", "--wait-reader", "--stall", "1s", "--duration", "20s", custom=profile)
+    running = Running("kubectl", "-n", suite.namespace, "attach", "-i", "web-3", "-c", name, out=suite.path(".tar"))
+    running.heard("press Enter").send(b"\n").heard("listening on")
+    running.kill()
+    time.sleep(4)
+    suite.await_state("web-3", name, "running", timeout=1)
+    suite.await_state("web-3", name, "terminated", timeout=40)
 
 
 # --- many packets -----------------------------------------------------------------------------------------------
