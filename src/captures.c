@@ -1,6 +1,7 @@
 #include "captures.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -163,13 +164,35 @@ static int open_all(struct captures *captures, const struct options *options, st
 	return open_each(captures, names, (unsigned)count, options, err);
 }
 
+/* For the readiness line; where the kernel does not tell, it goes without. */
+static void note_addresses(struct captures *captures)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (unsigned i = 0; i < captures->count; i++) {
+		struct interface *interface = &captures->list[i];
+
+		if (!interface->capture.any)
+			interfaces_addresses(all, interface->capture.interface, interface->addresses);
+	}
+	freeifaddrs(all);
+}
+
 int captures_open_live(struct captures *captures, const struct options *options, struct err *err)
 {
+	int result;
+
 	if (options_all_interfaces(options))
-		return open_all(captures, options, err);
-	if (options->interface_count > 0)
-		return open_named(captures, options, err);
-	return open_default(captures, options, err);
+		result = open_all(captures, options, err);
+	else if (options->interface_count > 0)
+		result = open_named(captures, options, err);
+	else
+		result = open_default(captures, options, err);
+	if (result == 0)
+		note_addresses(captures);
+	return result;
 }
 
 int captures_open_file(struct captures *captures, const struct options *options, int interrupt_fd, struct err *err)

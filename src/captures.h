@@ -22,7 +22,8 @@ struct interface {
 	struct series series;
 	struct ledger ledger;
 	struct account account;
-	char found[INTERFACES_NAME_SIZE]; /* its name, when it was us who found it */
+	char found[INTERFACES_NAME_SIZE];	   /* its name, when it was us who found it */
+	char addresses[INTERFACES_ADDRESSES_SIZE]; /* as text, or INTERFACES_NO_ADDRESS; "" where that is not known */
 	bool down, gone;
 	uint64_t gone_at;		/* ns since the epoch */
 	uint64_t dropped_said, said_at; /* the last line about its losses; boot time */

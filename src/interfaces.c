@@ -1,6 +1,9 @@
 #include "interfaces.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -104,6 +107,51 @@ int interfaces_up(char (*names)[INTERFACES_NAME_SIZE], int max, struct err *err)
 	if (count == 0)
 		return err_set(err, STATUS_FAILED, "no interface is up here (see tarcap -D)");
 	return count;
+}
+
+enum address_kind { ADDRESS_NONE, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_LINK_LOCAL };
+
+static enum address_kind address_text(const struct sockaddr *address, char text[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)address;
+	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)address;
+
+	if (address && address->sa_family == AF_INET)
+		return inet_ntop(AF_INET, &ipv4->sin_addr, text, INET6_ADDRSTRLEN) ? ADDRESS_IPV4 : ADDRESS_NONE;
+	if (!address || address->sa_family != AF_INET6 ||
+	    !inet_ntop(AF_INET6, &ipv6->sin6_addr, text, INET6_ADDRSTRLEN))
+		return ADDRESS_NONE;
+	return IN6_IS_ADDR_LINKLOCAL(&ipv6->sin6_addr) ? ADDRESS_LINK_LOCAL : ADDRESS_IPV6;
+}
+
+/* Append those of this kind: how long the text is then. */
+static size_t add_addresses(const struct ifaddrs *all, const char *name, enum address_kind kind, char *text,
+			    size_t used)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	for (; all; all = all->ifa_next) {
+		/* A label such as eth0:1 is of eth0. */
+		bool own = strncmp(all->ifa_name, name, strlen(name)) == 0 &&
+			   (!all->ifa_name[strlen(name)] || all->ifa_name[strlen(name)] == ':');
+
+		if (own && address_text(all->ifa_addr, address) == kind &&
+		    used + strlen(address) + sizeof(", ") <= INTERFACES_ADDRESSES_SIZE)
+			used += (size_t)snprintf(text + used, INTERFACES_ADDRESSES_SIZE - used, "%s%s",
+						 used ? ", " : "", address);
+	}
+	return used;
+}
+
+void interfaces_addresses(const struct ifaddrs *all, const char *name, char text[INTERFACES_ADDRESSES_SIZE])
+{
+	size_t used = add_addresses(all, name, ADDRESS_IPV4, text, 0);
+
+	used = add_addresses(all, name, ADDRESS_IPV6, text, used);
+	if (used == 0)
+		used = add_addresses(all, name, ADDRESS_LINK_LOCAL, text, used);
+	if (used == 0)
+		snprintf(text, INTERFACES_ADDRESSES_SIZE, "%s", INTERFACES_NO_ADDRESS);
 }
 
 char *interfaces_names(char *names, size_t size)

@@ -6,8 +6,11 @@
 
 #include "err.h"
 
+#define INTERFACES_ADDRESSES_SIZE 120 /* of addresses as text: three of IPv6 at least */
+#define INTERFACES_NO_ADDRESS "no address"
 #define INTERFACES_NAME_SIZE 16 /* IFNAMSIZ */
 
+struct ifaddrs;
 struct pcap;
 
 /* Print them to stdout as tcpdump -D does: "1.eth0 [Up, Running, Connected]". */
@@ -21,6 +24,12 @@ char *interfaces_default(struct err *err);
  * -1 on failure.
  */
 int interfaces_up(char (*names)[INTERFACES_NAME_SIZE], int max, struct err *err);
+
+/*
+ * The addresses of the interface name in all, which getifaddrs(3) made, as "10.0.0.7, fd00::7": IPv4 first, link-local
+ * ones only where there are no others; as many as fit. INTERFACES_NO_ADDRESS where it has none.
+ */
+void interfaces_addresses(const struct ifaddrs *all, const char *name, char text[INTERFACES_ADDRESSES_SIZE]);
 
 /* The names of all, with commas, cut at size. Returns names. */
 char *interfaces_names(char *names, size_t size);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +101,8 @@ void report_warnings(const struct captures *captures, const struct options *opti
 		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
 	warn_of_memory(options);
 	warn_of_activation(captures);
+	if (captures->list[0].capture.loopback && !options->interface_count && !options->read_file && !options->quiet)
+		say("no interface but lo is up here: with docker, --network container:NAME says whose network it is");
 	warn_of_filter(captures);
 	warn_of_left_out(captures);
 	if (excluded[0] && !options->quiet)
@@ -156,14 +159,17 @@ static size_t add(char *text, size_t size, size_t used, const char *format, ...)
 	return length < 0 || (size_t)length >= size - used ? size - 1 : used + (size_t)length;
 }
 
-/* "eth0, link-type EN10MB (Ethernet)"; of several "3 interfaces: lo (EN10MB), ...", as many as fit. */
+/* "eth0 (10.0.0.7), link-type EN10MB (Ethernet)"; of several "3 interfaces: lo (EN10MB, 127.0.0.1), ...", as many as
+ * fit. */
 static void format_interfaces(const struct captures *captures, char *text, size_t size)
 {
 	const struct capture *first = &captures->list[0].capture;
+	const char *addresses = captures->list[0].addresses;
 	size_t used = 0;
 
 	if (captures->count == 1) {
-		used = add(text, size, 0, "%.60s, link-type ", first->interface);
+		used = add(text, size, 0, "%.60s%s%s%s, link-type ", first->interface, *addresses ? " (" : "",
+			   addresses, *addresses ? ")" : "");
 		if (first->link_type)
 			add(text, size, used, "%s (%s)", first->link_type,
 			    first->link_type_description ? first->link_type_description : "?");
@@ -175,12 +181,15 @@ static void format_interfaces(const struct captures *captures, char *text, size_
 	for (unsigned i = 0; i < captures->count; i++) {
 		const struct capture *capture = &captures->list[i].capture;
 
-		if (size - used < 80) {
+		addresses =
+			strcmp(captures->list[i].addresses, INTERFACES_NO_ADDRESS) ? captures->list[i].addresses : "";
+		if (size - used < 120) {
 			add(text, size, used, ", ...");
 			break;
 		}
-		used = add(text, size, used, "%s%.20s (%.20s)", i ? ", " : "", capture->interface,
-			   capture->link_type ? capture->link_type : "?");
+		used = add(text, size, used, "%s%.20s (%.20s%s%.*s)", i ? ", " : "", capture->interface,
+			   capture->link_type ? capture->link_type : "?", *addresses ? ", " : "",
+			   (int)strcspn(addresses, ","), addresses);
 	}
 }
 
@@ -200,7 +209,7 @@ static void format_memory(const struct options *options, const struct pool *pool
 void report_ready(const struct captures *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context)
 {
-	char limits[160], interfaces[400], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
+	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
 	char lowered[REPORT_LOWERED_SIZE];
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
@@ -274,10 +283,30 @@ static void account_for_each(const struct captures *captures)
 	}
 }
 
-void report_account(const struct captures *captures, const struct options *options)
+/* Why there is nothing, as far as the interfaces' own counters tell. Without a filter packets could have come later. */
+static void explain_nothing(const struct captures *captures, const struct options *options, const struct idle *idle)
+{
+	const struct capture *first = &captures->list[0].capture;
+	const char *name = captures->count > 1 || first->any ? "the interfaces" : first->interface;
+	bool filtered = options->filter[strspn(options->filter, " \t\n")] || options->direction != DIRECTION_BOTH ||
+			first->excluded[0];
+	uint64_t passed;
+
+	if (!idle_passed(idle, &passed))
+		return;
+	if (passed == 0)
+		say("%s: idle: no packet passed", name);
+	else if (filtered)
+		say("%s: %" PRIu64 " packet%s passed, and none matched the filter%s%.200s", name, passed,
+		    passed == 1 ? "" : "s", options->filter[0] ? " " : "", options->filter);
+}
+
+void report_account(const struct captures *captures, const struct options *options, const struct idle *idle)
 {
 	struct account account = captures_account(captures);
 
+	if (!options->quiet && !account.written && !account.received)
+		explain_nothing(captures, options, idle);
 	if (!options->quiet) {
 		count(account.written, "captured");
 		count(account.received, "received by filter");

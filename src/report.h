@@ -8,6 +8,7 @@
 #include "account.h"
 #include "captures.h"
 #include "context.h"
+#include "idle.h"
 #include "options.h"
 #include "pool.h"
 #include "sandbox.h"
@@ -41,6 +42,6 @@ void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_
 bool report_has_reader(void);
 
 /* The account at the end, in tcpdump's words, so that scripts which look for them go on working. */
-void report_account(const struct captures *captures, const struct options *options);
+void report_account(const struct captures *captures, const struct options *options, const struct idle *idle);
 
 #endif

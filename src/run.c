@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "feedback.h"
+#include "idle.h"
 #include "ledger.h"
 #include "newcomers.h"
 #include "progress.h"
@@ -134,6 +135,7 @@ static void put_trailer(struct run *run)
 /* Every packet has come as far as it will: seal, close the account, let the manifest follow. */
 static void finish(struct run *run)
 {
+	idle_end(run->parts->idle, run->captures);
 	run->stage = STAGE_FLUSH;
 	run->finished_at = run->now;
 	segments_seal(run->segments);
@@ -943,6 +945,7 @@ enum status run(const struct run_parts *parts, struct err *err)
 	}
 	run.captures->list[0].capture.wait_for_file = wait_for_file;
 	run.captures->list[0].capture.wait_context = &run;
+	idle_begin(parts->idle, run.captures);
 	start_clocks(&run);
 	say_ready(&run);
 	if (parts->live)

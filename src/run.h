@@ -17,11 +17,12 @@ struct run_parts {
 	struct segments *segments;
 	struct delivery *delivery;
 	const struct signals *signals;
-	int stdin_fd;	 /* watched for its end; -1: not */
-	bool watch_sink; /* the sink can tell that its reader has gone */
-	bool guarded;	 /* the archive may come back as packets: feedback.h */
-	bool live;	 /* stderr is a terminal that wants the live line: say_live_open() */
-	bool lines;	 /* or it gets a line of progress now and then */
+	struct idle *idle; /* filled by the way */
+	int stdin_fd;	   /* watched for its end; -1: not */
+	bool watch_sink;   /* the sink can tell that its reader has gone */
+	bool guarded;	   /* the archive may come back as packets: feedback.h */
+	bool live;	   /* stderr is a terminal that wants the live line: say_live_open() */
+	bool lines;	   /* or it gets a line of progress now and then */
 };
 
 /*

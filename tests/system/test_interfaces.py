@@ -107,7 +107,7 @@ def test_all_of_them_each_once_and_in_its_own_files(wire, cables):
     assert link_types.pop("tun0") == {RAW} and set.union(*link_types.values()) == {ETHERNET}
     assert archive.manifest["not_captured"] == []
     [line] = [line for line in capture.err if "listening on" in line]
-    assert "listening on 8 interfaces: " in line and "tun0 (RAW)" in line and "lo (EN10MB)" in line
+    assert "listening on 8 interfaces: " in line and "tun0 (RAW)" in line and "lo (EN10MB, 127.0.0.1)" in line
 
 
 def test_two_that_are_named(wire, cables):

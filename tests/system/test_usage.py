@@ -377,7 +377,7 @@ def test_capture_of_a_link_type(wire):
     archive = result.whole()
     assert archive.numbers() == [7]
     assert {file.data[20:24] for file in archive.files} == {b"\x8f\0\0\0"}
-    assert result.said("listening on tc0, link-type DOCSIS (DOCSIS)")
+    assert result.said("listening on tc0 (no address), link-type DOCSIS (DOCSIS)")
 
 
 def test_first_version_of_linux_cooked(wire):
