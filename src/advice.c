@@ -165,7 +165,11 @@ bool advice_no_filter(const char *text, char advice[ADVICE_SIZE])
 	} else if (is_interface(word)) {
 		snprintf(advice, ADVICE_SIZE, "an interface is named by -i: tarcap -i %s", word);
 	} else if (!is_keyword(word) && (found = nearest(word)) && !is_keyword(found)) {
-		snprintf(advice, ADVICE_SIZE, "there is no command '%s': did you mean 'tarcap %s'?", word, found);
+		if (strcmp(word, found) == 0)
+			snprintf(advice, ADVICE_SIZE, "a command comes first, then its options: tarcap %s", word);
+		else
+			snprintf(advice, ADVICE_SIZE, "there is no command '%s': did you mean 'tarcap %s'?", word,
+				 found);
 	}
 	while (!advice[0] && (option = strstr(option, " -")) && *(option += 2)) {
 		if (isalpha((unsigned char)option[*option == '-']))

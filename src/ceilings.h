@@ -1,7 +1,7 @@
 /*
  * Ceilings from the environment: TARCAP_MAX_DURATION, TARCAP_MAX_BYTES, TARCAP_MAX_SNAPLEN and TARCAP_MAX_MEMORY
- * (ring, pool and compressor together). Whoever may only exec in a container cannot lift them: its image has no shell
- * and no env.
+ * (ring, pool and compressor together). Whoever may only kubectl exec in a container cannot lift them: its image has no
+ * shell and no env. Whoever may docker exec can, by its -e.
  */
 #ifndef TARCAP_CEILINGS_H
 #define TARCAP_CEILINGS_H

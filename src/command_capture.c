@@ -17,6 +17,7 @@
 #include "expand.h"
 #include "filter.h"
 #include "front.h"
+#include "idle.h"
 #include "interfaces.h"
 #include "manifest.h"
 #include "newcomers.h"
@@ -49,6 +50,7 @@ struct capturing {
 	struct tar *tar;
 	struct manifest *manifest;
 	struct signals signals;
+	struct idle idle;
 	int output_fd;
 	int newcomers_fd;
 	unsigned char *front, *trailer; /* of a raw stream */
@@ -126,6 +128,24 @@ static int open_capture(struct capturing *c, const struct options *options, stru
 	return signals_open(&c->signals, err);
 }
 
+/* Why a file cannot be made, and what helps in a container, where it mostly happens. */
+static int cannot_write(const char *path, int errnum, struct err *err)
+{
+	if (errnum == EACCES || errnum == EPERM)
+		return err_set(
+			err, STATUS_FAILED,
+			"-w %.200s: %s: uid %d may not write there; with docker add --user \"$(id -u)\", in a pod "
+			"securityContext.fsGroup, or let that uid write to the directory",
+			path, strerror(errnum), (int)geteuid());
+	if (errnum == EROFS || errnum == ENOENT)
+		return err_set(
+			err, STATUS_FAILED,
+			"-w %.200s: %s: name a directory that is there and writable; with docker -v \"$PWD:/out\" "
+			"--user \"$(id -u)\" makes this one /out",
+			path, strerror(errnum));
+	return err_sys(err, errnum, "-w %.200s", path);
+}
+
 /* Like open(2), but while a FIFO has no reader yet, a signal can still end us. */
 static int open_file(const char *path, int stop_fd, struct err *err)
 {
@@ -139,7 +159,7 @@ static int open_file(const char *path, int stop_fd, struct err *err)
 			return err_set(err, STATUS_READER, "-w %.200s: ended before a reader came", path);
 	}
 	if (fd < 0)
-		return err_sys(err, errno, "-w %.200s", path);
+		return cannot_write(path, errno, err);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
 		err_sys(err, errno, "-w %.200s", path);
 	return fd;
@@ -296,6 +316,7 @@ static void close_all(struct capturing *c)
 	captures_close(&c->captures);
 	if (c->newcomers_fd >= 0)
 		close(c->newcomers_fd);
+	idle_close(&c->idle);
 	signals_close(&c->signals);
 }
 
@@ -339,6 +360,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 		.segments = &c->segments,
 		.delivery = &c->delivery,
 		.signals = &c->signals,
+		.idle = &c->idle,
 		.stdin_fd = watched_stdin(options),
 	};
 
@@ -351,6 +373,8 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	parts.guarded = needs_guard(c, options);
 	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
 	say_asked(options);
+	if (!options->read_file)
+		idle_open(&c->idle);
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
 		return err_status(err);
 	if (c->delivery.context)
@@ -358,7 +382,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
 	status = run(&parts, err);
-	report_account(&c->captures, options);
+	report_account(&c->captures, options, &c->idle);
 	return status;
 }
 

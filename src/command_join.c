@@ -196,7 +196,7 @@ static enum status join_all(const struct join_options *options, struct err *err)
 			"or --check");
 		return err->status;
 	}
-	fd = source_open(options->path, err);
+	fd = source_open(options->path, "join", err);
 	if (fd < 0)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);

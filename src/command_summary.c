@@ -116,7 +116,7 @@ static enum status summarize_in_sandbox(const struct summary_options *options, s
 {
 	struct siphash_key key;
 	struct sandbox sandbox;
-	int fd = source_open(options->path, err);
+	int fd = source_open(options->path, "summary", err);
 
 	if (fd < 0)
 		return err->status;

@@ -2,9 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-int source_open(const char *path, struct err *err)
+static bool is_directory(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int source_open(const char *path, const char *command, struct err *err)
 {
 	int fd;
 
@@ -14,7 +23,14 @@ int source_open(const char *path, struct err *err)
 		return STDIN_FILENO;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		err_sys(err, errno, "%.200s", path);
+		return err_sys(err, errno, "%.200s", path);
+	if (is_directory(fd)) {
+		close(fd);
+		return err_set(err, STATUS_USAGE,
+			       "%.150s is a directory: make an archive of the files in it: (cd '%.150s' && tar c *) | "
+			       "tarcap %s",
+			       path, path, command);
+	}
 	return fd;
 }
 

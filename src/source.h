@@ -7,8 +7,9 @@
 
 #include "err.h"
 
-/* path NULL is stdin, which must be no terminal. The caller closes what is not STDIN_FILENO. -1 on failure. */
-int source_open(const char *path, struct err *err);
+/* path NULL is stdin, which must be no terminal. command is who reads it, for the message where it is a directory. The
+ * caller closes what is not STDIN_FILENO. -1 on failure. */
+int source_open(const char *path, const char *command, struct err *err);
 
 /* A members_source; context is a pointer to the descriptor. */
 ssize_t source_read(void *context, void *data, size_t size);

@@ -256,9 +256,9 @@ def lines(data):
     return data.decode("utf-8", "replace").splitlines()
 
 
-def run(*arguments, stdin=None, timeout=20, namespace=None, **more):
-    """Run it to its end."""
-    command = [TARCAP, *(item if isinstance(item, bytes) else str(item) for item in arguments)]
+def run(*arguments, stdin=None, timeout=20, namespace=None, before=(), **more):
+    """Run it to its end; before is what runs it."""
+    command = [*before, TARCAP, *(item if isinstance(item, bytes) else str(item) for item in arguments)]
     if namespace:
         command = ["nsenter", f"--net=/run/netns/{namespace}"] + command
     given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}

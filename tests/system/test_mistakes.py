@@ -100,6 +100,7 @@ COMMANDS = [
     ("joni x.tar", "no command 'joni'", "did you mean 'tarcap join'?"),
     ("sumary x.tar", "did you mean 'tarcap summary'?"),
     ("joni -q x.tar", "did you mean 'tarcap join'?"),
+    ("-v join x.tar", "a command comes first", "tarcap join"),
     ("chekc", "did you mean 'tarcap check'?"),
     ("version", "did you mean 'tarcap --version'?"),
     ("capture tcp", "a capture needs no command"),
@@ -176,6 +177,35 @@ def test_what_is_a_filter_is_none_of_them(text):
     for words in ([text], text.split()):
         result = run("-d", *words)
         assert (result.status, result.err) == (0, []), result.err
+
+
+def test_a_directory_is_given_a_cure(tmp_path):
+    """What kubectl cp or tar left there can be joined: by the words that the line says."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    run("-r", path, "--name", "web", "-w", tmp_path / "x.tar")
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "xf", tmp_path / "x.tar", "-C", tmp_path / "out", "--strip-components=1"], check=True)
+    for command in ("join", "summary"):
+        result = run(command, tmp_path / "out")
+        assert (result.status, result.out) == (2, b"") and "is a directory" in result.err[0]
+        cure = result.err[0].partition("in it: ")[2]
+        assert cure.endswith(f"| tarcap {command}")
+        done = subprocess.run(cure.replace("tarcap", TARCAP), shell=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_w_where_one_may_not_write(tmp_path):
+    """The image's uid is 65532: docker's --user is what helps."""
+    (tmp_path / "out").mkdir(mode=0o755)
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    os.chmod(tmp_path, 0o755)
+    [line] = run("-r", "-", "-w", tmp_path / "out/x.tar", stdin=path.read_bytes(), before=["setpriv", "--reuid=65532",
+                 "--regid=65532", "--clear-groups"]).err[-1:]
+    assert "Permission denied: uid 65532" in line and "--user" in line and "fsGroup" in line
+    result = run("-r", path, "-w", tmp_path / "nosuch/x.tar")
+    assert result.status == 1 and "No such file" in result.err[0] and "-v \"$PWD:/out\"" in result.err[0]
 
 
 @pytest.mark.parametrize("size", ["10", "5M", "4097k", "20MB"])
