@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "link_type.h"
+
 #define ARENA ((size_t)LISTING_MEMORY_MAX)
 #define ALIGNMENT _Alignof(max_align_t)
 
@@ -164,20 +166,12 @@ bool listing_file(const struct listing *listing, size_t i, struct listing_file *
 	       string(object, "first", &file->first) && string(object, "last", &file->last);
 }
 
-/*
- * As files have it (LINKTYPE_). Earlier versions wrote libpcap's own number (DLT_), which for two types is one that no
- * file has: raw IP, and ATM of RFC 1483 (pcap-common.c).
- */
+/* As files have it: earlier versions wrote libpcap's own number. */
 static bool link_type(const json_t *object, uint64_t *value)
 {
-	enum { DLT_ATM_RFC1483 = 11, DLT_RAW = 12, LINKTYPE_ATM_RFC1483 = 100, LINKTYPE_RAW = 101 };
-
 	if (!number(object, "link_type_number", value))
 		return false;
-	if (*value == DLT_RAW)
-		*value = LINKTYPE_RAW;
-	if (*value == DLT_ATM_RFC1483)
-		*value = LINKTYPE_ATM_RFC1483;
+	*value = link_type_of_file(*value);
 	return true;
 }
 

@@ -26,9 +26,9 @@ struct listing_account {
 	const char *name;
 	uint64_t received, written, dropped_by_kernel, dropped_at_stop, dropped_output_failed, after_limit,
 		filtered_in_user_space;
-	uint64_t dropped_reader_slow;	 /* of those dropped by the kernel */
-	uint64_t dropped_before_no_file; /* of these, too; UINT64_MAX where it is not told */
-	uint64_t link_type, snapshot_length;
+	uint64_t dropped_reader_slow;	     /* of those dropped by the kernel */
+	uint64_t dropped_before_no_file;     /* of these, too; UINT64_MAX where it is not told */
+	uint64_t link_type, snapshot_length; /* the first as files have it */
 };
 
 struct listing_context {

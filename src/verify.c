@@ -262,7 +262,7 @@ static void take_account(struct verify *verify, const struct listing_account *ac
 	}
 	if (verify->told.snapshot_length == 0) {
 		verify->told.snapshot_length = account->snapshot_length;
-		verify->told.link_type = link_type_of_file(account->link_type);
+		verify->told.link_type = account->link_type;
 		snprintf(verify->told.interface, sizeof(verify->told.interface), "%s", account->name);
 	}
 	tell_losses(&verify->told, account);
@@ -394,7 +394,7 @@ static void check_header(struct verify *verify, const struct series_header *head
 {
 	for (size_t i = 0; i < verify->interface_count; i++) {
 		const struct listed_interface *interface = &verify->interfaces[i];
-		bool link = link_type_of_file(interface->link_type) == link_type_of_file(header->link_type);
+		bool link = interface->link_type == link_type_of_file(header->link_type);
 
 		if (!interface->told || !naming_is_series(header->name, interface->name) ||
 		    (link && interface->snapshot_length == header->snapshot_length))
