@@ -37,7 +37,7 @@ struct options_left {
 	size_t size;
 };
 
-/* False at their end, and where the rest is none. */
+/* False at their end, and where the rest is none: then some of it is left. */
 static bool next_option(const struct blocks *blocks, struct options_left *left, struct option *option)
 {
 	size_t size;
@@ -48,11 +48,11 @@ static bool next_option(const struct blocks *blocks, struct options_left *left, 
 	option->length = get16(blocks, left->at + 2);
 	option->value = left->at + 4;
 	size = 4 + (((size_t)option->length + 3) & ~(size_t)3);
-	if (option->code == PCAPNG_END_OF_OPTIONS || size > left->size)
+	if (size > left->size)
 		return false;
 	left->at += size;
 	left->size -= size;
-	return true;
+	return option->code != PCAPNG_END_OF_OPTIONS;
 }
 
 /* A text, cut to where it fits; what is behind a zero byte is no part of it. */
@@ -69,9 +69,18 @@ static void take_text(char *to, size_t size, const unsigned char *from, size_t l
 enum {
 	SECTION_HEAD = 24,	 /* of a section header, in front of the options */
 	INTERFACE_HEAD = 16,	 /* of an interface description */
+	STATISTICS_HEAD = 20,	 /* of interface statistics */
+	SIMPLE_HEAD = 12,	 /* of a simple packet */
 	STANDARD_RESOLUTION = 6, /* microseconds, where an interface does not say */
 	LEAST_BLOCK = 12,
+	UNKNOWN_DROPS = 0xffff, /* of an obsolete packet block */
 };
+
+void blocks_begin(struct blocks *blocks, bool foreign)
+{
+	memset(blocks, 0, offsetof(struct blocks, interfaces));
+	blocks->foreign = foreign;
+}
 
 static enum blocks_kind take_section(struct blocks *blocks, struct options_left left)
 {
@@ -92,7 +101,7 @@ static enum blocks_kind take_section(struct blocks *blocks, struct options_left 
 	return BLOCKS_SECTION;
 }
 
-static void take_interface_option(struct blocks *blocks, struct blocks_clock *clock, const struct option *option)
+static void take_interface_option(struct blocks *blocks, struct blocks_interface *clock, const struct option *option)
 {
 	struct pcapng_interface *interface = &blocks->latest;
 
@@ -108,23 +117,78 @@ static void take_interface_option(struct blocks *blocks, struct blocks_clock *cl
 		clock->offset = get64(blocks, option->value);
 }
 
+/* Of one that is too many nothing is known: its packets are passed over. */
 static enum blocks_kind take_interface(struct blocks *blocks, const unsigned char *block, struct options_left left)
 {
-	struct blocks_clock *clock = &blocks->clocks[blocks->count];
+	struct blocks_interface *interface = &blocks->interfaces[blocks->count];
 	struct option option;
 
-	if (blocks->count == BLOCKS_INTERFACES_MAX)
-		return BLOCKS_DAMAGED;
+	blocks->loss.interfaces++;
+	if (blocks->count >= BLOCKS_INTERFACES_MAX) {
+		blocks->count += blocks->count < UINT32_MAX;
+		return blocks->foreign ? BLOCKS_SKIP : BLOCKS_DAMAGED;
+	}
 	blocks->count++;
-	*clock = (struct blocks_clock){.snaplen = get32(blocks, block + 12), .resolution = STANDARD_RESOLUTION};
+	*interface = (struct blocks_interface){.snaplen = get32(blocks, block + 12), .resolution = STANDARD_RESOLUTION};
 	blocks->latest = (struct pcapng_interface){
 		.link_type = get16(blocks, block + 8),
-		.snaplen = clock->snaplen && clock->snaplen < BLOCKS_CAPLEN_MAX ? clock->snaplen : BLOCKS_CAPLEN_MAX,
+		.snaplen = interface->snaplen && interface->snaplen < BLOCKS_CAPLEN_MAX ? interface->snaplen
+											: BLOCKS_CAPLEN_MAX,
 	};
 	while (next_option(blocks, &left, &option))
-		take_interface_option(blocks, clock, &option);
+		take_interface_option(blocks, interface, &option);
 	return BLOCKS_INTERFACE;
 }
+
+/* --- what was lost --- */
+
+static uint64_t add_up(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t lost_of(const struct blocks_interface *interface)
+{
+	return interface->dropped > interface->between ? interface->dropped : interface->between;
+}
+
+/* What an interface has lost so far: dropped in all, and between more since its latest packet. Neither ever falls. */
+static void note_loss(struct blocks *blocks, struct blocks_interface *interface, uint64_t dropped, uint64_t between)
+{
+	uint64_t before = lost_of(interface);
+
+	blocks->loss.counted += !interface->counted;
+	interface->counted = true;
+	if (dropped > interface->dropped)
+		interface->dropped = dropped;
+	interface->between = add_up(interface->between, between);
+	blocks->loss.packets = add_up(blocks->loss.packets, lost_of(interface) - before);
+}
+
+/*
+ * Section 4.6. What the interface and what the operating system dropped is lost, both; but the same number in both is
+ * the same drops, as dumpcap has them in the one, and pcapng_put_statistics() in both.
+ */
+static enum blocks_kind take_statistics(struct blocks *blocks, const unsigned char *block, struct options_left left)
+{
+	uint32_t number = get32(blocks, block + 8);
+	uint64_t of_interface = 0, of_system = 0;
+	bool told = false;
+	struct option option;
+
+	while (next_option(blocks, &left, &option)) {
+		if ((option.code != PCAPNG_IF_DROPPED && option.code != PCAPNG_OS_DROPPED) || option.length != 8)
+			continue;
+		*(option.code == PCAPNG_IF_DROPPED ? &of_interface : &of_system) = get64(blocks, option.value);
+		told = true;
+	}
+	if (told && number < blocks->count && number < BLOCKS_INTERFACES_MAX)
+		note_loss(blocks, &blocks->interfaces[number],
+			  of_interface == of_system ? of_system : add_up(of_interface, of_system), 0);
+	return BLOCKS_STATISTICS;
+}
+
+/* --- a packet's time --- */
 
 /* A fraction of a second, of 2^bits in one, in ns. */
 static uint64_t binary_fraction(uint64_t fraction, unsigned bits)
@@ -138,7 +202,7 @@ static uint64_t binary_fraction(uint64_t fraction, unsigned bits)
 }
 
 /* Time stamps in units of if_tsresol (section 4.2): 10^-n s, or 2^-n s where the highest bit is set. */
-static void split_time(const struct blocks_clock *clock, uint64_t time, uint64_t *seconds, uint64_t *nanoseconds)
+static void split_time(const struct blocks_interface *clock, uint64_t time, uint64_t *seconds, uint64_t *nanoseconds)
 {
 	unsigned power = clock->resolution & 0x7f;
 	uint64_t unit = 1; /* how many make a second */
@@ -161,40 +225,133 @@ static void split_time(const struct blocks_clock *clock, uint64_t time, uint64_t
 		*nanoseconds /= 10;
 }
 
-static uint32_t take_flags(const struct blocks *blocks, struct options_left left)
+/*
+ * Returns whether it is a time that can be told: from 1970 on, and for as long as 64 bits of ns reach, to 2554. Whoever
+ * wants it from the packet's header gets no more than fits there.
+ */
+static bool take_time(struct blocks *blocks, const struct blocks_interface *clock, uint64_t time,
+		      struct packet_header *header)
 {
+	uint64_t seconds, nanoseconds;
+
+	split_time(clock, time, &seconds, &nanoseconds);
+	seconds += clock->offset;
+	blocks->timed = seconds < UINT64_MAX / CLOCK_SECOND;
+	blocks->time = blocks->timed ? seconds * CLOCK_SECOND + nanoseconds : 0;
+	header->seconds = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+	header->fraction = (uint32_t)nanoseconds;
+	return seconds <= UINT32_MAX;
+}
+
+/* --- a packet --- */
+
+/* Sections 4.3 and A: of an enhanced and an obsolete packet block, which have their data at the same place. */
+static uint32_t take_options(struct blocks *blocks, struct blocks_interface *interface, bool obsolete,
+			     struct options_left *left)
+{
+	uint32_t flags = 0;
 	struct option option;
 
-	while (next_option(blocks, &left, &option)) {
+	while (next_option(blocks, left, &option)) {
 		if (option.code == PCAPNG_FLAGS && option.length == 4)
-			return get32(blocks, option.value);
+			flags = get32(blocks, option.value);
+		else if (option.code == PCAPNG_DROPPED_BEFORE && option.length == 8 && !obsolete)
+			note_loss(blocks, interface, 0, get64(blocks, option.value));
 	}
-	return 0;
+	return flags;
+}
+
+static void take_obsolete_drops(struct blocks *blocks, struct blocks_interface *interface, uint16_t drops)
+{
+	/* Most writers leave a 0 there, and know nothing. */
+	if (drops && drops != UNKNOWN_DROPS)
+		note_loss(blocks, interface, 0, drops);
+}
+
+/* As pcapng_packet_tail() writes it: zeros up to the next four bytes, then options to the end. */
+static bool ends_well(const unsigned char *data, uint32_t caplen, uint32_t padded, const struct options_left *left)
+{
+	for (uint32_t i = caplen; i < padded; i++) {
+		if (data[i])
+			return false;
+	}
+	return left->size == 0;
+}
+
+static enum blocks_kind pass_packet(struct blocks *blocks)
+{
+	blocks->passed.packets++;
+	return BLOCKS_SKIP;
+}
+
+/* Nothing is wrong with the block, but its interface is one too many, or it is longer than there is room for. */
+static bool is_beyond(const struct blocks *blocks, uint32_t interface, uint32_t caplen, uint32_t room)
+{
+	return blocks->foreign && interface < blocks->count && caplen <= room &&
+	       (interface >= BLOCKS_INTERFACES_MAX || caplen > BLOCKS_CAPLEN_MAX);
+}
+
+/* number and caplen are good. */
+static enum blocks_kind fill_packet(struct blocks *blocks, const unsigned char *block, struct options_left left,
+				    struct packet *packet)
+{
+	bool obsolete = get32(blocks, block) == PCAPNG_OBSOLETE_PACKET;
+	uint32_t caplen = get32(blocks, block + 20), padded = (uint32_t)(left.at - block) - PCAPNG_PACKET_HEAD;
+	struct blocks_interface *interface = &blocks->interfaces[packet->origin.interface];
+	uint64_t time = (uint64_t)get32(blocks, block + 12) << 32 | get32(blocks, block + 16);
+	bool in_time;
+
+	packet->header = (struct packet_header){.caplen = caplen, .length = get32(blocks, block + 24)};
+	packet->data = block + PCAPNG_PACKET_HEAD;
+	in_time = take_time(blocks, interface, time, &packet->header);
+	packet->origin.flags = take_options(blocks, interface, obsolete, &left);
+	if (obsolete)
+		take_obsolete_drops(blocks, interface, get16(blocks, block + 10));
+	if (blocks->foreign)
+		return BLOCKS_PACKET;
+	if (!in_time || packet->header.length < caplen || (interface->snaplen && caplen > interface->snaplen) ||
+	    !ends_well(packet->data, caplen, padded, &left))
+		return BLOCKS_DAMAGED;
+	return BLOCKS_PACKET;
 }
 
 static enum blocks_kind take_packet(struct blocks *blocks, const unsigned char *block, uint32_t size,
 				    struct packet *packet)
 {
-	uint32_t interface = get32(blocks, block + 8), caplen = get32(blocks, block + 20);
-	uint64_t time = (uint64_t)get32(blocks, block + 12) << 32 | get32(blocks, block + 16), seconds, nanoseconds;
-	const struct blocks_clock *clock = &blocks->clocks[interface < blocks->count ? interface : 0];
-	uint32_t room = size - PCAPNG_PACKET_HEAD - 4, padded = (caplen + 3) & ~UINT32_C(3);
+	bool obsolete = get32(blocks, block) == PCAPNG_OBSOLETE_PACKET;
+	uint32_t number = obsolete ? get16(blocks, block + 8) : get32(blocks, block + 8);
+	uint32_t caplen = get32(blocks, block + 20), room = size - PCAPNG_PACKET_HEAD - 4;
+	uint32_t padded = (caplen + 3) & ~UINT32_C(3);
 
-	if (interface >= blocks->count || caplen > BLOCKS_CAPLEN_MAX || padded > room ||
-	    (clock->snaplen && caplen > clock->snaplen))
+	if (is_beyond(blocks, number, caplen, room))
+		return pass_packet(blocks);
+	if (number >= blocks->count || number >= BLOCKS_INTERFACES_MAX || caplen > BLOCKS_CAPLEN_MAX || padded > room)
 		return BLOCKS_DAMAGED;
-	split_time(clock, time, &seconds, &nanoseconds);
-	seconds += clock->offset;
-	if (seconds > UINT32_MAX)
+	packet->origin = (struct packet_origin){.tick = PACKET_TICK_NANO, .interface = number};
+	return fill_packet(blocks, block, (struct options_left){block + PCAPNG_PACKET_HEAD + padded, room - padded},
+			   packet);
+}
+
+/* Section 4.4: it is of the first interface, has no time, and is as long as the other numbers let it be. */
+static enum blocks_kind take_simple(struct blocks *blocks, const unsigned char *block, uint32_t size,
+				    struct packet *packet)
+{
+	uint32_t length = get32(blocks, block + 8), caplen = length, room = size - SIMPLE_HEAD - 4;
+	uint32_t snaplen = blocks->interfaces[0].snaplen;
+
+	if (blocks->count == 0)
 		return BLOCKS_DAMAGED;
-	packet->header =
-		(struct packet_header){(uint32_t)seconds, (uint32_t)nanoseconds, caplen, get32(blocks, block + 24)};
-	packet->data = block + PCAPNG_PACKET_HEAD;
-	packet->origin = (struct packet_origin){
-		.tick = PACKET_TICK_NANO,
-		.interface = interface,
-		.flags = take_flags(blocks, (struct options_left){packet->data + padded, room - padded}),
-	};
+	if (snaplen && caplen > snaplen)
+		caplen = snaplen;
+	if (is_beyond(blocks, 0, caplen, room))
+		return pass_packet(blocks);
+	if (caplen > room || caplen > BLOCKS_CAPLEN_MAX)
+		return BLOCKS_DAMAGED;
+	blocks->timed = false;
+	blocks->time = 0;
+	packet->header = (struct packet_header){.caplen = caplen, .length = length};
+	packet->data = block + SIMPLE_HEAD;
+	packet->origin = (struct packet_origin){.tick = PACKET_TICK_NANO};
 	return BLOCKS_PACKET;
 }
 
@@ -207,54 +364,88 @@ static bool set_byte_order(struct blocks *blocks, const unsigned char *head)
 	return get32(blocks, head + 8) == PCAPNG_BYTE_ORDER;
 }
 
-static enum blocks_kind kind_of(uint32_t type, uint32_t *least)
+/* Each kind's blocks have so many bytes at least. */
+static const struct type {
+	uint32_t type;
+	enum blocks_kind kind;
+	uint32_t least;
+} types[] = {
+	{PCAPNG_SECTION, BLOCKS_SECTION, SECTION_HEAD + 4}, /* the same in either byte order */
+	{PCAPNG_INTERFACE, BLOCKS_INTERFACE, INTERFACE_HEAD + 4},
+	{PCAPNG_PACKET, BLOCKS_PACKET, PCAPNG_PACKET_HEAD + 4},
+	{PCAPNG_OBSOLETE_PACKET, BLOCKS_PACKET, PCAPNG_PACKET_HEAD + 4},
+	{PCAPNG_SIMPLE_PACKET, BLOCKS_PACKET, SIMPLE_HEAD + 4},
+	{PCAPNG_STATISTICS, BLOCKS_STATISTICS, STATISTICS_HEAD + 4},
+	/* These hold no packets: names, time and bus information, lines of a journal, keys, Darwin's processes. */
+	{4, BLOCKS_SKIP, LEAST_BLOCK},
+	{7, BLOCKS_SKIP, LEAST_BLOCK},
+	{8, BLOCKS_SKIP, LEAST_BLOCK},
+	{9, BLOCKS_SKIP, LEAST_BLOCK},
+	{10, BLOCKS_SKIP, LEAST_BLOCK},
+	{0x80000001, BLOCKS_SKIP, LEAST_BLOCK},
+};
+
+/* NULL: not known. */
+static const struct type *type_of(uint32_t type)
 {
-	switch (type) {
-	case PCAPNG_SECTION: /* the same in either order */
-		*least = SECTION_HEAD + 4;
-		return BLOCKS_SECTION;
-	case PCAPNG_INTERFACE:
-		*least = INTERFACE_HEAD + 4;
-		return BLOCKS_INTERFACE;
-	case PCAPNG_PACKET:
-		*least = PCAPNG_PACKET_HEAD + 4;
-		return BLOCKS_PACKET;
-	default:
-		*least = LEAST_BLOCK;
-		return BLOCKS_SKIP;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (types[i].type == type)
+			return &types[i];
 	}
+	return NULL;
+}
+
+static void pass_block(struct blocks *blocks, uint32_t type)
+{
+	if (blocks->passed.blocks++ == 0)
+		blocks->passed.type = type;
+}
+
+/* A block that is longer than any that is read. */
+static enum blocks_kind too_long(struct blocks *blocks, enum blocks_kind kind)
+{
+	if (kind == BLOCKS_PACKET && blocks->foreign)
+		return pass_packet(blocks);
+	return kind == BLOCKS_SKIP || kind == BLOCKS_STATISTICS ? BLOCKS_SKIP : BLOCKS_DAMAGED;
 }
 
 enum blocks_kind blocks_look(struct blocks *blocks, const unsigned char head[BLOCKS_HEAD], uint32_t *size)
 {
-	uint32_t type = get32(blocks, head), least;
-	enum blocks_kind kind;
+	uint32_t type = get32(blocks, head);
+	const struct type *known = type_of(type);
 
 	if ((type == PCAPNG_SECTION && !set_byte_order(blocks, head)) || (type != PCAPNG_SECTION && !blocks->begun))
 		return BLOCKS_DAMAGED;
-	kind = kind_of(type, &least);
 	*size = get32(blocks, head + 4);
-	if (*size < least || *size % 4 != 0 || (kind != BLOCKS_SKIP && *size > BLOCKS_LONGEST))
+	if (*size < (known ? known->least : LEAST_BLOCK) || *size % 4 != 0)
 		return BLOCKS_DAMAGED;
-	return kind;
+	if (!known) {
+		pass_block(blocks, type);
+		return BLOCKS_SKIP;
+	}
+	return *size > BLOCKS_LONGEST ? too_long(blocks, known->kind) : known->kind;
 }
 
 enum blocks_kind blocks_take(struct blocks *blocks, const unsigned char *block, uint32_t size, struct packet *packet)
 {
-	uint32_t least;
-
 	if (get32(blocks, block + size - 4) != size)
 		return BLOCKS_DAMAGED;
-	switch (kind_of(get32(blocks, block), &least)) {
-	case BLOCKS_SECTION:
+	switch (get32(blocks, block)) {
+	case PCAPNG_SECTION:
 		if (get16(blocks, block + 12) != 1) /* the major version */
 			return BLOCKS_DAMAGED;
 		return take_section(blocks, (struct options_left){block + SECTION_HEAD, size - SECTION_HEAD - 4});
-	case BLOCKS_INTERFACE:
+	case PCAPNG_INTERFACE:
 		return take_interface(blocks, block,
 				      (struct options_left){block + INTERFACE_HEAD, size - INTERFACE_HEAD - 4});
-	case BLOCKS_PACKET:
+	case PCAPNG_STATISTICS:
+		return take_statistics(blocks, block,
+				       (struct options_left){block + STATISTICS_HEAD, size - STATISTICS_HEAD - 4});
+	case PCAPNG_PACKET:
+	case PCAPNG_OBSOLETE_PACKET:
 		return take_packet(blocks, block, size, packet);
+	case PCAPNG_SIMPLE_PACKET:
+		return take_simple(blocks, block, size, packet);
 	default:
 		return BLOCKS_SKIP;
 	}

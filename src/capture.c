@@ -433,8 +433,21 @@ static void take_block(unsigned char *context, const struct pcap_pkthdr *packet,
 		  arrival_flags_there(&capture->arrival, data));
 }
 
+/* Foreign files have packets that are longer than they were on the wire; ours have none. */
+static void take_from_file(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
+{
+	const struct reading *reading = (const void *)context;
+	struct pcap_pkthdr mended = *packet;
+
+	if (mended.len < mended.caplen)
+		mended.len = mended.caplen;
+	(reading->capture->pcapng ? ask_for_block : take)(context, &mended, data);
+}
+
 static pcap_handler handler(const struct capture *capture)
 {
+	if (capture->fd < 0)
+		return take_from_file;
 	if (!capture->pcapng)
 		return take;
 	return capture->user_filter || capture->headers ? ask_for_block : take_block;

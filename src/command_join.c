@@ -147,13 +147,22 @@ static int not_whole(const char *name, const struct join_result *result, struct 
 		       result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s");
 }
 
+static int no_archive(const char *name, const struct join_result *result, struct err *err)
+{
+	char hint[120];
+	const char *what = input_hint(result->input, "join", hint, sizeof(hint));
+
+	return err_set(err, STATUS_FAILED, "%.100s: no tarcap archive%s%s", name, what ? ", but " : "",
+		       what ? what : "");
+}
+
 /* Exactly one sentence at the end. */
 static int give_verdict(const struct join_options *options, const struct join_result *result, struct err *err)
 {
 	const char *name = options->path ? options->path : "stdin";
 
 	if (!result->found)
-		return err_set(err, STATUS_FAILED, "%.100s: no tarcap archive", name);
+		return no_archive(name, result, err);
 	say_told(options, result);
 	if (findings_any(result->findings))
 		return not_whole(name, result, err);

@@ -203,6 +203,8 @@ void dissect(struct dissected *dissected, uint32_t link_type, const unsigned cha
 		dissect_typed(dissected, cursor, 20, 0);
 		break;
 	case LINK_RAW:
+	case LINK_RAW_HERE:
+	case LINK_RAW_OPENBSD:
 	case LINK_IPV4:
 	case LINK_IPV6:
 		dissect_ip(dissected, &cursor);
@@ -226,6 +228,8 @@ const char *dissect_link_name(uint32_t link_type)
 	case LINK_LINUX_SLL2:
 		return "Linux cooked v2";
 	case LINK_RAW:
+	case LINK_RAW_HERE:
+	case LINK_RAW_OPENBSD:
 	case LINK_IPV4:
 	case LINK_IPV6:
 		return "raw IP";

@@ -10,12 +10,15 @@
 enum dissect_link {
 	LINK_NULL = 0,
 	LINK_ETHERNET = 1,
+	LINK_RAW_HERE = 12, /* as libpcap's DLT_RAW is on most systems, and as some writers store it */
+	LINK_RAW_OPENBSD = 14,
 	LINK_RAW = 101,
 	LINK_LOOP = 108,
 	LINK_LINUX_SLL = 113,
 	LINK_IPV4 = 228,
 	LINK_IPV6 = 229,
 	LINK_LINUX_SLL2 = 276,
+	LINK_SEVERAL = 0x10000, /* no link type: of interfaces that are put together */
 };
 
 /* IP protocols that are looked into; the numbers are IANA's. */

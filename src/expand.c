@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zstd.h>
 
 #define OUTPUT_SIZE ((size_t)128 << 10)
@@ -15,6 +16,16 @@ struct expand {
 	bool flushed; /* nothing waits in zstd */
 	unsigned char output[OUTPUT_SIZE];
 };
+
+bool expand_begins(const unsigned char *data, size_t size)
+{
+	uint32_t magic;
+
+	if (size < EXPAND_LOOK)
+		return false;
+	memcpy(&magic, data, sizeof(magic));
+	return magic == ZSTD_MAGICNUMBER;
+}
 
 struct expand *expand_open(struct err *err)
 {

@@ -17,6 +17,11 @@ enum expand_event {
 	EXPAND_DAMAGED, /* no zstd, or one with too large a window; begin anew */
 };
 
+#define EXPAND_LOOK 4 /* bytes by which a compressed file is known */
+
+/* Do these first bytes claim to be what is expanded here? */
+bool expand_begins(const unsigned char *data, size_t size);
+
 /* NULL when there is no memory. */
 struct expand *expand_open(struct err *err);
 void expand_close(struct expand *expand);

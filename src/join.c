@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expand.h"
+#include "input.h"
 #include "joined.h"
 #include "listing.h"
 #include "naming.h"
@@ -18,28 +19,42 @@ struct member {
 	enum naming_kind kind;
 	char name[ROLL_NAME_SIZE]; /* without the directory */
 	bool compressed;
-	bool left_out;			   /* some of its packets have no place in the output */
-	int places[BLOCKS_INTERFACES_MAX]; /* in the output, of its interfaces */
-	uint64_t skip;			   /* packets that an earlier copy has delivered */
-	uint64_t number;		   /* of a manifest */
-	uint64_t text_size;		   /* of a manifest, so far */
+	bool left_out;	    /* some of its packets have no place in the output */
+	uint64_t skip;	    /* packets that an earlier copy has delivered */
+	uint64_t number;    /* of a manifest */
+	uint64_t text_size; /* of a manifest, so far */
 	struct match_file file;
 };
 
 struct join {
 	struct join_setup setup;
 	struct join_result *result;
+	struct input *input;	 /* the setup's, or our own: */
+	struct input *own_input; /* one for its source */
 	struct verify *verify;
-	struct expand *expand;
-	char *text; /* a manifest's, LISTING_TEXT_MAX bytes */
+	struct expand *expand; /* a member's */
+	char *text;	       /* a manifest's, LISTING_TEXT_MAX bytes */
 	bool directory_known;
 	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
 	struct member member;
+	int places[BLOCKS_INTERFACES_MAX]; /* in the output, of the member's interfaces */
+	bool open_end;			   /* it is over, but whether zeros at its end are packets is not known yet, */
+	uint64_t gaps;			   /* and these were known then */
 	struct joined joined;
 	struct order order;
 	struct records records;
 	struct members members;
 };
+
+static int open_input(struct join *join, struct err *err)
+{
+	const struct join_setup *setup = &join->setup;
+
+	join->input = setup->input;
+	if (!join->input)
+		join->input = join->own_input = input_open(setup->source, setup->source_context, err);
+	return join->input ? 0 : -1;
+}
 
 struct join *join_open(const struct join_setup *setup, struct err *err)
 {
@@ -49,7 +64,8 @@ struct join *join_open(const struct join_setup *setup, struct err *err)
 		err_sys(err, ENOMEM, "memory for joining");
 	} else {
 		join->setup = *setup;
-		if ((join->verify = verify_open(err)) && (join->expand = expand_open(err)) &&
+		if (open_input(join, err) == 0 && (join->verify = verify_open(err)) &&
+		    (join->expand = expand_open(err)) &&
 		    (!setup->output || order_open(&join->order, setup->memory, joined_put, &join->joined, err) == 0)) {
 			joined_init(&join->joined, setup->output, setup->output_context);
 			return join;
@@ -64,6 +80,7 @@ void join_close(struct join *join)
 	if (!join)
 		return;
 	order_close(&join->order);
+	input_close(join->own_input);
 	expand_close(join->expand);
 	verify_close(join->verify);
 	free(join->text);
@@ -79,7 +96,7 @@ static void begin_packets(struct join *join)
 	member->skip = verify_begin(join->verify, member->name);
 	member->file =
 		(struct match_file){.name = member->name, .stored_bytes = join->members.size, .first = UINT64_MAX};
-	records_begin(&join->records);
+	records_begin(&join->records, RECORDS_OURS);
 	if (member->compressed)
 		expand_begin(join->expand);
 }
@@ -140,7 +157,7 @@ static void left_out(struct join *join, int place)
 /* An interface of the file: where its packets go. */
 static void take_header(struct join *join)
 {
-	struct member *member = &join->member;
+	const struct member *member = &join->member;
 	char series[ROLL_NAME_SIZE];
 	uint64_t number;
 	int place;
@@ -149,7 +166,7 @@ static void take_header(struct join *join)
 	verify_header(join->verify, series, join->records.interface.link_type, join->records.interface.snaplen);
 	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
 				   : joined_find(&join->joined, series, &join->records);
-	member->places[join->records.interface_number] = place;
+	join->places[join->records.interface_number] = place;
 	if (place < 0)
 		left_out(join, place);
 }
@@ -158,7 +175,7 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 {
 	struct match_file *file = &join->member.file;
 	uint64_t time = packet_time(&packet->header, packet->origin.tick);
-	int place = join->member.places[packet->origin.interface];
+	int place = join->places[packet->origin.interface];
 
 	file->packets++;
 	if (time < file->first)
@@ -244,20 +261,46 @@ static int take_data(struct join *join, struct err *err)
 
 /* --- a member's end --- */
 
-static void end_packets(struct join *join, bool cut)
+/* There is something in it that tarcap does not write. */
+static void note_passed(struct join *join)
+{
+	const struct blocks_passed *passed = &join->records.passed;
+
+	if (passed->blocks)
+		findings_note(verify_findings(join->verify), FINDING_PASSED,
+			      "%s has %llu blocks of an unknown type (0x%08x), which may hold packets",
+			      join->member.name, (unsigned long long)passed->blocks, passed->type);
+}
+
+static int take_zeros(struct join *join, struct err *err)
+{
+	struct packet packet;
+
+	while (records_next_zero(&join->records, &packet)) {
+		if (take_packet(join, &packet, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int end_packets(struct join *join, bool cut, struct err *err)
 {
 	struct member *member = &join->member;
 	struct match_file *file = &member->file;
 	bool complete = records_complete(&join->records) && (!member->compressed || expand_complete(join->expand));
 
 	if (member->skip == UINT64_MAX)
-		return;
+		return 0;
+	if (complete && !cut && take_zeros(join, err) < 0)
+		return -1;
+	note_passed(join);
 	file->whole = complete && !cut;
 	join->result->files += file->whole && !member->left_out;
 	if (!complete && !cut)
 		findings_note(verify_findings(join->verify), FINDING_DAMAGED, "%s is damaged after %llu packets",
 			      member->name, (unsigned long long)file->packets);
 	verify_end(join->verify, file);
+	return 0;
 }
 
 /* Which interfaces there may be; nothing of it is verified. */
@@ -277,13 +320,13 @@ static void take_capture(struct join *join)
 	listing_close(listing);
 }
 
-static void end_member(struct join *join, bool cut)
+static int end_member(struct join *join, bool cut, struct err *err)
 {
 	struct member *member = &join->member;
 
-	if (member->kind == NAMING_PACKETS)
-		end_packets(join, cut);
-	else if (member->kind == NAMING_MANIFEST && !cut)
+	if (member->kind == NAMING_PACKETS && end_packets(join, cut, err) < 0)
+		return -1;
+	if (member->kind == NAMING_MANIFEST && !cut)
 		verify_manifest(join->verify, member->number, join->text, member->text_size);
 	else if (member->kind == NAMING_CAPTURE && !cut)
 		take_capture(join);
@@ -293,6 +336,28 @@ static void end_member(struct join *join, bool cut)
 	join->members.more_to_come = !verify_complete(join->verify);
 	if (cut)
 		findings_note(verify_findings(join->verify), FINDING_CUT, "it is cut inside %s", member->name);
+	return 0;
+}
+
+/*
+ * All of it has come. When it ends in records of zeros, they may be the tar's padding, because bytes of it are missing:
+ * that is known when the next header is found where it should be, or not.
+ */
+static int member_done(struct join *join, struct err *err)
+{
+	join->open_end = join->member.kind == NAMING_PACKETS && join->records.zeros > 0;
+	join->gaps = join->members.gaps;
+	return join->open_end ? 0 : end_member(join, false, err);
+}
+
+static int close_end(struct join *join, struct err *err)
+{
+	if (!join->open_end)
+		return 0;
+	join->open_end = false;
+	if (join->gaps != join->members.gaps)
+		join->records.damaged = true;
+	return end_member(join, false, err);
 }
 
 /* --- the end --- */
@@ -314,6 +379,8 @@ static void note_stream(struct join *join)
 		else
 			findings_note(findings, FINDING_CUT, "it is cut after its beginning");
 	}
+	if (input_damage(join->input))
+		findings_note(findings, FINDING_BYTES, "%s", input_damage(join->input));
 	verify_finish(join->verify);
 }
 
@@ -353,6 +420,7 @@ static int finish(struct join *join, struct err *err)
 	join->result->trailing = join->members.trailing;
 	join->result->findings = verify_findings(join->verify);
 	join->result->told = verify_told(join->verify);
+	join->result->input = join->input;
 	if (join->result->found)
 		note_stream(join);
 	if (!join->setup.output)
@@ -363,36 +431,47 @@ static int finish(struct join *join, struct err *err)
 	return write_statistics(join, err);
 }
 
-static int read_members(struct join *join, struct err *err)
+/* Returns whether there is more. */
+static bool read_event(struct join *join, struct err *err)
 {
-	for (;;) {
-		switch (members_next(&join->members)) {
-		case MEMBERS_FILE:
-			begin_member(join);
-			break;
-		case MEMBERS_DATA:
-			if (take_data(join, err) < 0)
-				return -1;
-			break;
-		case MEMBERS_DONE:
-			end_member(join, false);
-			break;
-		case MEMBERS_CUT:
-			end_member(join, true);
-			break;
-		case MEMBERS_END:
-			return 0;
-		case MEMBERS_ERROR:
-			return err_sys(err, join->members.errnum, "cannot read the archive");
-		}
+	enum members_event event = members_next(&join->members);
+
+	if (close_end(join, err) < 0)
+		return false;
+	switch (event) {
+	case MEMBERS_FILE:
+		begin_member(join);
+		return true;
+	case MEMBERS_DATA:
+		return take_data(join, err) == 0;
+	case MEMBERS_DONE:
+		return member_done(join, err) == 0;
+	case MEMBERS_CUT:
+		return end_member(join, true, err) == 0;
+	case MEMBERS_END:
+		return false;
+	case MEMBERS_ERROR:
+		err_sys(err, join->members.errnum, "cannot read the archive");
+		return false;
 	}
+	return false;
+}
+
+static void read_members(struct join *join, struct err *err)
+{
+	enum input_content content;
+
+	if (join->own_input && input_look(join->input, &content, err) < 0)
+		return;
+	while (read_event(join, err))
+		;
 }
 
 int join_run(struct join *join, struct join_result *result, struct err *err)
 {
 	*result = (struct join_result){0};
 	join->result = result;
-	members_init(&join->members, join->setup.source, join->setup.source_context);
+	members_init(&join->members, input_read, join->input);
 	join->members.more_to_come = true;
 	read_members(join, err);
 	/* When the source fails, what it gave before is still delivered; when the output does, it fails once more. */

@@ -1,6 +1,7 @@
 /*
- * An archive into one pcap or pcapng file: source -> members -> expand -> records -> order -> joined -> output, and
- * what was found on the way. Prints nothing, has no globals, and takes its memory once, whatever the archive claims.
+ * An archive into one pcap or pcapng file: source -> input -> members -> expand -> records -> order -> joined ->
+ * output, and what was found on the way. Prints nothing, has no globals, and takes its memory once, whatever the
+ * archive claims.
  */
 #ifndef TARCAP_JOIN_H
 #define TARCAP_JOIN_H
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "input.h"
 #include "members.h"
 #include "order.h"
 #include "records.h"
@@ -27,6 +29,7 @@ typedef void join_packet(void *context, unsigned interface, uint64_t time, const
 
 struct join_setup {
 	members_source *source;
+	struct input *input; /* the caller's, in place of a source: one that has been looked at */
 	/* Where the file goes; NULL: nowhere. -1 with *err set ends the run. */
 	int (*output)(void *context, const void *data, size_t size, struct err *err);
 	void *source_context, *output_context; /* the caller's */
@@ -45,6 +48,7 @@ struct join_result {
 	uint64_t late;			 /* of these, too late to be sorted */
 	const struct findings *findings; /* what is missing or wrong; this and told are valid until join_close */
 	const struct verify_told *told;	 /* what the manifest tells */
+	const struct input *input;	 /* what it is, where there is no archive; as valid as these */
 };
 
 struct join;

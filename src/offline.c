@@ -49,6 +49,22 @@ static ssize_t read_file(void *cookie, char *data, size_t size)
 	return n;
 }
 
+/* Without a filter, too: libpcap compiles none for a link type that it does not know, nor can it write such a file. */
+static int set_filter(struct capture *capture, const char *filter, struct err *err)
+{
+	int link_type = pcap_datalink(capture->pcap);
+	struct err why = {0};
+
+	if (filter_set(capture->pcap, NULL, filter, UINT_MAX, &why) == 0)
+		return 0;
+	if (pcap_datalink_val_to_name(link_type))
+		return err_set(err, why.status, "%s", why.text);
+	return err_set(err, STATUS_FAILED,
+		       "-r %.200s: no file can be made of it, as its link type %d is not known to libpcap; "
+		       "tarcap summary counts its packets",
+		       capture->interface, link_type);
+}
+
 int capture_open_file(struct capture *capture, const struct options *options, int interrupt_fd, struct err *err)
 {
 	static char buffer[READ_BUFFER];
@@ -88,7 +104,7 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;
 	capture->pcapng = options->format == FORMAT_PCAPNG;
 	capture_note_format(capture);
-	if (filter_set(capture->pcap, NULL, options->filter, UINT_MAX, err) < 0)
+	if (set_filter(capture, options->filter, err) < 0)
 		return -1;
 	if (options->headers)
 		capture->headers = filter_headers(capture->pcap, err);

@@ -177,14 +177,17 @@ static void write_span(struct page *page)
 	const struct summary *summary = page->summary;
 	char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE], span[CLOCK_TEXT_SIZE];
 
-	if (summary->packets == 0) {
-		fact(page, "span", "no packets");
+	if (summary->packets == summary->untimed) {
+		fact(page, "span", "%s", summary->packets ? "unknown: no packet has a time" : "no packets");
 		return;
 	}
 	clock_seconds(summary->last - summary->first, span);
 	span[strlen(span) - 3] = '\0';
 	fact(page, "span", "%s to %s UTC, %s s", time_text(summary->first, first), time_text(summary->last, last),
 	     span);
+	if (summary->untimed)
+		fact(page, "", "without %" PRIu64 " packet%s that have no time, or none from 1970 to 2554",
+		     summary->untimed, plural(summary->untimed));
 }
 
 static void write_amounts(struct page *page)
@@ -206,16 +209,34 @@ static void write_amounts(struct page *page)
 		     protocols->fragments.packets);
 }
 
+/* What the counters of a file of packets say, as far as it has any. */
+static void write_counted_loss(struct page *page)
+{
+	const struct blocks_loss *loss = &page->summary->loss;
+	char known[80] = "";
+
+	if (loss->counted < loss->interfaces)
+		snprintf(known, sizeof(known), ", which are of %" PRIu64 " of %" PRIu64 " interfaces", loss->counted,
+			 loss->interfaces);
+	if (loss->counted == 0)
+		fact(page, "lost", "unknown: this file of packets does not say");
+	else if (loss->packets == 0)
+		fact(page, "lost", "nothing, by the file's counters%s", known);
+	else
+		fact(page, "lost", "%" PRIu64 " packet%s, by the file's counters%s", loss->packets,
+		     plural(loss->packets), known);
+}
+
 static void write_loss(struct page *page)
 {
 	const struct verify_told *told = page->summary->told;
 	uint64_t lost = verify_lost(told);
 	size_t shown = told->lossy_files < VERIFY_LOSSES ? (size_t)told->lossy_files : VERIFY_LOSSES;
 
-	if (!page->summary->archive || !told->cause[0]) {
-		fact(page, "lost", "%s",
-		     page->summary->archive ? "unknown: the manifest would say"
-					    : "unknown: a file of packets does not say");
+	if (!page->summary->archive) {
+		write_counted_loss(page);
+	} else if (!told->cause[0]) {
+		fact(page, "lost", "unknown: the manifest would say");
 	} else if (lost == 0) {
 		fact(page, "lost", "nothing");
 	} else {
@@ -282,9 +303,9 @@ static void write_interface(struct page *page, const struct summary_interface *i
 {
 	const struct verify_loss *loss = loss_of(page->summary->told, interface->name);
 	const char *name = dissect_link_name(interface->link_type);
-	char link[40], lost[40] = "";
+	char link[48] = "several link types, which are not looked into", lost[40] = "";
 
-	if (!name)
+	if (!name && interface->link_type != LINK_SEVERAL)
 		snprintf(link, sizeof(link), "link type %" PRIu32 ", which is not looked into", interface->link_type);
 	if (loss)
 		snprintf(lost, sizeof(lost), ", %" PRIu64 " lost", loss->packets);
@@ -420,6 +441,12 @@ static void flags_text(const struct conversation *conversation, char text[4 * PA
 			 page_number(both(a->rst, b->rst), rst));
 }
 
+/* Packets without a time may come before the first that has one. */
+static uint64_t since(const struct page *page, uint64_t time)
+{
+	return time > page->summary->first ? time - page->summary->first : 0;
+}
+
 static void write_conversation(struct page *page, const struct conversation *conversation)
 {
 	const struct conversation_side *a = &conversation->sides[0], *b = &conversation->sides[1];
@@ -431,8 +458,8 @@ static void write_conversation(struct page *page, const struct conversation *con
 	flags_text(conversation, flags);
 	line(page, "%-*s %5s %5s %5s %5s %6s %6s %s", ENDS, wide ? "" : ends, page_number(a->packets, numbers[0]),
 	     page_number(b->packets, numbers[1]), page_number(a->bytes, numbers[2]), page_number(b->bytes, numbers[3]),
-	     seconds_text(conversation->first - page->summary->first, numbers[4]),
-	     seconds_text(conversation->last - page->summary->first, numbers[5]), flags);
+	     seconds_text(since(page, conversation->first), numbers[4]),
+	     seconds_text(since(page, conversation->last), numbers[5]), flags);
 }
 
 static void write_head(struct page *page)

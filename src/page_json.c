@@ -17,6 +17,12 @@ static json_t *json_text(const char *text)
 	return json_stringn(copy, length);
 }
 
+/* Beyond what JSON has numbers for, the largest of these. */
+static json_int_t json_number(uint64_t value)
+{
+	return value < INT64_MAX ? (json_int_t)value : INT64_MAX;
+}
+
 static json_t *json_time(uint64_t time)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -93,6 +99,9 @@ static json_t *json_loss(const struct summary *summary)
 	const struct verify_told *told = summary->told;
 	size_t files = told->lossy_files < VERIFY_LOSSES ? (size_t)told->lossy_files : VERIFY_LOSSES;
 
+	if (summary->loss.counted)
+		return json_pack("{s:I, s:I}", "by_counters", json_number(summary->loss.packets),
+				 "interfaces_with_counters", json_number(summary->loss.counted));
 	if (!told->cause[0])
 		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:o}", "dropped_by_kernel",
@@ -168,7 +177,7 @@ static json_t *json_told(const char *text)
 
 static json_t *json_span(const struct summary *summary)
 {
-	if (summary->packets == 0)
+	if (summary->packets == summary->untimed)
 		return json_null();
 	return json_pack("{s:o, s:o, s:o}", "first", json_time(summary->first), "last", json_time(summary->last),
 			 "seconds", json_seconds(summary->last - summary->first));
@@ -182,7 +191,7 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	return json_pack(
 		"{s:i, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, "
 		"s:o, "
-		"s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:I, s:I}",
+		"s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:I, s:I, s:I}",
 		"tarcap_summary", 1, "source", json_text(name), "content", summary->archive ? "archive" : "packets",
 		"not_whole", json_findings(summary), "files_in_another_order", (json_int_t)told->reordered, "ended_by",
 		json_told(told->cause), "detail", json_told(told->detail), "name", json_told(told->name), "filter",
@@ -197,7 +206,8 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 		json_histogram(summary), "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP),
 		"syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED),
 		"packets_not_attributed", (json_int_t)conversations_left_out(summary->conversations),
-		"packets_without_addresses", (json_int_t)summary->without_addresses);
+		"packets_without_addresses", (json_int_t)summary->without_addresses, "packets_without_time",
+		(json_int_t)summary->untimed);
 }
 
 struct sink {

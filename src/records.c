@@ -2,20 +2,28 @@
 
 #include <string.h>
 
-enum { MAGIC_MICRO = 0xa1b2c3d4, MAGIC_NANO = 0xa1b23c4d };
+enum {
+	MAGIC_MICRO = 0xa1b2c3d4,
+	MAGIC_NANO = 0xa1b23c4d,
+	MAGIC_MODIFIED = 0xa1b2cd34, /* Kuznetzov's, of old Linux: 8 bytes more in front of each packet */
+};
 
-/* The file header, in host byte order (draft-ietf-opsawg-pcap, section 4). */
+enum { RECORD_HEAD = sizeof(struct packet_header), RECORD_HEAD_MODIFIED = RECORD_HEAD + 8 };
+
+/* The file header (draft-ietf-opsawg-pcap, section 4). */
 struct file_header {
 	uint32_t magic;
 	uint16_t major, minor;
-	uint32_t zone, accuracy; /* always zero */
+	uint32_t zone, accuracy; /* zero; nobody reads them */
 	uint32_t snaplen;
 	uint32_t link_type;
 };
 
-void records_begin(struct records *records)
+void records_begin(struct records *records, enum records_writer writer)
 {
-	memset(records, 0, offsetof(struct records, partial));
+	memset(records, 0, offsetof(struct records, blocks));
+	records->foreign = writer == RECORDS_FOREIGN;
+	blocks_begin(&records->blocks, records->foreign);
 }
 
 void records_feed(struct records *records, const unsigned char *data, size_t size)
@@ -60,13 +68,88 @@ static enum records_event damaged(struct records *records)
 	return RECORDS_DAMAGED;
 }
 
+/* Returns whether all of it has come. */
+static bool skip(struct records *records)
+{
+	size_t size = records->skip < records->fed_size ? records->skip : records->fed_size;
+
+	records->fed += size;
+	records->fed_size -= size;
+	records->skip -= (uint32_t)size;
+	return records->skip == 0;
+}
+
 /* --- pcap --- */
 
-static bool good_header(const struct file_header *header)
+static uint32_t swap32(const struct records *records, uint32_t value)
 {
-	return (header->magic == MAGIC_MICRO || header->magic == MAGIC_NANO) && header->major == 2 &&
-	       header->minor == 4 && header->zone == 0 && header->accuracy == 0 && header->snaplen > 0 &&
+	return records->swapped ? __builtin_bswap32(value) : value;
+}
+
+static uint16_t swap16(const struct records *records, uint16_t value)
+{
+	return records->swapped ? __builtin_bswap16(value) : value;
+}
+
+static bool is_magic(uint32_t magic)
+{
+	return magic == MAGIC_MICRO || magic == MAGIC_NANO || magic == MAGIC_MODIFIED;
+}
+
+bool records_is_pcap(uint32_t magic)
+{
+	return is_magic(magic) || is_magic(__builtin_bswap32(magic));
+}
+
+/* As it stands there into host byte order; false: it is none. */
+static bool convert_header(struct records *records, struct file_header *header)
+{
+	records->swapped = !is_magic(header->magic);
+	header->magic = swap32(records, header->magic);
+	header->major = swap16(records, header->major);
+	header->minor = swap16(records, header->minor);
+	header->zone = swap32(records, header->zone);
+	header->accuracy = swap32(records, header->accuracy);
+	header->snaplen = swap32(records, header->snaplen);
+	header->link_type = swap32(records, header->link_type);
+	return is_magic(header->magic);
+}
+
+static bool is_ours(const struct records *records, const struct file_header *header)
+{
+	return !records->swapped && header->magic != MAGIC_MODIFIED && header->major == 2 && header->minor == 4 &&
+	       header->zone == 0 && header->accuracy == 0 && header->snaplen > 0 &&
 	       header->snaplen <= RECORDS_CAPLEN_MAX;
+}
+
+/* libpcap reads these; 543.0 is DG/UX's. */
+static bool is_readable(const struct file_header *header)
+{
+	return (header->major == 2 && header->minor <= 4) || (header->major == 543 && header->minor == 0);
+}
+
+/* As libpcap has it: before 2.3 the lengths are swapped, in 2.3 by some writers. */
+static enum records_lengths lengths_of(const struct file_header *header)
+{
+	if (header->major == 2 && header->minor >= 3)
+		return header->minor == 3 ? LENGTHS_BY_SIZE : LENGTHS_KEPT;
+	return LENGTHS_SWAPPED;
+}
+
+/* libpcap's max_snaplen_for_dlt(): a longer packet is damage; one that is longer than there is room for is not. */
+static uint32_t longest_of(uint32_t link_type)
+{
+	switch (link_type & 0xffff) {
+	case 189: /* USB, with Linux's header */
+	case 220: /* the same, padded */
+	case 231: /* D-Bus */
+	case 249: /* USBPcap */
+		return UINT32_C(128) << 20;
+	case 279: /* EBHSCR */
+		return UINT32_C(8) << 20;
+	default:
+		return RECORDS_CAPLEN_MAX;
+	}
 }
 
 static enum records_event next_header(struct records *records)
@@ -78,54 +161,105 @@ static enum records_event next_header(struct records *records)
 	if (!data)
 		return RECORDS_MORE;
 	memcpy(&header, data, sizeof(header));
-	if (!good_header(&header))
+	if (!convert_header(records, &header) || !(records->foreign ? is_readable(&header) : is_ours(records, &header)))
 		return damaged(records);
-	memcpy(records->file_header, data, sizeof(header));
+	memcpy(records->file_header, &header, sizeof(header));
 	records->tick = header.magic == MAGIC_NANO ? PACKET_TICK_NANO : PACKET_TICK_MICRO;
+	records->record_head = header.magic == MAGIC_MODIFIED ? RECORD_HEAD_MODIFIED : RECORD_HEAD;
+	records->lengths = lengths_of(&header);
+	records->longest = records->foreign ? longest_of(header.link_type) : header.snaplen;
 	records->interface = (struct pcapng_interface){.link_type = header.link_type, .snaplen = header.snaplen};
+	if (header.snaplen == 0 || header.snaplen > RECORDS_CAPLEN_MAX)
+		records->interface.snaplen = RECORDS_CAPLEN_MAX;
+	records->loss.interfaces = 1;
 	records->header_seen = true;
 	used(records, sizeof(header));
 	return RECORDS_HEADER;
 }
 
-/* Zeros are no record, but a tar's padding, where bytes of the member are missing. */
-static bool plausible(const struct records *records, const struct packet_header *header)
+static void convert_record(const struct records *records, struct packet_header *header)
 {
-	return header->caplen <= records->interface.snaplen &&
-	       (header->seconds || header->fraction || header->caplen || header->length);
+	uint32_t caplen = swap32(records, header->caplen), length = swap32(records, header->length);
+	bool other = records->lengths == LENGTHS_SWAPPED || (records->lengths == LENGTHS_BY_SIZE && caplen > length);
+
+	header->seconds = swap32(records, header->seconds);
+	header->fraction = swap32(records, header->fraction);
+	header->caplen = other ? length : caplen;
+	header->length = other ? caplen : length;
 }
 
-static enum records_event next_record(struct records *records, struct packet *packet)
+static enum records_event tell_packet(struct records *records, struct packet *packet, const unsigned char *data)
 {
-	const unsigned char *data = peek(records, sizeof(packet->header));
-
-	if (!data)
-		return RECORDS_MORE;
-	memcpy(&packet->header, data, sizeof(packet->header));
-	if (!plausible(records, &packet->header))
-		return damaged(records);
-	data = peek(records, sizeof(packet->header) + packet->header.caplen);
-	if (!data)
-		return RECORDS_MORE;
-	packet->data = data + sizeof(packet->header);
+	packet->data = data;
 	packet->origin = (struct packet_origin){.tick = records->tick};
-	used(records, sizeof(packet->header) + packet->header.caplen);
+	records->timed = true;
+	records->time = packet_time(&packet->header, records->tick);
 	records->packets++;
 	return RECORDS_PACKET;
 }
 
-/* --- pcapng --- */
-
-/* Returns whether all of it has come. */
-static bool skip(struct records *records)
+bool records_next_zero(struct records *records, struct packet *packet)
 {
-	size_t size = records->skip < records->fed_size ? records->skip : records->fed_size;
-
-	records->fed += size;
-	records->fed_size -= size;
-	records->skip -= (uint32_t)size;
-	return records->skip == 0;
+	if (records->damaged || records->zeros == 0)
+		return false;
+	records->zeros--;
+	packet->header = (struct packet_header){0};
+	tell_packet(records, packet, records->partial);
+	return true;
 }
+
+static bool is_zero(const struct packet_header *header)
+{
+	return !(header->seconds | header->fraction | header->caplen | header->length);
+}
+
+/* The next record's header, behind those that are of zeros. False until it has come. */
+static bool next_record_header(struct records *records, struct packet_header *header)
+{
+	const unsigned char *data;
+
+	while (skip(records) && (data = peek(records, records->record_head))) {
+		memcpy(header, data, sizeof(*header));
+		if (!is_zero(header))
+			return true;
+		records->zeros++;
+		used(records, records->record_head);
+	}
+	return false;
+}
+
+/* One that is good, but longer than there is room for. */
+static void pass_over(struct records *records, uint32_t caplen)
+{
+	used(records, records->record_head);
+	records->skip = caplen;
+	records->passed.packets++;
+}
+
+static enum records_event next_record(struct records *records, struct packet *packet)
+{
+	const unsigned char *data;
+
+	do {
+		if (!next_record_header(records, &packet->header))
+			return RECORDS_MORE;
+		convert_record(records, &packet->header);
+		if (packet->header.caplen > records->longest ||
+		    (!records->foreign && packet->header.length < packet->header.caplen))
+			return damaged(records);
+		if (records_next_zero(records, packet))
+			return RECORDS_PACKET;
+		if (packet->header.caplen > RECORDS_CAPLEN_MAX)
+			pass_over(records, packet->header.caplen);
+	} while (packet->header.caplen > RECORDS_CAPLEN_MAX);
+	data = peek(records, records->record_head + packet->header.caplen);
+	if (!data)
+		return RECORDS_MORE;
+	used(records, records->record_head + packet->header.caplen);
+	return tell_packet(records, packet, data + records->record_head);
+}
+
+/* --- pcapng --- */
 
 /* BLOCKS_SKIP is also said where more has to come: then *more is set. */
 static enum blocks_kind next_block(struct records *records, struct packet *packet, bool *more)
@@ -156,11 +290,14 @@ static enum records_event next_of_blocks(struct records *records, struct packet 
 		bool more;
 		enum blocks_kind kind = next_block(records, packet, &more);
 
+		records->passed = records->blocks.passed;
+		records->loss = records->blocks.loss;
 		if (more)
 			return RECORDS_MORE;
 		switch (kind) {
 		case BLOCKS_SKIP:
 		case BLOCKS_SECTION:
+		case BLOCKS_STATISTICS:
 			break;
 		case BLOCKS_INTERFACE:
 			records->interface = records->blocks.latest;
@@ -168,6 +305,8 @@ static enum records_event next_of_blocks(struct records *records, struct packet 
 			records->header_seen = true;
 			return RECORDS_HEADER;
 		case BLOCKS_PACKET:
+			records->timed = records->blocks.timed;
+			records->time = records->blocks.time;
 			records->packets++;
 			return RECORDS_PACKET;
 		case BLOCKS_DAMAGED:
@@ -201,8 +340,9 @@ enum records_event records_next(struct records *records, struct packet *packet)
 
 bool records_complete(const struct records *records)
 {
-	return records->header_seen && !records->damaged && records->partial_used == 0 && records->fed_size == 0 &&
-	       records->skip == 0;
+	bool begun = records->header_seen || (records->foreign && records->blocks.begun);
+
+	return begun && !records->damaged && records->partial_used == 0 && records->fed_size == 0 && records->skip == 0;
 }
 
 void records_header(unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t link_type)

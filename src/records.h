@@ -12,12 +12,21 @@
 #define RECORDS_CAPLEN_MAX BLOCKS_CAPLEN_MAX
 #define RECORDS_LONGEST BLOCKS_LONGEST /* also of pcap's, whose heads are shorter */
 
+/*
+ * Ours are files as tarcap writes them: what differs from that is damage, so that nothing else is taken for a packet
+ * where bytes are missing or wrong. Foreign ones are read as libpcap and Wireshark read them.
+ */
+enum records_writer { RECORDS_OURS, RECORDS_FOREIGN };
+
 enum records_event {
 	RECORDS_HEADER,	 /* packets of an interface may come from here on: see interface */
 	RECORDS_PACKET,	 /* a packet; its data is valid until the next call */
 	RECORDS_MORE,	 /* all that was fed is used: feed more */
 	RECORDS_DAMAGED, /* what comes is no packet; said once more each time it is asked */
 };
+
+/* Until version 2.3 some writers had the two lengths of a record the other way round. */
+enum records_lengths { LENGTHS_KEPT, LENGTHS_SWAPPED, LENGTHS_BY_SIZE };
 
 struct records {
 	/* Valid after RECORDS_HEADER, of which a pcapng file may have several. */
@@ -27,26 +36,48 @@ struct records {
 	uint32_t interface_number;		       /* what a packet's origin says; a new section begins at 0 */
 	uint64_t packets;			       /* so far */
 
-	bool header_seen, damaged;
-	uint32_t tick;		  /* a pcap file's */
-	uint32_t skip;		  /* bytes of a block that nobody needs */
-	struct blocks blocks;	  /* its section is the latest that came */
-	const unsigned char *fed; /* the caller's */
+	/* Valid after RECORDS_PACKET: the packet's time, ns since the epoch, also one that its header has no room for.
+	 */
+	bool timed; /* false: it has none, or one before 1970 or after 2554 */
+	uint64_t time;
+
+	/* What there was beside packets, so far. */
+	struct blocks_passed passed;
+	struct blocks_loss loss;
+
+	bool foreign, header_seen, damaged;
+	bool swapped;		       /* a pcap file is of the other byte order */
+	enum records_lengths lengths;  /* of a pcap file's records */
+	uint32_t record_head, longest; /* bytes of a pcap file's records: in front of the data, and at most of it */
+	uint32_t tick;		       /* a pcap file's */
+	uint32_t skip;		       /* bytes that nobody needs */
+	uint64_t zeros;		       /* records of zeros that came last, and are not told yet */
+	const unsigned char *fed;      /* the caller's */
 	size_t fed_size;
 	size_t partial_used;
+	struct blocks blocks;			/* its section is the latest that came */
 	unsigned char partial[RECORDS_LONGEST]; /* a record or block that came in pieces */
 };
 
 /* Begin a file. */
-void records_begin(struct records *records);
+void records_begin(struct records *records, enum records_writer writer);
 
 /* More bytes, when all fed before are used. They stay the caller's, and must stay until RECORDS_MORE. */
 void records_feed(struct records *records, const unsigned char *data, size_t size);
 
 enum records_event records_next(struct records *records, struct packet *packet);
 
+/*
+ * Records of zeros are told late: when another comes behind them, or by this at the end. In a file of ours they may be
+ * the padding of a tar, of which bytes are missing. False: there is none left.
+ */
+bool records_next_zero(struct records *records, struct packet *packet);
+
 /* Does the file end well if it ends here: with a header, and no part of a record? */
 bool records_complete(const struct records *records);
+
+/* Does a file that begins with these four bytes claim to be pcap, in either byte order? (pcapng: PCAPNG_SECTION.) */
+bool records_is_pcap(uint32_t magic);
 
 /* The file header of a pcap file with microseconds. */
 void records_header(unsigned char file_header[PACKET_FILE_HEADER], uint32_t snaplen, uint32_t link_type);

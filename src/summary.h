@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blocks.h"
 #include "conversations.h"
 #include "err.h"
 #include "findings.h"
@@ -34,7 +35,8 @@ struct summary {
 	uint64_t files;		 /* that came whole */
 	uint64_t packets, bytes;
 	uint64_t kept;	      /* bytes of packets that are there */
-	uint64_t first, last; /* the earliest and the latest packet; valid when there are packets */
+	uint64_t untimed;     /* packets without a time, or of one before 1970 or after 2554 */
+	uint64_t first, last; /* the earliest and the latest packet; valid when there are packets that have a time */
 	struct protocols protocols;
 	struct histogram histogram;
 	const struct conversations *conversations;
@@ -43,6 +45,7 @@ struct summary {
 	struct summary_interface interfaces[SUMMARY_INTERFACES + 1]; /* the last: of those that were too many */
 	const struct findings *findings;			     /* what is missing or wrong */
 	const struct verify_told *told; /* what the manifest tells; all zeros without one */
+	struct blocks_loss loss;	/* of a file of packets, by its counters */
 };
 
 struct reading;

@@ -119,7 +119,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct source source;
 	struct reader reader = {.wanted = 24};
-	struct join_setup setup = {give, take, &source, &reader, JOIN_MEMORY_MIN};
+	struct join_setup setup = {.source = give,
+				   .output = take,
+				   .source_context = &source,
+				   .output_context = &reader,
+				   .memory = JOIN_MEMORY_MIN};
 	struct join_result result = {0};
 	struct err err = {0};
 	struct join *join;

@@ -22,11 +22,15 @@ static void add(struct digest *digest, const void *data, size_t size)
 static void take_packet(struct digest *digest, const struct packet *packet)
 {
 	PROMISE(packet->header.caplen <= RECORDS_CAPLEN_MAX);
-	PROMISE(packet->header.caplen <= records.interface.snaplen || records.pcapng);
+	PROMISE(packet->header.caplen <= records.interface.snaplen || records.pcapng || records.foreign);
+	PROMISE(records.foreign || packet->header.caplen <= packet->header.length);
+	PROMISE(records.foreign || (records.timed && records.passed.packets == 0));
 	PROMISE(!records.pcapng || packet->header.fraction < 1000000000);
 	PROMISE(!records.pcapng || packet->origin.interface < records.blocks.count);
+	PROMISE(packet->origin.interface < BLOCKS_INTERFACES_MAX);
 	add(digest, &packet->header, sizeof(packet->header));
 	add(digest, &packet->origin, sizeof(packet->origin));
+	add(digest, &records.time, sizeof(records.time));
 	add(digest, packet->data, packet->header.caplen);
 	digest->packets++;
 }
@@ -41,12 +45,12 @@ static void take_header(struct digest *digest)
 	digest->headers++;
 }
 
-static struct digest read_file(const uint8_t *data, size_t size, size_t piece)
+static struct digest read_file(const uint8_t *data, size_t size, size_t piece, enum records_writer writer)
 {
 	struct digest digest = {.last = RECORDS_MORE};
 	struct packet packet;
 
-	records_begin(&records);
+	records_begin(&records, writer);
 	for (size_t at = 0; at < size && digest.last != RECORDS_DAMAGED; at += piece) {
 		size_t part = size - at < piece ? size - at : piece;
 		uint8_t *copy = malloc(part);
@@ -63,18 +67,27 @@ static struct digest read_file(const uint8_t *data, size_t size, size_t piece)
 		free(copy);
 	}
 	digest.complete = records_complete(&records);
+	PROMISE(!digest.complete || records.blocks.begun == records.pcapng);
+	PROMISE(records.loss.counted <= records.loss.interfaces);
+	add(&digest, &records.passed.packets, sizeof(records.passed.packets));
+	add(&digest, &records.passed.blocks, sizeof(records.passed.blocks));
+	add(&digest, &records.loss.packets, sizeof(records.loss.packets));
+	for (int n = 0; n < 1000 && records_next_zero(&records, &packet); n++)
+		take_packet(&digest, &packet);
 	return digest;
 }
 
-/* piece, file */
+/* piece; its highest bit: a file of ours; file */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct digest whole, pieces;
+	enum records_writer writer;
 
 	if (size < 2)
 		return 0;
-	whole = read_file(data + 1, size - 1, size - 1);
-	pieces = read_file(data + 1, size - 1, data[0] + 1u);
+	writer = data[0] & 0x80 ? RECORDS_OURS : RECORDS_FOREIGN;
+	whole = read_file(data + 1, size - 1, size - 1, writer);
+	pieces = read_file(data + 1, size - 1, (data[0] & 0x7f) + 1u, writer);
 	PROMISE(whole.hash == pieces.hash && whole.packets == pieces.packets && whole.headers == pieces.headers);
 	PROMISE(whole.last == pieces.last && whole.complete == pieces.complete);
 	return 0;

@@ -44,7 +44,8 @@ static void check_conversations(const struct summary *summary)
 	for (size_t i = 0; i < conversations_count(summary->conversations); i++) {
 		const struct conversation *one = conversations_at(summary->conversations, i);
 
-		PROMISE(one->first >= summary->first && one->last <= summary->last && one->first <= one->last);
+		PROMISE(one->first >= summary->first || (summary->untimed && one->first == 0));
+		PROMISE(one->last <= summary->last && one->first <= one->last);
 		PROMISE(one->ports || one->sides[0].end.port + one->sides[1].end.port == 0);
 		packets += one->sides[0].packets + one->sides[1].packets;
 	}
@@ -59,7 +60,7 @@ static void check_times(const struct summary *summary, size_t max)
 	PROMISE(view.rows <= max);
 	for (size_t i = 0; i < view.rows; i++)
 		packets += histogram_row(&summary->histogram, &view, i).packets;
-	PROMISE(packets == summary->packets);
+	PROMISE(packets == summary->packets - summary->untimed);
 }
 
 static void check_interfaces(const struct summary *summary)

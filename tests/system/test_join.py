@@ -772,7 +772,7 @@ def test_memory_stays_small(tmp_path):
 # --- input and output -------------------------------------------------------------------------------------------
 
 def test_no_archive(tmp_path):
-    for data in (b"", b"x" * 100, bytes(10240), os.urandom(100000), pcap_file(records(range(10)))):
+    for data in (b"", b"x" * 100, bytes(10240), b"?" + os.urandom(100000)):
         result = join(data)
         assert (result.status, result.out) == (1, b"")
         assert result.err == ["tarcap: stdin: no tarcap archive"]
@@ -780,7 +780,7 @@ def test_no_archive(tmp_path):
 
 def test_what_cannot_be_read(tmp_path):
     result = run("join", tmp_path)
-    assert (result.status, result.err) == (1, ["tarcap: cannot read the archive: Is a directory"])
+    assert (result.status, result.err) == (1, ["tarcap: cannot read it: Is a directory"])
     result = run("join", tmp_path / "nothing")
     assert (result.status, result.err) == (1, [f"tarcap: {tmp_path}/nothing: No such file or directory"])
 

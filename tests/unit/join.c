@@ -133,7 +133,11 @@ static int build(void **state)
 static bool join_bytes(const unsigned char *data, size_t size, uint64_t *bits, struct join_result *result)
 {
 	struct stream stream = {data, size, 0, 700};
-	struct join_setup setup = {from_memory, to_memory, &stream, &out, JOIN_MEMORY_MIN};
+	struct join_setup setup = {.source = from_memory,
+				   .output = to_memory,
+				   .source_context = &stream,
+				   .output_context = &out,
+				   .memory = JOIN_MEMORY_MIN};
 	struct err err = {0};
 	struct join *join = join_open(&setup, &err);
 	bool good;
@@ -273,7 +277,11 @@ static void failing_output(void **state)
 	(void)state;
 	for (size_t fails_at = 1; fails_at < 300; fails_at += 20) {
 		struct stream stream = {archive.data, archive.size, 0, 700};
-		struct join_setup setup = {from_memory, to_memory, &stream, &out, JOIN_MEMORY_MIN};
+		struct join_setup setup = {.source = from_memory,
+					   .output = to_memory,
+					   .source_context = &stream,
+					   .output_context = &out,
+					   .memory = JOIN_MEMORY_MIN};
 		struct err err = {0};
 		struct join *join = join_open(&setup, &err);
 		struct join_result result;
@@ -293,7 +301,7 @@ static void no_output(void **state)
 	(void)state;
 	for (size_t size = archive.size; size > 0; size -= 512) {
 		struct stream stream = {archive.data, size, 0, 700};
-		struct join_setup setup = {from_memory, NULL, &stream, NULL, 0};
+		struct join_setup setup = {.source = from_memory, .source_context = &stream};
 		struct err err = {0};
 		struct join *join = join_open(&setup, &err);
 		struct join_result result;

@@ -143,7 +143,7 @@ static void expect_time(int resolution, uint64_t offset, uint64_t time, uint32_t
 		begin_file(swap);
 		interface(1, 0, resolution, offset);
 		packet_block(0, time, 3);
-		records_begin(&records);
+		records_begin(&records, RECORDS_OURS);
 		assert_int_equal(next(&at, 64), RECORDS_HEADER);
 		assert_int_equal(next(&at, 64), RECORDS_PACKET);
 		assert_int_equal(packet.header.seconds, seconds);
@@ -185,7 +185,7 @@ static void pieces(void **state)
 
 		begin_file(i % 2);
 		interface(1, 0, 9, 0);
-		skipped = begin_block(0x0bad); /* nobody knows it */
+		skipped = begin_block(4); /* names */
 		for (int n = 0; n < 100; n++)
 			put32(6);
 		end_block(skipped);
@@ -198,7 +198,7 @@ static void pieces(void **state)
 		interface(228, 0, 9, 0);
 		packet_block(0, 7, 20);
 
-		records_begin(&records);
+		records_begin(&records, RECORDS_OURS);
 		assert_int_equal(next(&at, step), RECORDS_HEADER);
 		assert_true(records.pcapng && records.interface.link_type == 1);
 		assert_int_equal(records.interface.snaplen, RECORDS_CAPLEN_MAX);
@@ -248,7 +248,7 @@ static void every_prefix(void **state)
 
 		for (size_t i = 0; i < count; i++)
 			complete |= whole[i] == used;
-		records_begin(&records);
+		records_begin(&records, RECORDS_OURS);
 		while ((event = next(&at, 7)) != RECORDS_MORE)
 			assert_int_not_equal(event, RECORDS_DAMAGED);
 		assert_int_equal(records_complete(&records), complete);
@@ -261,7 +261,7 @@ static void expect_damage(void)
 		enum records_event event;
 		size_t at = 0;
 
-		records_begin(&records);
+		records_begin(&records, RECORDS_OURS);
 		while ((event = next(&at, step)) == RECORDS_HEADER || event == RECORDS_PACKET)
 			;
 		assert_int_equal(event, RECORDS_DAMAGED);
@@ -321,10 +321,260 @@ static void damage(void **state)
 	interface(1, 0, 0, 0);
 	packet_block(0, UINT64_C(1) << 32, 4);
 	expect_damage();
-	begin_file(false);
+	begin_file(false); /* more interfaces than there is room for */
 	for (unsigned n = 0; n <= BLOCKS_INTERFACES_MAX; n++)
 		interface(1, 0, 9, 0);
 	expect_damage();
+	begin_file(false); /* longer than on the wire */
+	interface(1, 0, 9, 0);
+	at = packet_block(0, 1, 60);
+	memcpy(file + at + 24, &(uint32_t){59}, 4);
+	expect_damage();
+}
+
+/* --- files of others --- */
+
+static void simple_packet(uint32_t length, uint32_t there)
+{
+	size_t at = begin_block(3);
+
+	put32(length);
+	for (uint32_t i = 0; i < there; i++)
+		byte(i & 255);
+	while (used % 4)
+		byte(0);
+	end_block(at);
+}
+
+static void obsolete_packet(uint16_t number, uint16_t drops, uint64_t time, uint32_t caplen)
+{
+	size_t at = begin_block(2);
+
+	put16(number);
+	put16(drops);
+	put32((uint32_t)(time >> 32));
+	put32((uint32_t)time);
+	put32(caplen);
+	put32(caplen + 1);
+	for (uint32_t i = 0; i < caplen; i++)
+		byte(i & 255);
+	while (used % 4)
+		byte(0);
+	end_block(at);
+}
+
+static void put64(uint64_t value)
+{
+	put32((uint32_t)(swapped ? value >> 32 : value));
+	put32((uint32_t)(swapped ? value : value >> 32));
+}
+
+/* Counters below 0 are not there. */
+static void statistics(uint32_t number, int64_t of_interface, int64_t of_system)
+{
+	size_t at = begin_block(5);
+
+	put32(number);
+	put32(0);
+	put32(0);
+	for (int i = 0; i < 2; i++) {
+		int64_t value = i ? of_system : of_interface;
+
+		if (value < 0)
+			continue;
+		put16(i ? 7 : 5);
+		put16(8);
+		put64((uint64_t)value);
+	}
+	end_block(at);
+}
+
+static enum records_event read_foreign(uint64_t *packets)
+{
+	enum records_event event;
+	size_t at = 0;
+
+	records_begin(&records, RECORDS_FOREIGN);
+	*packets = 0;
+	while ((event = next(&at, 33)) == RECORDS_HEADER || event == RECORDS_PACKET)
+		*packets += event == RECORDS_PACKET;
+	return event;
+}
+
+static void expect_foreign(uint64_t packets, uint64_t passed_packets, uint64_t passed_blocks)
+{
+	uint64_t count;
+
+	assert_int_equal(read_foreign(&count), RECORDS_MORE);
+	assert_true(records_complete(&records));
+	assert_int_equal(count, packets);
+	assert_int_equal(records.packets, packets);
+	assert_int_equal(records.passed.packets, passed_packets);
+	assert_int_equal(records.passed.blocks, passed_blocks);
+}
+
+static void other_packet_blocks(void **state)
+{
+	size_t at;
+
+	(void)state;
+	for (int swap = 0; swap < 2; swap++) {
+		begin_file(swap);
+		interface(1, 50, 9, 0);
+		simple_packet(10, 10);
+		simple_packet(60, 50); /* cut to what its interface has of packets */
+		obsolete_packet(0, 0, 1700000000123456789, 11);
+		records_begin(&records, RECORDS_FOREIGN);
+		at = 0;
+		assert_int_equal(next(&at, 5), RECORDS_HEADER);
+		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_true(!records.timed && packet.header.caplen == 10 && packet.header.length == 10);
+		assert_int_equal(packet.data[9], 9);
+		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_true(packet.header.caplen == 50 && packet.header.length == 60);
+		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_true(records.timed && records.time == 1700000000123456789);
+		assert_true(packet.header.caplen == 11 && packet.header.length == 12);
+		assert_int_equal(next(&at, 5), RECORDS_MORE);
+		assert_true(records_complete(&records));
+	}
+	begin_file(false); /* shorter than it says */
+	interface(1, 0, 9, 0);
+	simple_packet(61, 60);
+	expect_damage();
+	begin_file(false); /* of no interface */
+	simple_packet(60, 60);
+	expect_damage();
+}
+
+/* What may hold packets is counted; what can't is not. */
+static void unknown_blocks(void **state)
+{
+	const uint32_t types[] = {0xbad, 0x40000bad, 0x204, 0x7fffffff, 4, 7, 8, 9, 10, 0x80000001};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		size_t at;
+
+		begin_file(false);
+		interface(1, 0, 9, 0);
+		at = begin_block(types[i]);
+		put32(types[i]);
+		end_block(at);
+		packet_block(0, 1, 9);
+		expect_foreign(1, 0, i < 4);
+		assert_int_equal(records.passed.type, i < 4 ? types[i] : 0);
+	}
+}
+
+static void lenient(void **state)
+{
+	(void)state;
+	begin_file(false); /* nothing but a section */
+	expect_foreign(0, 0, 0);
+	begin_file(false); /* longer than its interface has packets */
+	interface(1, 60, 9, 0);
+	packet_block(0, 1, 61);
+	expect_foreign(1, 0, 0);
+	begin_file(false); /* of a few more interfaces than there is room for */
+	for (unsigned n = 0; n < BLOCKS_INTERFACES_MAX + 2; n++)
+		interface(1, 0, 9, 0);
+	packet_block(BLOCKS_INTERFACES_MAX - 1, 1, 4);
+	packet_block(BLOCKS_INTERFACES_MAX, 1, 4);
+	packet_block(BLOCKS_INTERFACES_MAX + 1, 1, 4);
+	expect_foreign(1, 2, 0);
+	packet_block(BLOCKS_INTERFACES_MAX + 2, 1, 4);
+	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
+	begin_file(false); /* too long for a block that is read whole, and for a packet */
+	interface(231, 0, 9, 0);
+	packet_block(0, 1, RECORDS_CAPLEN_MAX + 1);
+	packet_block(0, 1, RECORDS_LONGEST);
+	packet_block(0, 1, 4);
+	expect_foreign(1, 2, 0);
+}
+
+static void expect_foreign_time(int resolution, uint64_t offset, uint64_t time, bool timed, uint64_t nanoseconds)
+{
+	begin_file(false);
+	interface(1, 0, resolution, offset);
+	packet_block(0, time, 4);
+	expect_foreign(1, 0, 0);
+	assert_int_equal(records.timed, timed);
+	assert_true(records.time == nanoseconds);
+}
+
+/* Beyond 32 bits of seconds, at the edge of 64 bits of ns, beyond them, and before 1970. */
+static void far_times(void **state)
+{
+	(void)state;
+	expect_foreign_time(6, 0, UINT64_C(4294967300) * 1000000, true, UINT64_C(4294967300) * CLOCK_SECOND);
+	expect_foreign_time(0, 0, UINT64_C(18446744072), true, UINT64_C(18446744072) * CLOCK_SECOND);
+	expect_foreign_time(0, 0, UINT64_C(18446744073), false, 0);
+	expect_foreign_time(0, 0, UINT64_MAX, false, 0);
+	expect_foreign_time(0, 1, UINT64_MAX, true, 0); /* the day zero, by way of all 64 bits */
+	expect_foreign_time(0, (uint64_t)-2, 1, false, 0);
+}
+
+static void expect_loss(uint64_t packets, uint64_t counted, uint64_t interfaces)
+{
+	uint64_t count;
+
+	assert_int_equal(read_foreign(&count), RECORDS_MORE);
+	assert_true(records.loss.packets == packets);
+	assert_int_equal(records.loss.counted, counted);
+	assert_int_equal(records.loss.interfaces, interfaces);
+}
+
+static void losses(void **state)
+{
+	(void)state;
+	for (int swap = 0; swap < 2; swap++) {
+		begin_file(swap);
+		interface(1, 0, 9, 0);
+		interface(1, 0, 9, 0);
+		expect_loss(0, 0, 2);
+		statistics(0, -1, -1);
+		expect_loss(0, 0, 2);
+		statistics(0, 3, -1);
+		expect_loss(3, 1, 2);
+		statistics(0, 7, 7); /* the same drops twice; counters are of all since the beginning */
+		expect_loss(7, 1, 2);
+		statistics(0, 5, -1);
+		expect_loss(7, 1, 2);
+		statistics(1, 2, 3); /* different ones */
+		expect_loss(12, 2, 2);
+		statistics(2, 99, 99); /* of nobody */
+		expect_loss(12, 2, 2);
+		obsolete_packet(1, 10, 1, 4); /* more in front of packets than counters have said yet */
+		expect_loss(17, 2, 2);
+		obsolete_packet(1, 0xffff, 1, 4);
+		expect_loss(17, 2, 2);
+		section();
+		interface(1, 0, 9, 0);
+		statistics(0, -1, 1);
+		expect_loss(18, 3, 3);
+		statistics(0, INT64_MAX, INT64_MAX - 1); /* more than can be */
+		expect_loss(17 + 2 * (uint64_t)INT64_MAX - 1 < 17 ? UINT64_MAX : 17 + 2 * (uint64_t)INT64_MAX - 1, 3,
+			    3);
+	}
+}
+
+/* Ours: a lowered captured length leaves a rest that is no padding, or no options. */
+static void a_lowered_length(void **state)
+{
+	(void)state;
+	for (uint32_t caplen = 60; caplen <= 64; caplen += 3) {
+		for (uint32_t lower = 1; lower < 60; lower++) {
+			size_t at;
+
+			begin_file(false);
+			interface(1, 0, 9, 0);
+			at = packet_block(0, 1, caplen);
+			expect_foreign(1, 0, 0);
+			memcpy(file + at + 20, &(uint32_t){caplen - lower}, 4);
+			expect_damage();
+		}
+	}
 }
 
 /* --- what is written --- */
@@ -354,7 +604,7 @@ static void written_is_read(void **state)
 	assert_int_equal(pcapng_put_statistics(file + used, 0, &statistics), PCAPNG_STATISTICS_SIZE);
 	used += PCAPNG_STATISTICS_SIZE;
 	at = 0;
-	records_begin(&records);
+	records_begin(&records, RECORDS_OURS);
 	assert_int_equal(next(&at, 50), RECORDS_HEADER);
 	assert_memory_equal(&records.interface, &eth0, sizeof(eth0));
 	assert_memory_equal(&records.blocks.section, &about, sizeof(about));
@@ -407,9 +657,13 @@ static void texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(resolutions),	   cmocka_unit_test(pieces),  cmocka_unit_test(every_prefix),
-		cmocka_unit_test(damage),	   cmocka_unit_test(longest), cmocka_unit_test(texts),
-		cmocka_unit_test(written_is_read),
+		cmocka_unit_test(resolutions),	    cmocka_unit_test(pieces),
+		cmocka_unit_test(every_prefix),	    cmocka_unit_test(damage),
+		cmocka_unit_test(longest),	    cmocka_unit_test(texts),
+		cmocka_unit_test(written_is_read),  cmocka_unit_test(other_packet_blocks),
+		cmocka_unit_test(unknown_blocks),   cmocka_unit_test(lenient),
+		cmocka_unit_test(far_times),	    cmocka_unit_test(losses),
+		cmocka_unit_test(a_lowered_length),
 	};
 
 	return cmocka_run_group_tests_name("pcapng", tests, NULL, NULL);

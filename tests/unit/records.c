@@ -49,7 +49,7 @@ static uint32_t read_file(size_t size, size_t step, bool *damaged)
 	uint32_t n = 0;
 	enum records_event event = RECORDS_MORE;
 
-	records_begin(&records);
+	records_begin(&records, RECORDS_OURS);
 	for (size_t at = 0; at < size; at += step) {
 		size_t part = size - at < step ? size - at : step;
 		unsigned char *piece = malloc(part);
@@ -148,8 +148,8 @@ static void too_long_but_there(void **state)
 	assert_true(damaged);
 }
 
-/* A tar's padding, where bytes of the member are missing. */
-static void zeros(void **state)
+/* A tar's padding and its next header, where bytes of the member are missing: no packet is made of them. */
+static void padding(void **state)
 {
 	bool damaged;
 
@@ -158,9 +158,41 @@ static void zeros(void **state)
 		begin();
 		put_packet(0, 0);
 		memset(file + file_size, 0, 160);
-		file_size += 160;
+		memset(file + file_size + 160, 'n', 512);
+		file_size += 160 + 512;
 		assert_int_equal(read_file(file_size, step, &damaged), 1);
 		assert_true(damaged);
+		assert_false(records_next_zero(&records, &(struct packet){0}));
+	}
+}
+
+/* Records of zeros are packets where a good one, or the file's end, is behind them. */
+static void zeros(void **state)
+{
+	struct packet packet;
+
+	(void)state;
+	for (size_t at_end = 0; at_end < 2; at_end++) {
+		begin();
+		put_packet(0, 0);
+		memset(file + file_size, 0, 160);
+		file_size += 160;
+		if (!at_end)
+			put_packet(1, 60);
+		records_begin(&records, RECORDS_OURS);
+		records_feed(&records, file, file_size);
+		assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
+		for (int n = 0; n < (at_end ? 1 : 12); n++) {
+			assert_int_equal(records_next(&records, &packet), RECORDS_PACKET);
+			assert_int_equal(packet.header.caplen, n == 11 ? 60 : 0);
+			assert_int_equal(records.time == 0, n > 0 && n < 11);
+		}
+		assert_int_equal(records_next(&records, &packet), RECORDS_MORE);
+		assert_true(records_complete(&records));
+		for (int n = 0; n < (at_end ? 10 : 0); n++)
+			assert_true(records_next_zero(&records, &packet));
+		assert_false(records_next_zero(&records, &packet));
+		assert_int_equal(records.packets, at_end ? 11 : 12);
 	}
 }
 
@@ -172,7 +204,7 @@ static void longer_than_the_snaplen(void **state)
 	records_header(file, 60, 1);
 	put_packet(2, 60);
 	put_packet(5, 61);
-	records_begin(&records);
+	records_begin(&records, RECORDS_OURS);
 	records_feed(&records, file, file_size);
 	assert_int_equal(records_next(&records, &(struct packet){0}), RECORDS_HEADER);
 	assert_int_equal(records_next(&records, &(struct packet){0}), RECORDS_PACKET);
@@ -207,13 +239,166 @@ static void file_headers(void **state)
 	assert_true(damaged);
 }
 
+/* --- files of others --- */
+
+/* In the other byte order where that is asked for. */
+static void put32(uint32_t value, bool swapped)
+{
+	value = swapped ? __builtin_bswap32(value) : value;
+	put(&value, sizeof(value));
+}
+
+struct kind {
+	uint32_t magic;
+	uint16_t major, minor;
+	uint32_t zone, accuracy, snaplen, link_type;
+	bool lengths_swapped;
+};
+
+static void put_foreign(const struct kind *kind, bool swapped, uint32_t packets)
+{
+	uint32_t version =
+		swapped ? (uint32_t)kind->major << 16 | kind->minor : (uint32_t)kind->minor << 16 | kind->major;
+
+	file_size = 0;
+	put32(kind->magic, swapped);
+	put32(version, swapped);
+	put32(kind->zone, swapped);
+	put32(kind->accuracy, swapped);
+	put32(kind->snaplen, swapped);
+	put32(kind->link_type, swapped);
+	for (uint32_t n = 0; n < packets; n++) {
+		put32(1700000000 + n, swapped);
+		put32(n, swapped);
+		put32(kind->lengths_swapped ? 1500 : 60, swapped);
+		put32(kind->lengths_swapped ? 60 : 1500, swapped);
+		if (kind->magic == 0xa1b2cd34)
+			put("interface", 8);
+		memset(file + file_size, (int)n, 60);
+		file_size += 60;
+	}
+}
+
+static uint32_t read_foreign(size_t step, enum records_event *last)
+{
+	struct packet packet;
+	uint32_t n = 0;
+
+	records_begin(&records, RECORDS_FOREIGN);
+	*last = RECORDS_MORE;
+	for (size_t at = 0; at < file_size && *last != RECORDS_DAMAGED; at += step) {
+		records_feed(&records, file + at, file_size - at < step ? file_size - at : step);
+		while ((*last = records_next(&records, &packet)) == RECORDS_HEADER || *last == RECORDS_PACKET) {
+			if (*last == RECORDS_HEADER)
+				continue;
+			assert_int_equal(packet.header.caplen, 60);
+			assert_int_equal(packet.header.length, 1500);
+			assert_true(packet.data[0] == n && packet.data[59] == n);
+			assert_int_equal(records.time, (1700000000 + n) * CLOCK_SECOND + (uint64_t)n * records.tick);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void foreign_files(void **state)
+{
+	static const struct kind kinds[] = {
+		{0xa1b2c3d4, 2, 4, 0, 0, 65535, 1, false},  {0xa1b23c4d, 2, 4, 0, 0, 65535, 1, false},
+		{0xa1b2cd34, 2, 4, 0, 0, 65535, 1, false},  {0xa1b2c3d4, 2, 4, 3600, 6, 65535, 1, false},
+		{0xa1b2c3d4, 2, 4, 0, 0, 0, 1, false},	    {0xa1b2c3d4, 2, 4, 0, 0, 524288, 1, false},
+		{0xa1b2c3d4, 2, 4, 0, 0, UINT32_MAX, 1, 0}, {0xa1b2c3d4, 2, 4, 0, 0, 40, 1, false},
+		{0xa1b2c3d4, 2, 3, 0, 0, 65535, 1, false},  {0xa1b2c3d4, 2, 3, 0, 0, 65535, 1, true},
+		{0xa1b2c3d4, 2, 2, 0, 0, 65535, 1, true},   {0xa1b2c3d4, 2, 0, 0, 0, 65535, 1, true},
+		{0xa1b2c3d4, 543, 0, 0, 0, 65535, 1, true},
+	};
+	const size_t steps[] = {1, 7, sizeof(file)};
+	enum records_event last;
+
+	(void)state;
+	for (size_t i = 0; i < 6 * sizeof(kinds) / sizeof(kinds[0]); i++) {
+		put_foreign(&kinds[i / 6], i % 2, 5);
+		assert_int_equal(read_foreign(steps[i / 2 % 3], &last), 5);
+		assert_int_equal(last, RECORDS_MORE);
+		assert_true(records_complete(&records));
+		assert_in_range(records.interface.snaplen, 1, RECORDS_CAPLEN_MAX);
+	}
+}
+
+/* Neither libpcap nor Wireshark reads these. */
+static void foreign_damage(void **state)
+{
+	static const struct kind kinds[] = {
+		{0xa1b2c3d5, 2, 4, 0, 0, 65535, 1, false},
+		{0xa1b2c3d4, 1, 4, 0, 0, 65535, 1, false},
+		{0xa1b2c3d4, 3, 0, 0, 0, 65535, 1, false},
+	};
+	enum records_event last;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		put_foreign(&kinds[i], i % 2, 5);
+		assert_int_equal(read_foreign(100, &last), 0);
+		assert_int_equal(last, RECORDS_DAMAGED);
+	}
+}
+
+/* A packet that is longer than there is room for: damage, but where the link type has such packets. */
+static void foreign_giants(void **state)
+{
+	const uint32_t link_types[] = {1, 189, 220, 231, 249};
+	struct packet packet;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(link_types) / sizeof(link_types[0]); i++) {
+		put_foreign(&(struct kind){0xa1b2c3d4, 2, 4, 0, 0, 0, link_types[i], false}, false, 0);
+		put(&(struct packet_header){1, 1, RECORDS_CAPLEN_MAX + 3, 1}, 16);
+		memset(file + file_size, 1, RECORDS_CAPLEN_MAX + 3);
+		file_size += RECORDS_CAPLEN_MAX + 3;
+		put_packet(6, 60);
+		records_begin(&records, RECORDS_FOREIGN);
+		records_feed(&records, file, file_size);
+		assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
+		assert_int_equal(records_next(&records, &packet), i ? RECORDS_PACKET : RECORDS_DAMAGED);
+		assert_int_equal(records.passed.packets, i ? 1 : 0);
+		assert_true(!i || packet.data[59] == 6);
+	}
+}
+
+/* Ours are never longer than they were on the wire; others may be. */
+static void longer_than_on_the_wire(void **state)
+{
+	struct packet packet;
+
+	(void)state;
+	for (int writer = RECORDS_OURS; writer <= RECORDS_FOREIGN; writer++) {
+		begin();
+		put(&(struct packet_header){1, 1, 60, 59}, 16);
+		memset(file + file_size, 1, 60);
+		file_size += 60;
+		records_begin(&records, (enum records_writer)writer);
+		records_feed(&records, file, file_size);
+		assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
+		assert_int_equal(records_next(&records, &packet),
+				 writer == RECORDS_FOREIGN ? RECORDS_PACKET : RECORDS_DAMAGED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces),	cmocka_unit_test(every_prefix),
-		cmocka_unit_test(damage),	cmocka_unit_test(too_long_but_there),
-		cmocka_unit_test(zeros),	cmocka_unit_test(longer_than_the_snaplen),
+		cmocka_unit_test(pieces),
+		cmocka_unit_test(every_prefix),
+		cmocka_unit_test(damage),
+		cmocka_unit_test(too_long_but_there),
+		cmocka_unit_test(zeros),
+		cmocka_unit_test(padding),
+		cmocka_unit_test(longer_than_the_snaplen),
 		cmocka_unit_test(file_headers),
+		cmocka_unit_test(foreign_files),
+		cmocka_unit_test(foreign_damage),
+		cmocka_unit_test(foreign_giants),
+		cmocka_unit_test(longer_than_on_the_wire),
 	};
 
 	return cmocka_run_group_tests_name("records", tests, NULL, NULL);

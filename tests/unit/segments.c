@@ -414,7 +414,7 @@ static uint32_t check_blocks(const struct segment *segment, uint32_t first)
 	assert_in_range(segment->used, 0, SEGMENT);
 	memcpy(&type, segment->data + segment->used - PCAPNG_STATISTICS_SIZE, sizeof(type));
 	assert_int_equal(type, PCAPNG_STATISTICS);
-	records_begin(&records);
+	records_begin(&records, RECORDS_OURS);
 	records_feed(&records, segment->data, segment->used);
 	assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
 	while (records_next(&records, &packet) == RECORDS_PACKET) {
