@@ -15,8 +15,7 @@
 #define BLOCKS_HEAD 12		   /* bytes from which blocks_look() knows what comes; none is shorter */
 #define BLOCKS_INTERFACES_MAX 4096 /* of a section; packets of more are passed over */
 #define BLOCKS_OPTIONS_MAX 65536   /* bytes of a block's options that are read */
-#define BLOCKS_CAPLEN_MAX 262144   /* libpcap's MAXIMUM_SNAPLEN, but for a few link types: longer ones are passed over \
-				    */
+#define BLOCKS_CAPLEN_MAX 262144   /* libpcap's MAXIMUM_SNAPLEN; longer packets, which few link types have, likewise */
 
 /* A block that is read whole has no more bytes. */
 #define BLOCKS_LONGEST (PCAPNG_PACKET_HEAD + BLOCKS_CAPLEN_MAX + BLOCKS_OPTIONS_MAX + 4)
