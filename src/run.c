@@ -926,7 +926,7 @@ static enum status outcome(const struct run *run)
 enum status run(const struct run_parts *parts, struct err *err)
 {
 	struct pollfd polled[POLL_MAX];
-	struct feedback guard;
+	struct feedback guard = {0};
 	struct run run = {
 		.parts = parts,
 		.options = parts->options,

@@ -51,12 +51,14 @@ def pair(wire, name):
     wire.ip(wire.b, "link", "add", name, "type", "veth", "peer", "name", f"{name}p")
 
 
-def tunnel(wire, name="tun0"):
-    """An interface without Ethernet; what is written to the descriptor comes in on it."""
+def tunnel(wire, name="tun0", hardware=None):
+    """An interface without Ethernet, of another hardware type if given; what is written to the descriptor comes in on it."""
     def make():
         fd = os.open("/dev/net/tun", os.O_RDWR)
         import fcntl
         fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", name.encode(), 0x1001))
+        if hardware:
+            fcntl.ioctl(fd, 0x400454cd, hardware) # TUNSETLINK
         return fd
     fd = in_namespace(wire.b, make)
     wire.ip(wire.b, "link", "set", name, "up")
@@ -233,6 +235,19 @@ def test_nobody_watches_where_interfaces_are_named(wire, cables):
     cables.send("v0", numbered(1))
     archive = capture.end().whole()
     assert archive.manifest["not_captured"] == [] and not any("late0" in line for line in capture.err)
+
+
+@pytest.mark.parametrize("interface", ["tun0", "all"])
+def test_what_libpcap_warns_of_is_said(wire, interface):
+    """A hardware type that it does not know: it captures with a cooked header."""
+    tun = tunnel(wire, hardware=999)
+    capture = Capture(wire, interface=interface)
+    os.write(tun, ipv4(1))
+    archive = capture.end().whole()
+    os.close(tun)
+    assert archive.accounts()["tun0"]["link_type"] == "LINUX_SLL" and archive.accounts()["tun0"]["written"] == 1
+    [line] = [line for line in capture.err if "999" in line]
+    assert line.startswith("tarcap: tun0: ")
 
 
 def test_a_filter_that_means_nothing_on_one_of_them(wire):
