@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import TOP, Archive, wait_until
+from tarcap import OWN, TOP, Archive, wait_until
 
 BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
 BINARY = BUILD / "amd64/tarcap"
@@ -73,7 +73,7 @@ class Containers:
         self.captures = []
 
     def name(self):
-        self.names.append(f"tarcap-test-{os.getpid()}-{time.monotonic_ns()}")
+        self.names.append(f"tarcap-test-{OWN}-{time.monotonic_ns()}")
         return self.names[-1]
 
     def web(self):

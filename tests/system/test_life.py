@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, Pcap, frame, numbered, pcap_file, run, sh, start_process, tar_members,
-                    wait_until)
+from tarcap import (TARCAP, Archive, Capture, Flood, Pcap, frame, numbered, patience, pcap_file, run, sh,
+                    start_process, tar_members, wait_until)
 
 MIB = 1 << 20
 
@@ -107,7 +107,7 @@ def test_second_signal_ends_at_once(wire):
     start = time.monotonic()
     capture.kill()
     result = capture.wait(2)
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 0.3 * patience()
     assert result.status == 3 and result.said("second signal")
 
 
@@ -201,7 +201,7 @@ def test_reader_goes_away(wire, tmp_path, kind, traffic):
     os.close(reader)
     start = time.monotonic()
     result = capture.wait(3)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 1 * patience()
     assert result.status == 3 and result.said("reader", "gone")
     if flood:
         flood.stop()
@@ -271,7 +271,7 @@ def test_reader_that_never_reads(wire):
     start = time.monotonic()
     capture.kill()
     result = capture.wait(8)
-    assert 2.5 < time.monotonic() - start < 6
+    assert 2.5 < time.monotonic() - start < 6 * patience()
     assert result.status == 3
     text = "\n".join(result.err)
     received = int(re.search(r"(\d+) packets received by filter", text)[1])
@@ -374,7 +374,7 @@ def test_stall_limit(wire, arguments):
     wire.send(numbered(8000, 1500))
     start = time.monotonic()
     result = capture.wait(6)
-    assert 0.9 < time.monotonic() - start < 3.5
+    assert 0.9 < time.monotonic() - start < 3.5 * patience()
     assert result.status == 3 and result.said("stalled")
 
 
@@ -426,7 +426,7 @@ def test_stdin_that_closes_ends_it_cleanly(wire, kind):
     os.close(ours)
     start = time.monotonic()
     archive = capture.wait(3).whole()
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 1 * patience()
     assert archive.numbers() == list(range(20))
     assert archive.cause == "stdin closed"
 
@@ -443,9 +443,8 @@ def test_stdin_that_closes_early_does_not_end_it(wire, kind, wait):
         time.sleep(wait)
         os.close(ours)
     capture.heard("stdin is closed: going on without it; ends after 1m (--duration sets another time)")
-    time.sleep(1.2)
+    capture.rests(1.2)
     assert capture.process.poll() is None
-    assert capture.cpu() < 0.1
     wire.send(numbered(10))
     assert capture.wait(3).whole().manifest["ended_by"] == {"cause": "packet count", "detail": None}
 
@@ -626,7 +625,7 @@ def test_stderr_that_nobody_reads(wire):
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writer)
     os.close(writer)
     out, _ = process.communicate(timeout=5)
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 2.5 * patience()
     assert process.returncode == 0 and Archive(out).check().cause == "duration"
     os.close(reader)
 
@@ -647,7 +646,7 @@ def test_duration_with_no_traffic(wire):
     capture = Capture(wire, "--duration", "2s")
     start = time.monotonic()
     archive = capture.wait(5).whole()
-    assert 1.5 < time.monotonic() - start < 2.5
+    assert 1.5 < time.monotonic() - start < 2.5 * patience()
     assert archive.cause == "duration" and archive.files == []
 
 
@@ -657,15 +656,13 @@ def test_duration_ends_it_with_a_stuck_reader_too(wire):
     wire.send(numbered(3000, 1500))
     start = time.monotonic()
     assert capture.wait(6).status == 3
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 4 * patience()
 
 
 def test_idle_costs_nothing(wire):
     capture = Capture(wire)
     time.sleep(0.3)
-    before = capture.cpu()
-    time.sleep(3)
-    assert capture.cpu() - before < 0.05
+    capture.rests(3)
     capture.end().whole()
 
 
@@ -674,17 +671,14 @@ def test_waiting_costs_nothing(wire):
     capture = Capture(wire, "--memory", "2M", "-C", "300k", "-B", 2048, read=False)
     wire.send(numbered(5000, 1500))
     time.sleep(1.5)
-    before = capture.cpu()
     flood = Flood(wire.a, "tc1", 30_000, 60, per_second=20_000)
+    capture.rests(1.5)
     flood.wait()
-    assert capture.cpu() - before < 0.15  # a busy loop: 1.5
     capture.collect()
     time.sleep(0.5)
     wire.ip(wire.b, "link", "set", "tc0", "down")
     time.sleep(0.3)
-    before = capture.cpu()
-    time.sleep(1.5)
-    assert capture.cpu() - before < 0.15  # a busy loop: 1.5
+    capture.rests(1.5)
     capture.end().whole()
 
 

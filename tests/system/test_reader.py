@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, check_flood, frame, number_of, numbered, packets_in, pcap_file, read_paced, run, start_process, tar_members, wait_until)
+from tarcap import (TARCAP, Archive, Capture, Flood, check_flood, frame, number_of, numbered, packets_in, patience,
+                    pcap_file, read_paced, run, start_process, tar_members, wait_until, work)
 
 MIB = 1 << 20
 PROMPT = "press Enter to start the download, Ctrl-D to end"
@@ -136,11 +137,12 @@ def test_reader_that_takes_a_byte_at_a_time(wire):
     capture = Capture(wire, "-c", 3000, "--memory", "2M", read=False)
     wire.send(numbered(3000, 1400))
     stream = capture.process.stdout.fileno()
-    before = capture.cpu()
+    _, before = work(capture.pid)
     for _ in range(2000):
         capture.out += os.read(stream, 1)
         time.sleep(0.0002)
-    assert capture.cpu() - before < 0.5
+    assert work(capture.pid)[1] - before < 200  # not one for each byte
+    capture.rests(0.5)
     capture.collect()
     assert capture.wait().whole().numbers() == list(range(3000))
 
@@ -370,7 +372,7 @@ def test_eof_after_the_byte_counts_at_once(wire, typed_after):
     capture.eof()
     start = time.monotonic()
     archive = capture.wait(4).whole()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 2 * patience()
     assert archive.cause == "stdin closed" and archive.numbers() == list(range(100))
     assert not any("stdin is closed" in line for line in capture.err)
 
@@ -386,7 +388,8 @@ def test_early_eof_before_any_byte_tells_nothing(wire, wait):
     capture.heard("stdin is closed: going on without it; ends after 1m (--duration sets another time)")
     wait_until(lambda: capture.count("listening on") == 2, 0.5)
     wait_until(lambda: len(packets_in(bytes(capture.out))) == 100, 2.5)
-    assert capture.process.poll() is None and capture.cpu() < 0.2
+    capture.rests(0.5)
+    assert capture.process.poll() is None
     wire.send(numbered(100, first=100))
     archive = capture.wait().whole()
     assert archive.cause == "packet count" and archive.numbers() == list(range(200))
@@ -401,7 +404,7 @@ def test_late_eof_before_any_byte_is_the_end_too(wire):
     start = time.monotonic()
     capture.eof()
     archive = capture.wait(4).whole()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 2 * patience()
     assert archive.cause == "stdin closed" and archive.numbers() == list(range(100))
 
 
@@ -435,7 +438,7 @@ def test_ctrl_d_ends_it(wire):
     capture.eof()
     start = time.monotonic()
     archive = capture.wait(4).whole()
-    assert 0.9 < time.monotonic() - start < 2.5
+    assert 0.9 < time.monotonic() - start < 2.5 * patience()
     assert archive.cause == "stdin closed" and archive.numbers() == list(range(20))
 
 
@@ -458,9 +461,7 @@ def test_stdin_that_nobody_can_type_on(wire, redirect):
                       before=["sh", "-c", f'exec "$0" "$@" {redirect}'])
     wire.send(numbered(10))
     wait_until(lambda: len(capture.out) > 0, 1)
-    before = capture.cpu()
-    time.sleep(1)
-    assert capture.cpu() - before < 0.1
+    capture.rests(1)
     archive = capture.wait(6).whole()
     assert archive.cause == "duration" and archive.numbers() == list(range(10))
     assert capture.heard("stdin is closed: going on without it; ends after 2500ms (--duration)") is None
@@ -541,9 +542,9 @@ def test_stdin_ignore_waits_but_does_not_end(wire):
 def test_limit_before_the_reader_comes(wire, limit):
     capture = Waiting(wire, *limit)
     wire.send(numbered(100))
-    time.sleep(2)
+    time.sleep(0.5)
+    capture.rests(1.5)
     assert capture.process.poll() is None and capture.out == b""
-    assert capture.cpu() < 0.1
     capture.enter()
     archive = capture.wait(4).whole()
     assert archive.numbers() == list(range(100))
@@ -556,7 +557,7 @@ def test_limit_and_no_reader_ever(wire, limit):
     wire.send(numbered(100))
     start = time.monotonic()
     result = capture.wait(5)
-    assert 1.3 < time.monotonic() - start < 3
+    assert 1.3 < time.monotonic() - start < 3 * patience()
     assert result.status == 3 and result.said("no reader has come") and result.out == b""
 
 
@@ -609,7 +610,7 @@ def test_signal_before_the_reader_comes(wire):
     time.sleep(0.3)
     start = time.monotonic()
     result = capture.end(timeout=8)
-    assert 4.5 < time.monotonic() - start < 6.5
+    assert 4.5 < time.monotonic() - start < 6.5 * patience()
     assert result.status == 3 and result.out == b""
     assert "100 packets dropped at stop: the reader did not take them in time" in result.err
     assert "0 packets captured" in result.err
@@ -636,19 +637,17 @@ def test_second_signal_before_the_reader_comes(wire):
     time.sleep(0.2)
     start = time.monotonic()
     capture.kill()
-    assert capture.wait(3).status == 3 and time.monotonic() - start < 0.5
+    assert capture.wait(3).status == 3 and time.monotonic() - start < 0.5 * patience()
 
 
 def test_pool_and_ring_full_while_waiting(wire):
     """Memory is bounded; what does not fit is the kernel's drop, and put on the reader."""
     count = 40_000
     capture = Waiting(wire, "-B", 8192, "--memory", "8M")
-    before = capture.cpu()
     with Peak(capture) as peak:
         Flood(wire.a, "tc1", count, 1400).wait()
-        time.sleep(1)
+        capture.rests(1)
     assert capture.out == b"" and peak.rss <= (8 + 8 + 4) * MIB
-    assert capture.cpu() - before < 1
     capture.enter()
     time.sleep(0.5)
     wire.send(numbered(1000, first=count))
@@ -663,9 +662,7 @@ def test_waiting_costs_nothing(wire):
     capture = Waiting(wire)
     wire.send(numbered(10))
     time.sleep(1.2)
-    before = capture.cpu()
-    time.sleep(3)
-    assert capture.cpu() - before < 0.05
+    capture.rests(3)
     capture.enter()
     capture.end().whole()
 
@@ -685,7 +682,7 @@ def test_it_lingers(wire):
     time.sleep(0.7)
     assert capture.process.poll() is None
     assert capture.wait(3).whole().numbers() == list(range(10))
-    assert 0.8 < time.monotonic() - seen < 1.8
+    assert 0.8 < time.monotonic() - seen < 1.8 * patience()
 
 
 def test_signal_ends_the_lingering(wire):
@@ -695,7 +692,7 @@ def test_signal_ends_the_lingering(wire):
     trailer_read(capture)
     time.sleep(0.2)
     start = time.monotonic()
-    assert capture.end().status == 0 and time.monotonic() - start < 0.4
+    assert capture.end().status == 0 and time.monotonic() - start < 0.4 * patience()
 
 
 def test_reader_that_has_everything_may_go(wire):
@@ -709,7 +706,7 @@ def test_reader_that_has_everything_may_go(wire):
         got += os.read(reader, 65536)
     os.close(reader)
     start = time.monotonic()
-    assert capture.wait(3).status == 0 and time.monotonic() - start < 0.5
+    assert capture.wait(3).status == 0 and time.monotonic() - start < 0.5 * patience()
     Archive(got).check()
 
 
