@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bindings.h"
 #include "filter.h"
 #include "interfaces.h"
 #include "pcapng.h"
@@ -27,15 +28,9 @@
 #define ETHERTYPE_UNUSED 0x00FF
 #define ETHERTYPE_ALL 0x0003
 
-static int bind_to(const struct capture *capture, uint16_t ethertype)
+static int bind_to(const struct capture *capture, const struct sockaddr_ll *address)
 {
-	struct sockaddr_ll address = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ethertype),
-		.sll_ifindex = capture->ifindex,
-	};
-
-	return bind(capture->fd, (struct sockaddr *)&address, sizeof(address));
+	return bind(capture->fd, (const struct sockaddr *)address, sizeof(*address));
 }
 
 static int no_such_interface(const char *name, struct err *err)
@@ -304,6 +299,17 @@ static int lock_filter(const struct capture *capture, struct err *err)
 	return 0;
 }
 
+/* The addresses that it may be bound to from now on: bindings.h. */
+static int make_bindings(struct capture *capture, struct err *err)
+{
+	capture->armed = bindings_add(capture->ifindex, ETHERTYPE_ALL);
+	capture->disarmed = bindings_add(capture->ifindex, ETHERTYPE_UNUSED);
+	if (!capture->armed || !capture->disarmed)
+		return err_set(err, STATUS_FAILED, "%s: more than %d interfaces were tried", capture->interface,
+			       INTERFACES_MAX);
+	return 0;
+}
+
 int capture_open_live(struct capture *capture, const char *name, uint64_t ring, const struct options *options,
 		      struct err *err)
 {
@@ -317,6 +323,8 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 		return -1;
 	if (describe(capture, ring, options) < 0)
 		return no_such_interface(capture->interface, err);
+	if (make_bindings(capture, err) < 0)
+		return -1;
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,
 			       "-Q out: on loopback each packet is shown once, as incoming: use in or inout");
@@ -341,7 +349,7 @@ void capture_close(struct capture *capture)
 
 int capture_fire(struct capture *capture, struct err *err)
 {
-	if (capture->fd >= 0 && bind_to(capture, ETHERTYPE_ALL) < 0)
+	if (capture->fd >= 0 && bind_to(capture, capture->armed) < 0)
 		return err_sys(err, errno, "%s: cannot start to capture", capture->interface);
 	return 0;
 }
@@ -350,7 +358,7 @@ void capture_disarm(struct capture *capture)
 {
 	/* This fails when the interface is gone: then nothing comes any more either. */
 	if (capture->fd >= 0)
-		(void)bind_to(capture, ETHERTYPE_UNUSED);
+		(void)bind_to(capture, capture->disarmed);
 	capture_count(capture);
 }
 

@@ -18,10 +18,13 @@
 struct bpf_program;
 struct pcap;
 
+struct sockaddr_ll;
+
 struct capture {
 	struct pcap *pcap;
 	int fd; /* the packet socket, to poll; -1 when reading a file */
 	int ifindex;
+	const struct sockaddr_ll *armed, *disarmed; /* what it is bound to: bindings.h */
 	bool loopback;
 	bool promiscuous;      /* as it is, not as it was asked for */
 	char warning[160];     /* what libpcap could not do, in its words; empty: nothing */

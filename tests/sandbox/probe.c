@@ -6,8 +6,10 @@
  * a sentence where there was nothing to be refused.
  * PROBE_WITHOUT=seccomp, landlock or both: the kernel seems to have none, so that each shows what it does alone.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bindings.h"
 #include "sandbox.h"
 
 #ifndef SYS_landlock_create_ruleset
@@ -165,6 +168,63 @@ static void try_memory(void)
 	     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
 }
 
+static int packet_socket(void)
+{
+	for (int fd = 3; fd < 64; fd++) {
+		int domain = 0;
+		socklen_t size = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_PACKET)
+			return fd;
+	}
+	return -1;
+}
+
+static void note_bind(const char *what, int fd, unsigned long address, size_t size)
+{
+	note(what, syscall(SYS_bind, fd, address, size));
+}
+
+/* Where its addresses stand nothing can be changed, or put in their place. */
+static void try_table(void)
+{
+	unsigned long at = BINDINGS_AT, tagged = at | 1UL << 56;
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	note("table, mprotect", syscall(SYS_mprotect, at, 4096, PROT_READ | PROT_WRITE));
+	note("table, mprotect by a tag", syscall(SYS_mprotect, tagged, 4096, PROT_READ | PROT_WRITE));
+	note("table, munmap", syscall(SYS_munmap, at, 4096));
+	note("table, munmap from below", syscall(SYS_munmap, at - 4096, 8192));
+	note("table, munmap by a tag", syscall(SYS_munmap, tagged, 4096));
+	note("table, madvise", syscall(SYS_madvise, at, 4096, MADV_DONTNEED));
+	note("table, mmap over it",
+	     syscall(SYS_mmap, at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	note("table, mremap over it", syscall(SYS_mremap, page, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, at));
+	note("table, mremap away", syscall(SYS_mremap, at, 4096, 8192, MREMAP_MAYMOVE));
+}
+
+/* It can be armed and disarmed, and be bound to nothing else. */
+static void try_binding(int fd)
+{
+	const struct sockaddr_ll elsewhere = {.sll_family = AF_PACKET, .sll_protocol = htons(3)};
+	unsigned long at = BINDINGS_AT;
+
+	note_bind("bind elsewhere", fd, (unsigned long)&elsewhere, sizeof(elsewhere));
+	note_bind("bind within an entry", fd, at + 4, sizeof(elsewhere));
+	note_bind("bind behind the table", fd, at + BINDINGS_SIZE, sizeof(elsewhere));
+	note_bind("bind by an upper half", fd, at | 1UL << 40, sizeof(elsewhere));
+	note_bind("bind with more", fd, at, BINDINGS_SLOT);
+	note("ring",
+	     setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &(struct tpacket_req3){0}, sizeof(struct tpacket_req3)));
+	note("membership",
+	     setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &(struct packet_mreq){0}, sizeof(struct packet_mreq)));
+	note("the number on another level", setsockopt(fd, SOL_SOCKET, PACKET_RX_RING, &(int){0}, sizeof(int)));
+	note("another option", getsockopt(fd, SOL_SOCKET, SO_TYPE, &(int){0}, &(socklen_t){sizeof(int)}));
+	try_table();
+	note_bind("arm", fd, at, sizeof(elsewhere));
+	note_bind("disarm", fd, at + BINDINGS_SLOT, sizeof(elsewhere));
+}
+
 /*
  * The same kernel has more than one table of system calls; or it has not: without 32-bit calls their instruction is an
  * error, and its SIGSEGV ends whoever tries. So that is a child, in a sandbox of its own as nothing forks inside one,
@@ -219,17 +279,20 @@ static void try_x32(void)
 int __wrap_sandbox_enter(enum sandbox_work work, struct sandbox *granted, struct err *err)
 {
 	const char *path = getenv("PROBE_LOG");
-	int result;
+	int result, packets;
 
 	if (path)
 		log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (log_fd >= 0)
 		try_32_bits(work, *granted, *err);
+	packets = packet_socket();
 	result = __real_sandbox_enter(work, granted, err);
 	if (log_fd >= 0) {
 		try_memory();
 		try_x32();
 		try_network();
+		if (packets >= 0 && !is_without("seccomp"))
+			try_binding(packets); /* it would work, and nothing be captured */
 		try_files();
 		if (!is_without("seccomp"))
 			try_processes(); /* a fork would run on */
