@@ -268,14 +268,25 @@ static void take_obsolete_drops(struct blocks *blocks, struct blocks_interface *
 		note_loss(blocks, interface, 0, drops);
 }
 
-/* As pcapng_packet_tail() writes it: zeros up to the next four bytes, then options to the end. */
-static bool ends_well(const unsigned char *data, uint32_t caplen, uint32_t padded, const struct options_left *left)
+/*
+ * As pcapng_packet_tail() writes it: zeros up to the next four bytes, then nothing, or options, none of them empty, and
+ * their end. Else it is the rest of a packet whose captured length is too small.
+ */
+static bool ends_well(const struct blocks *blocks, const unsigned char *data, uint32_t caplen,
+		      struct options_left options)
 {
-	for (uint32_t i = caplen; i < padded; i++) {
-		if (data[i])
+	struct option option = {.code = PCAPNG_END_OF_OPTIONS};
+	size_t size = options.size;
+
+	for (const unsigned char *p = data + caplen; p < options.at; p++) {
+		if (*p)
 			return false;
 	}
-	return left->size == 0;
+	while (next_option(blocks, &options, &option)) {
+		if (option.length == 0)
+			return false;
+	}
+	return size == 0 || (options.size == 0 && size > 4 && option.code == PCAPNG_END_OF_OPTIONS);
 }
 
 static enum blocks_kind pass_packet(struct blocks *blocks)
@@ -295,8 +306,9 @@ static bool is_beyond(const struct blocks *blocks, uint32_t interface, uint32_t 
 static enum blocks_kind fill_packet(struct blocks *blocks, const unsigned char *block, struct options_left left,
 				    struct packet *packet)
 {
+	const struct options_left options = left;
 	bool obsolete = get32(blocks, block) == PCAPNG_OBSOLETE_PACKET;
-	uint32_t caplen = get32(blocks, block + 20), padded = (uint32_t)(left.at - block) - PCAPNG_PACKET_HEAD;
+	uint32_t caplen = get32(blocks, block + 20);
 	struct blocks_interface *interface = &blocks->interfaces[packet->origin.interface];
 	uint64_t time = (uint64_t)get32(blocks, block + 12) << 32 | get32(blocks, block + 16);
 	bool in_time;
@@ -310,7 +322,7 @@ static enum blocks_kind fill_packet(struct blocks *blocks, const unsigned char *
 	if (blocks->foreign)
 		return BLOCKS_PACKET;
 	if (!in_time || packet->header.length < caplen || (interface->snaplen && caplen > interface->snaplen) ||
-	    !ends_well(packet->data, caplen, padded, &left))
+	    !ends_well(blocks, packet->data, caplen, options))
 		return BLOCKS_DAMAGED;
 	return BLOCKS_PACKET;
 }

@@ -109,6 +109,7 @@ static size_t packet_block(uint32_t number, uint64_t time, uint32_t caplen)
 	put16(2);
 	put16(4);
 	put32(5);
+	option(0, "", 0);
 	end_block(at);
 	return at;
 }
