@@ -43,10 +43,9 @@ static bool add_part(struct outbox *outbox, const unsigned char *kept, size_t si
 	return true;
 }
 
-int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err *err)
+/* kept is NULL where there was no room for a copy. */
+static int put(struct outbox *outbox, const unsigned char *kept, size_t size, struct err *err)
 {
-	const unsigned char *kept = keep(outbox, data, size);
-
 	if (!kept || !add_part(outbox, kept, size))
 		return err_set(err, STATUS_FAILED,
 			       "the outbox has no room for %zu bytes more: %zu of %d are used, and %d of %d parts",
@@ -55,10 +54,15 @@ int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err 
 	return 0;
 }
 
+int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err *err)
+{
+	return put(outbox, keep(outbox, data, size), size, err);
+}
+
 int outbox_put_body(struct outbox *outbox, const void *body, size_t size, struct err *err)
 {
 	outbox_set_body(outbox, body, size);
-	return outbox_put(outbox, body, size, err);
+	return put(outbox, body, size, err);
 }
 
 bool outbox_empty(const struct outbox *outbox)

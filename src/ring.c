@@ -21,6 +21,7 @@ static struct ring mapped(int fd)
 
 		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) != 3 || inode != status.st_ino)
 			continue;
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): it is text where it comes from */
 		ring.blocks = (const unsigned char *)from;
 		ring.size += to - from;
 	}

@@ -121,7 +121,7 @@ static uint64_t random_blocks(uint64_t ms, unsigned kind)
 	return on ? 100 * MB / 1000 : 0;
 }
 
-#define RING (32 << 20)
+#define RING (UINT64_C(32) << 20)
 
 static void test_feedback_is_found(void **state)
 {
