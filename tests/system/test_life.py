@@ -697,6 +697,7 @@ def test_descriptors_do_not_leak(wire):
     capture.end().whole()
 
 
+@pytest.mark.alone
 def test_memory_while_the_reader_keeps_up(wire, tmp_path):
     """One or two segments stay hot, whatever the pool could hold; the ring is apart. A file always keeps up."""
     capture = Capture(wire, "-B", 4096, "-w", tmp_path / "x.tar")

@@ -127,6 +127,7 @@ def test_too_long_filter_knows_vlans_and_the_snaplen(wire, too_long):
     assert [number_of(record.data) for record in plain] == [n for n in range(100) if 1 <= n * 7 & 255 <= 220]
 
 
+@pytest.mark.alone
 def test_too_long_filter_does_not_deafen(wire, too_long):
     """While packets come faster than user space can throw them away, a signal must still be heard."""
     capture = Capture(wire, "-F", too_long)

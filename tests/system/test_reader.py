@@ -51,6 +51,7 @@ class Peak:
 
 # --- readers of every speed -------------------------------------------------------------------------------------
 
+@pytest.mark.alone
 @pytest.mark.parametrize("speed", [10, 50, 100])
 def test_reader_at_so_many_megabytes_per_second(wire, speed):
     """About 100 MB/s are offered: what is too much is lost in the kernel, counted, and nowhere else."""
@@ -311,6 +312,7 @@ class Waiting(Capture):
         return result
 
 
+@pytest.mark.alone
 def test_nothing_is_written_before_the_reader(wire):
     capture = Waiting(wire)
     capture.heard(PROMPT, timeout=0.3)
