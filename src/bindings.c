@@ -12,13 +12,14 @@
 
 #define SLOTS (BINDINGS_SIZE / BINDINGS_SLOT)
 
-union slot {
-	struct sockaddr_ll address;
-	unsigned char bytes[BINDINGS_SLOT];
+struct slot {
+	_Alignas(BINDINGS_SLOT) struct sockaddr_ll address;
 };
 
-static union slot elsewhere[SLOTS]; /* where the place is not to be had */
-static union slot *table;
+_Static_assert(sizeof(struct slot) == BINDINGS_SLOT, "the filter counts on it");
+
+static struct slot elsewhere[SLOTS]; /* where the place is not to be had */
+static struct slot *table;
 static unsigned used;
 
 static bool is_high(const void *pointer)

@@ -19,7 +19,7 @@ int sink_init(struct sink *sink, int fd, struct err *err)
 	if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
 		sink->kind = SINK_NOWAIT;
 	if (S_ISREG(status.st_mode))
-		sink->start = fcntl(fd, F_GETFL) & O_APPEND ? status.st_size : lseek(fd, 0, SEEK_CUR);
+		sink->start = (fcntl(fd, F_GETFL) & O_APPEND) ? status.st_size : lseek(fd, 0, SEEK_CUR);
 	if (sink->start < status.st_size)
 		sink->start = -1; /* what lies behind is somebody's */
 	if (S_ISFIFO(status.st_mode))

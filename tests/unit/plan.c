@@ -44,7 +44,7 @@ static void no_limit_changes_nothing(void **state)
 static void defaults_fit_or_it_is_said(void **state)
 {
 	(void)state;
-	for (uint64_t limit = MIB; limit < 128 * MIB; limit += 333 * 1024) {
+	for (uint64_t limit = MIB; limit < 128 * MIB; limit += MIB / 3) {
 		for (uint64_t used = 0; used <= limit; used += limit / 3) {
 			struct options options = planned(asked(0, 0), PLAN_CEILING, limit, limit - used);
 			uint64_t left = limit - used;
