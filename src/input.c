@@ -10,13 +10,12 @@
 #include "pcapng.h"
 #include "records.h"
 
-#define LOOK_SIZE 36 /* bytes from which it is known */
 #define BUFFER_SIZE ((size_t)128 << 10)
 
 struct input {
 	members_source *source;
 	void *context;
-	unsigned char look[LOOK_SIZE]; /* the first bytes, as they are read: expanded, where they were compressed */
+	unsigned char look[INPUT_LOOK]; /* the first bytes, as they are read: expanded, where they were compressed */
 	size_t look_size, look_given;
 
 	struct expand *expand; /* NULL: it is not compressed, or not yet looked at */
@@ -62,7 +61,7 @@ static const struct known {
 	{"\x1f\x9d", 2, "a compress file", "gzip -dc FILE"},
 	{"BZh", 3, "a bzip2 file", "bzip2 -dc FILE"},
 	{"\x04\x22\x4d\x18", 4, "an lz4 file", "lz4 -dc FILE"},
-	{"\x28\xb5\x2f\xfd", 4, "a zstd file that is damaged, or needs more than 16 MiB", "zstd -dc --long=31 FILE"},
+	{"\x28\xb5\x2f\xfd", 4, "a zstd file", "zstd -dc --long=31 FILE"},
 	{"PK\3\4", 4, "a zip file", "unzip -p FILE"},
 	{"7z\xbc\xaf\x27\x1c", 6, "a 7z file", "7z x -so FILE"},
 	{"age-encryption.org/v1\n", 22, "an age file", "age -d -i KEY FILE"},
@@ -70,11 +69,6 @@ static const struct known {
 	{"-----BEGIN PGP MESSAGE-----", 27, "an OpenPGP message", "gpg -d FILE"},
 	{"snoop\0\0\0", 8, "a snoop file", "editcap -F pcapng FILE -"},
 };
-
-static bool begins_with(const struct input *input, const char *magic, size_t size)
-{
-	return input->look_size >= size && memcmp(input->look, magic, size) == 0;
-}
 
 static bool holds_packets(const struct input *input)
 {
@@ -86,23 +80,36 @@ static bool holds_packets(const struct input *input)
 	return magic == PCAPNG_SECTION || records_is_pcap(magic);
 }
 
+const char *input_known(const unsigned char *first, size_t first_size, const char *command, char *text, size_t size)
+{
+	for (size_t i = 0; i < sizeof(knowns) / sizeof(knowns[0]); i++) {
+		const struct known *known = &knowns[i];
+
+		if (first_size < known->size || memcmp(first, known->magic, known->size) != 0)
+			continue;
+		snprintf(text, size, "%s: %s | tarcap %s", known->what, known->command, command);
+		return text;
+	}
+	return NULL;
+}
+
 const char *input_hint(const struct input *input, const char *command, char *text, size_t size)
 {
 	if (holds_packets(input)) {
 		snprintf(text, size, "a file of packets: tarcap summary reads it, and mergecap puts several together");
 		return text;
 	}
-	if (input->expand && !input->damaged && expand_begins(input->look, input->look_size)) {
-		snprintf(text, size, "a zstd file that is cut before anything of it can be read");
+	if (input->expand && expand_begins(input->look, input->look_size)) {
+		if (input->damaged)
+			snprintf(text, size,
+				 "a zstd file that is damaged, or needs more than 16 MiB: "
+				 "zstd -dc --long=31 FILE | tarcap %s",
+				 command);
+		else
+			snprintf(text, size, "a zstd file that is cut before anything of it can be read");
 		return text;
 	}
-	for (size_t i = 0; i < sizeof(knowns) / sizeof(knowns[0]); i++) {
-		if (!begins_with(input, knowns[i].magic, knowns[i].size))
-			continue;
-		snprintf(text, size, "%s: %s | tarcap %s", knowns[i].what, knowns[i].command, command);
-		return text;
-	}
-	return NULL;
+	return input_known(input->look, input->look_size, command, text, size);
 }
 
 /* --- bytes --- */
@@ -172,8 +179,8 @@ ssize_t input_read(void *context, void *data, size_t size)
 
 static int fill_look(struct input *input, struct err *err)
 {
-	while (input->look_size < LOOK_SIZE) {
-		ssize_t n = read_on(input, input->look + input->look_size, LOOK_SIZE - input->look_size);
+	while (input->look_size < INPUT_LOOK) {
+		ssize_t n = read_on(input, input->look + input->look_size, INPUT_LOOK - input->look_size);
 
 		if (n < 0)
 			return err_sys(err, (int)-n, "cannot read it");
@@ -187,7 +194,7 @@ static int fill_look(struct input *input, struct err *err)
 /* What was looked at is the first that is expanded; when nothing comes of it, it stays what it is. */
 static int look_inside(struct input *input, struct err *err)
 {
-	unsigned char outside[LOOK_SIZE];
+	unsigned char outside[INPUT_LOOK];
 	size_t size = input->look_size;
 
 	input->expand = expand_open(err);

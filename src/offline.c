@@ -9,6 +9,7 @@
 
 #include "capture.h"
 #include "filter.h"
+#include "input.h"
 
 #define READ_BUFFER (256 * 1024) /* musl's stdio buffer is 1 KiB */
 
@@ -47,6 +48,19 @@ static ssize_t read_file(void *cookie, char *data, size_t size)
 		n = read(capture->file, data, size);
 	} while (n < 0 && errno == EINTR);
 	return n;
+}
+
+/* What libpcap says, and, of a file that can be read once more, what helps. */
+static int no_packets(const struct capture *capture, const char *text, struct err *err)
+{
+	unsigned char first[INPUT_LOOK];
+	ssize_t n = pread(capture->file, first, sizeof(first), 0);
+	char hint[120];
+	const char *what = input_known(first, n > 0 ? (size_t)n : 0, "-r -", hint, sizeof(hint));
+
+	if (what)
+		return err_set(err, STATUS_FAILED, "-r %.200s: it is %s", capture->interface, what);
+	return err_set(err, STATUS_FAILED, "-r %.200s: %s", capture->interface, text);
 }
 
 /* Without a filter, too: libpcap compiles none for a link type that it does not know, nor can it write such a file. */
@@ -98,7 +112,7 @@ int capture_open_file(struct capture *capture, const struct options *options, in
 				       path);
 		if (capture->interrupted)
 			return err_set(err, STATUS_FAILED, "-r %.200s: ended by a signal before the file began", path);
-		return err_set(err, STATUS_FAILED, "-r %.200s: %s", path, text);
+		return no_packets(capture, text, err);
 	}
 	snaplen = (uint32_t)pcap_snapshot(capture->pcap);
 	capture->snaplen = snaplen < options->snaplen ? snaplen : (uint32_t)options->snaplen;

