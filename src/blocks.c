@@ -337,6 +337,8 @@ static enum blocks_kind take_packet(struct blocks *blocks, const unsigned char *
 
 	if (is_beyond(blocks, number, caplen, room))
 		return pass_packet(blocks);
+	if (obsolete && !blocks->foreign)
+		return BLOCKS_DAMAGED;
 	if (number >= blocks->count || number >= BLOCKS_INTERFACES_MAX || caplen > BLOCKS_CAPLEN_MAX || padded > room)
 		return BLOCKS_DAMAGED;
 	packet->origin = (struct packet_origin){.tick = PACKET_TICK_NANO, .interface = number};
@@ -351,7 +353,8 @@ static enum blocks_kind take_simple(struct blocks *blocks, const unsigned char *
 	uint32_t length = get32(blocks, block + 8), caplen = length, room = size - SIMPLE_HEAD - 4;
 	uint32_t snaplen = blocks->interfaces[0].snaplen;
 
-	if (blocks->count == 0)
+	/* tarcap writes neither this nor an obsolete one. */
+	if (blocks->count == 0 || !blocks->foreign)
 		return BLOCKS_DAMAGED;
 	if (snaplen && caplen > snaplen)
 		caplen = snaplen;

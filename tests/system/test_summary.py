@@ -780,9 +780,10 @@ def test_wrong_usage(arguments, said):
 
 
 def test_what_cannot_be_read(tmp_path):
-    for path, said in ((tmp_path, "cannot read it: Is a directory"), (tmp_path / "x", f"{tmp_path}/x: No such file or directory")):
-        result = run("summary", path)
-        assert (result.status, result.out, result.err) == (1, b"", [f"tarcap: {said}"])
+    result = run("summary", tmp_path)
+    assert (result.status, result.out) == (2, b"") and "is a directory" in result.err[0]
+    result = run("summary", tmp_path / "x")
+    assert (result.status, result.out, result.err) == (1, b"", [f"tarcap: {tmp_path}/x: No such file or directory"])
 
 
 def test_outputs(small, tmp_path):

@@ -442,9 +442,17 @@ static void other_packet_blocks(void **state)
 	begin_file(false); /* shorter than it says */
 	interface(1, 0, 9, 0);
 	simple_packet(61, 60);
-	expect_damage();
+	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
 	begin_file(false); /* of no interface */
 	simple_packet(60, 60);
+	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
+	begin_file(false); /* ours has no such blocks */
+	interface(1, 0, 9, 0);
+	simple_packet(60, 60);
+	expect_damage();
+	begin_file(false);
+	interface(1, 0, 9, 0);
+	obsolete_packet(0, 0, 1700000000123456789, 60);
 	expect_damage();
 }
 
