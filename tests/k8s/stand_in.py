@@ -12,7 +12,7 @@ Environment:
   STAND_IN_PAUSE   image of the container that holds a pod's network: tarcap's (it runs 'tarcap join' on an open stdin)
   STAND_IN_DENY    what nobody may: "patch pods/ephemeralcontainers,create pods/exec"; 'auth can-i' says no to it, and
                    get, watch, debug and create refuse it in the API server's words
-  STAND_IN_LOG     a file that gets a line for each command: seconds by the boot clock, and the words
+  STAND_IN_LOG     a file that gets a line for each command: its words, as JSON
   STAND_IN_REFUSE  'NET_RAW': 'debug' refuses the capability, in the words of Pod Security baseline;
                    'allowPrivilegeEscalation': it refuses all but false, in words like Kyverno's; or both, with a comma
   STAND_IN_RUNTIME what the pods' containers seem to be run by (docker); it changes nothing but their containerID
@@ -938,7 +938,7 @@ def main(words):
         refuse(f"the command {' '.join(words[:1])} is not known")
     if os.environ.get("STAND_IN_LOG"):
         with open(os.environ["STAND_IN_LOG"], "a", encoding="utf-8") as log:
-            log.write(f"{time.monotonic():.3f} {' '.join(words)}\n")
+            log.write(json.dumps(words) + "\n")
     command, words = words[0], words[1:]
     cut = words.index("--") if "--" in words else len(words)
     words = words[:cut] + leading + words[cut:]

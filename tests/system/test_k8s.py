@@ -1,5 +1,6 @@
 """k8s/: its files, read and checked offline; the plugin, line by line; the Kubernetes suite over the stand-in."""
 
+import importlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -545,6 +547,52 @@ def test_no_kubectl(tmp_path):
     assert "kubectl is not installed" in done.stderr
 
 
+# --- the plugin with a real kubectl, up to exec ------------------------------------------------------------------
+
+@pytest.fixture
+def api(tmp_path):
+    """An environment in which kubectl asks tests/k8s/api.py."""
+    if not shutil.which("kubectl"):
+        pytest.skip("needs a kubectl in PATH")
+    sys.path.insert(0, str(STAND_IN))
+    server = importlib.import_module("api").start()
+    sys.path.remove(str(STAND_IN))
+    (tmp_path / "kubeconfig").write_text(sys.modules["api"].kubeconfig(server))
+    yield {**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    server.closing = True
+    server.shutdown()
+    server.server_close()
+    assert not list(tmp_path.glob("tarcap.*"))
+
+
+EXEC = r'.*/namespaces/default/pods/{}/exec\?command=tarcap&command=-c&command=1&container={}&stderr=true&stdin=true&.*'
+ROLES = {"pod": "k8s/rbac.yaml has the role to ask for, tarcap-capture",
+         "node": "k8s/rbac-node.yaml has the role to ask for, tarcap-node"}
+
+
+@pytest.mark.parametrize("words, says", [
+    (["web"], "kubectl tarcap: web: " + EXEC.format("web", r"tarcap-\d+-\d+")),
+    (["web-2", "--image", "tarcap:1"], "kubectl tarcap: web-2: " + EXEC.format("web-2", "old")),
+    (["web", "web-2", "nosuch", "--image", "tarcap:1"], 'nosuch  failed     0B  pods "nosuch" not found'),
+    (["-l", "app=web", "--image", "tarcap:1"], "web-2  failed     0B  " + EXEC.format("web-2", "old")),
+    (["nosuch"], 'kubectl tarcap: pods "nosuch" not found'),
+    (["web", "-n", "nosuchns"], 'kubectl tarcap: namespaces "nosuchns" not found'),
+    (["web", "--image", "none:1"], r"kubectl tarcap: web: the node cannot get the image none:1 \(ErrImagePull\): --image "
+                                   r"names one that it can. pull access denied \| twice"),
+    (["web", "--image", "never:1", "--timeout", "3"],
+     r"kubectl tarcap: web: the container does not run after 3 s \(ContainerCreating\); --timeout waits longer"),
+    (["web", "--image", "denied:1"], "kubectl tarcap: web: no tarcap hold runs there, and you may not patch "
+                                     f"pods/ephemeralcontainers; {ROLES['pod']}"),
+    (["--node", "n1"], f"kubectl tarcap: you may not create pods; {ROLES['node']}"),
+], ids=["adds", "uses", "names", "selector", "no pod", "no namespace", "no image", "never runs", "denied", "node"])
+def test_a_real_kubectl_understands(api, tmp_path, words, says):
+    before = time.monotonic()
+    done = plugin(["dash"], *words, "--count", 1, env=api, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(says, done.stderr.splitlines()[-1]), done.stderr
+    assert time.monotonic() - before < 30 and not list(tmp_path.glob("*.tar"))
+
+
 # --- the plugin over the stand-in -------------------------------------------------------------------------------
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "labels": {"app": "web"}},
@@ -698,14 +746,36 @@ def test_questions_to_the_cluster(shell, cluster, tmp_path):
     assert done.returncode == 0, done.stderr
 
     def asked():
-        return sorted(line.partition(" ")[2] for line in log.read_text().splitlines())
-    assert [" ".join(line.split()[:2]) for line in asked()] == [
-        "auth can-i", "debug -q", "exec -i", "get pod", "get pods"]
-    assert " --watch " in asked()[3]
-    log.unlink()
+        commands = sorted(json.loads(line) for line in log.read_text().splitlines())
+        log.unlink()
+        return [" ".join(words[:2]) for words in commands], commands
+    kinds, commands = asked()
+    assert kinds == ["auth can-i", "debug -q", "exec -i", "get pod", "get pods"]
+    assert "--watch" in commands[3]
     done = plugin(shell, "web", "-n", namespace, "--count", 1, "--force", env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [" ".join(line.split()[:2]) for line in asked()] == ["auth can-i", "exec -i", "get pods"]
+    assert asked()[0] == ["auth can-i", "exec -i", "get pods"]
+
+
+def test_flags_of_the_questions_are_kubectls(cluster, web, tmp_path):
+    """What the stand-in was asked, put to a real kubectl: with --help it still refuses a flag that it does not know."""
+    kubectl = shutil.which("kubectl")
+    if not kubectl:
+        pytest.skip("needs a kubectl in PATH")
+    log = tmp_path / "log"
+    env = {**cluster.env, "STAND_IN_LOG": str(log)}
+    for words, status in [(["web", "--count", 1, "-c", f"tarcap-{os.getpid()}"], 0), (["--node", "stand-in", "--count", 1], 0),
+                          (["-l", "app=web", "--image", "nowhere/tarcap:1", "-c", f"t-{os.getpid()}"], 1),
+                          (["nosuch"], 1)]:
+        done = plugin(["dash"], *words, "-n", web, env=env, cwd=tmp_path)
+        assert done.returncode == status, done.stderr
+    asked = {tuple(json.loads(line)) for line in log.read_text().splitlines()}
+    assert len({words[:2] for words in asked}) >= 8
+    for words in asked:
+        cut = words.index("--") if "--" in words else len(words)
+        done = sh(kubectl, *words[:cut], "--help", check=False)
+        assert done.returncode == 0, (words, done.stderr)
+    assert sh(kubectl, "get", "pods", "--no-such-flag", "--help", check=False).returncode != 0
 
 
 def test_who_may_not_watch_captures_all_the_same(cluster, tmp_path):
@@ -852,7 +922,7 @@ def test_permissions_for_a_node_are_asked_for_first(cluster, web, tmp_path, deny
     assert line == f"kubectl tarcap: you may not {deny} in namespace {web}; k8s/rbac-node.yaml has the role to ask for, " \
                    "tarcap-node"
     log = (tmp_path / "log").read_text()
-    assert " create --dry-run=server" in log and " create --validate" not in log
+    assert '"create", "--dry-run=server"' in log and '"create", "--validate' not in log
 
 
 def test_who_may_only_exec_uses_a_hold_that_is_there(cluster, web, tmp_path):
@@ -1034,7 +1104,7 @@ def test_node_that_is_not_there(cluster, web, tmp_path):
     done = plugin(["dash"], "--node", "elsewhere", "-n", web, env={**cluster.env, "STAND_IN_LOG": str(log)}, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == 'kubectl tarcap: nodes "elsewhere" not found'
-    assert " create --validate" not in log.read_text()
+    assert '"create", "--validate' not in log.read_text()
 
 
 @pytest.mark.parametrize("words", [["web"], ["--node", "stand-in", "-i", "lo"], ["web", "--live"]],
