@@ -24,6 +24,7 @@ K8S = TOP / "k8s"
 STAND_IN = TOP / "tests/k8s"
 PLUGIN = K8S / "kubectl-tarcap"
 SHELLS = [["dash"], ["busybox", "sh"]]
+ALL_SHELLS = [*SHELLS, ["bash", "--posix"]]  # what sh is on a Mac; it tells of each process that was killed
 DEFAULT_CAPABILITIES = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
                         "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}  # of containerd, of Docker
 USER = {"runAsUser": 65532, "runAsNonRoot": True}  # the image's own
@@ -709,6 +710,7 @@ def test_with_nothing_but_busybox(cluster, web, tmp_path):
     whole(tmp_path / "web.tar")
 
 
+@pytest.mark.parametrize("shell", ALL_SHELLS, indirect=True, ids=" ".join)
 def test_second_interrupt_gives_up(shell, cluster, web, tmp_path):
     process = cluster.start(shell, "web", "-n", web, cwd=tmp_path)
     wait_until(lambda: "listening on" in process.said(), 20, "a capture")
@@ -721,6 +723,7 @@ def test_second_interrupt_gives_up(shell, cluster, web, tmp_path):
     assert all(re.match("kubectl tarcap: |tarcap: ", line) for line in process.said().splitlines()), process.said()
 
 
+@pytest.mark.parametrize("shell", ALL_SHELLS, indirect=True, ids=" ".join)
 def test_interrupt_before_the_capture_begins(shell, cluster, tmp_path):
     """While the container is waited for: the wait ends at once, and what stays is named."""
     namespace = cluster.make()
@@ -733,6 +736,7 @@ def test_interrupt_before_the_capture_begins(shell, cluster, tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(10) == 1, process.said()
     assert "kubectl tarcap: stopping before the capture has begun (again to give up)\n" in process.said()
+    assert all(line.startswith("kubectl tarcap: ") for line in process.said().splitlines()), process.said()
     assert process.said().endswith("stopped before the capture began; the container tarcap-x stays there, idle, until its "
                                    "--ttl\n")
     assert not list(tmp_path.glob("*.tar"))
@@ -757,17 +761,16 @@ def test_questions_to_the_cluster(shell, cluster, tmp_path):
     assert asked()[0] == ["auth can-i", "exec -i", "get pods"]
 
 
-def test_flags_of_the_questions_are_kubectls(cluster, web, tmp_path):
+def test_flags_of_the_questions_are_kubectls(cluster, tmp_path):
     """What the stand-in was asked, put to a real kubectl: with --help it still refuses a flag that it does not know."""
     kubectl = shutil.which("kubectl")
     if not kubectl:
         pytest.skip("needs a kubectl in PATH")
     log = tmp_path / "log"
-    env = {**cluster.env, "STAND_IN_LOG": str(log)}
-    for words, status in [(["web", "--count", 1, "-c", f"tarcap-{os.getpid()}"], 0), (["--node", "stand-in", "--count", 1], 0),
-                          (["-l", "app=web", "--image", "nowhere/tarcap:1", "-c", f"t-{os.getpid()}"], 1),
-                          (["nosuch"], 1)]:
-        done = plugin(["dash"], *words, "-n", web, env=env, cwd=tmp_path)
+    env, namespace = {**cluster.env, "STAND_IN_LOG": str(log)}, cluster.make()
+    for words, status in [(["web", "--count", 1], 0), (["--node", "stand-in", "-i", "lo", "--duration", "1s"], 0),
+                          (["-l", "app=web", "--image", "nowhere/tarcap:1", "-o", "other.tar/"], 1), (["nosuch"], 1)]:
+        done = plugin(["dash"], *words, "-n", namespace, env=env, cwd=tmp_path)
         assert done.returncode == status, done.stderr
     asked = {tuple(json.loads(line)) for line in log.read_text().splitlines()}
     assert len({words[:2] for words in asked}) >= 8
