@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tarcap import (OWN, TARCAP, Archive, Capture, Wire, in_namespace, number_of, numbered, pcap_file, frame, run, sh,
+from tarcap import (TARCAP, Archive, Capture, Wire, in_namespace, number_of, numbered, pcap_file, frame, run, sh,
                     tar_members, wait_until)
 
 JSON = ("interfaces.json", "routes.json", "neighbours.json")
@@ -119,7 +119,7 @@ netlink.send(struct.pack("=IHHII16x", 32, 30, 0x301, 0, 0))"""
 
 def test_nothing_is_left_in_the_kernels_log(home, tmp_path):
     """It has a line for each request that is longer than the kernel wants, with the name of the process."""
-    name = f"tc-{OWN}"
+    name = f"tc-{os.getpid()}"  # of which the kernel keeps 15 bytes
     binary = tmp_path / name
     shutil.copy(TARCAP, binary)
     log = KernelLog()
