@@ -109,7 +109,6 @@ fuzz: fuzz-build
 	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_TIME) $(FUZZERS:$(BUILD)/fuzz/fuzz-%=%)
 
 fuzz-build: $(FUZZERS)
-
 $(BUILD)/fuzz/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h $(BUILD)/fuzz/tarcap
 	$(call say,FUZZ,$@)
 	$(Q)clang $(STANDARD) $(WARNINGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Isrc -isystem $(BUILD)/libs/fuzz/include \
@@ -176,7 +175,6 @@ $(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUIL
 	$(call say,LAYER,$@)
 	$(Q)BUILD=$(abspath $(BUILD)) image/layer $* $< $@
 	$(Q)image/check-size $@ $(wordlist 2,3,$(SIZE_LIMITS))
-
 $(ARCHES:%=$(BUILD)/%/tarcap.spdx.json): %/tarcap.spdx.json: %/layer.tar ;
 
 $(BUILD)/tarcap.oci.tar: $(ARCHES:%=$(BUILD)/%/layer.tar) image/archive Containerfile
@@ -195,8 +193,7 @@ help:
 	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))
 
 clean:
-	rm -rf $(BUILD)/dev $(BUILD)/static $(BUILD)/asan $(BUILD)/fault $(BUILD)/probe $(BUILD)/fuzz $(BUILD)/coverage \
-		$(BUILD)/amd64 $(BUILD)/arm64 $(BUILD)/tarcap $(BUILD)/reproducible $(BUILD)/tests $(BUILD)/bench
+	rm -rf $(addprefix $(BUILD)/,dev static asan fault probe fuzz coverage amd64 arm64 tarcap reproducible tests bench)
 
 distclean:
 	rm -rf $(BUILD)
