@@ -274,7 +274,7 @@ static int digest(const char *data, size_t size, void *context)
 static void add(const json_t *value, uint64_t *to)
 {
 	if (value && json_dump_callback(value, digest, to, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) < 0)
-		*to = 0;
+		*to = UINT64_MAX;
 }
 
 static uint64_t interfaces_value(const struct listing *listing)
