@@ -491,7 +491,7 @@ def test_loss(small):
     """What the manifest accounts for as lost, by cause, by interface and by file."""
     def change(manifest):
         account = manifest["interfaces"][0]
-        account.update(dropped_by_kernel=70, dropped_at_stop=6, dropped_output_failed=4)
+        account.update(dropped_by_kernel=70, dropped_at_stop=6, dropped_output_failed=4, dropped_before_no_file=5)
         account["received_by_filter"] += 80
         for file, lost in zip(manifest["files"], (0, 5, 50, 1, 9)):
             file["dropped"] = lost
@@ -546,12 +546,16 @@ def test_series_of_several_interfaces(small, tmp_path):
 
     def change(manifest):
         manifest["files"] += other.manifest["files"]
-        account = {**other.manifest["interfaces"][0], "dropped_by_kernel": 3}
+        account = {**other.manifest["interfaces"][0], "dropped_by_kernel": 3, "dropped_before_no_file": 3}
         account["received_by_filter"] += 3
         manifest["interfaces"].append(account)
         for key in manifest["totals"]:
             manifest["totals"][key] += other.manifest["totals"][key]
-    data = archive_of(taken_apart(small)[:-1] + other.members[1:-1] + [taken_apart(with_manifest(small, change))[-1]])
+    (name, text), *members = taken_apart(small)
+    request = json.loads(text)
+    request["interfaces"] += other.manifest["interfaces"]
+    data = archive_of([(name, json.dumps(request).encode())] + members[:-1] + other.members[1:-1] +
+                      [taken_apart(with_manifest(small, change))[-1]])
     found, text = summary(data), page(data)
     assert found["not_whole"] is None and found["packets"] == 27
     assert [(one["name"], one["link_type_number"], one["packets"]) for one in found["interfaces"]] == \
@@ -715,9 +719,10 @@ def test_names_cannot_speak(small):
     summary(data, status=1)
     for text in (b"", b"[]", b"{}", b"\xff", b"[" * 100000, b" " * (5 << 20), b'{"name": 1, "filter": [], "reason": {}}'):
         data = archive_of([(members[0][0], text)] + taken_apart(small)[1:])
-        found = summary(data)
+        found = summary(data, status=1)
         assert found["name"] is None and found["packets"] == 20
-        assert (fact(page(data), "capture") or "").startswith("capture.json cannot be read: ") == (text[:1] not in (b"{", b"["))\
+        assert found["not_whole"].startswith("capture.json is damaged (")
+        assert (fact(page(data, status=1), "capture") or "").startswith("capture.json cannot be read: ") == (text[:1] not in (b"{", b"["))\
             or text[:2] == b"[["
 
 
