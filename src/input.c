@@ -95,8 +95,11 @@ const char *input_known(const unsigned char *first, size_t first_size, const cha
 
 const char *input_hint(const struct input *input, const char *command, char *text, size_t size)
 {
+	if (input->look_size == 0)
+		return "nothing at all (stdin through docker or kubectl needs -i)";
 	if (holds_packets(input)) {
-		snprintf(text, size, "a file of packets: tarcap summary reads it, and mergecap puts several together");
+		snprintf(text, size,
+			 "a capture file already: tarcap summary reads it, and mergecap puts several together");
 		return text;
 	}
 	if (input->expand && expand_begins(input->look, input->look_size)) {

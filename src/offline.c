@@ -50,6 +50,16 @@ static ssize_t read_file(void *cookie, char *data, size_t size)
 	return n;
 }
 
+/* What helps, by what libpcap says. */
+static const char *cure(const char *text)
+{
+	if (strstr(text, "only got 0"))
+		return " (it is empty: stdin through docker or kubectl needs -i)";
+	if (strstr(text, "unknown file format"))
+		return " (is it an archive? tarcap join FILE | tarcap -r -)";
+	return "";
+}
+
 /* What libpcap says, and, of a file that can be read once more, what helps. */
 static int no_packets(const struct capture *capture, const char *text, struct err *err)
 {
@@ -60,7 +70,7 @@ static int no_packets(const struct capture *capture, const char *text, struct er
 
 	if (what)
 		return err_set(err, STATUS_FAILED, "-r %.200s: it is %s", capture->interface, what);
-	return err_set(err, STATUS_FAILED, "-r %.200s: %s", capture->interface, text);
+	return err_set(err, STATUS_FAILED, "-r %.200s: %s%s", capture->interface, text, cure(text));
 }
 
 /* Without a filter, too: libpcap compiles none for a link type that it does not know, nor can it write such a file. */

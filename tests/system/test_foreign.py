@@ -353,7 +353,7 @@ def test_a_file_of_packets_given_to_join():
     for data in (pcap(PACKETS), pcap(PACKETS, order=">"), of_packets("packet"), compressed(pcap(PACKETS))):
         result = join(data)
         assert (result.status, result.out) == (1, b"")
-        assert result.err == ["tarcap: stdin: no tarcap archive, but a file of packets: tarcap summary reads it, "
+        assert result.err == ["tarcap: stdin: no tarcap archive, but a capture file already: tarcap summary reads it, "
                               "and mergecap puts several together"]
 
 

@@ -179,6 +179,25 @@ def test_what_is_a_filter_is_none_of_them(text):
         assert (result.status, result.err) == (0, []), result.err
 
 
+def test_an_empty_stdin(tmp_path):
+    """docker run tarcap join < x.tar, without -i: stdin is /dev/null there."""
+    for stdin in (None, b""):
+        for command in (["join"], ["summary"], ["-r", "-"]):
+            result = run(*command, stdin=stdin)
+            assert (result.status, result.out) == (1, b"") and len(result.err) == 1
+            assert "docker or kubectl needs -i" in result.err[0], result.err
+
+
+def test_the_wrong_kind_of_file(tmp_path):
+    path, archive = tmp_path / "x.pcap", tmp_path / "x.tar"
+    path.write_bytes(pcap_file([(0, 0, frame(0))]))
+    archive.write_bytes(run("-r", path).out)
+    joined = run("join", path)
+    assert joined.status == 1 and "a capture file already: tarcap summary" in joined.err[0]
+    read = run("-r", archive)
+    assert read.status == 1 and "is it an archive? tarcap join FILE | tarcap -r -" in read.err[0]
+
+
 def test_a_directory_is_given_a_cure(tmp_path):
     """What kubectl cp or tar left there can be joined: by the words that the line says."""
     path = tmp_path / "x.pcap"

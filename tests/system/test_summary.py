@@ -659,7 +659,7 @@ def test_files_of_packets_that_are_cut():
 
 
 @pytest.mark.parametrize("data, said", [
-    (b"", "no tarcap archive, and no pcap file"), (b"\xd4", "no tarcap archive, and no pcap file"),
+    (b"", "no tarcap archive, and no pcap file, but nothing at all (stdin through docker or kubectl needs -i)"), (b"\xd4", "no tarcap archive, and no pcap file"),
     (b"hello" * 1000, "no tarcap archive, and no pcap file")])
 def test_what_is_neither(data, said):
     for arguments in ([], ["--json"]):
