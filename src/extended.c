@@ -37,8 +37,12 @@ static bool is(const unsigned char *key, size_t length, const char *name)
 static void take_record(struct extended *extended, const unsigned char *record, size_t length)
 {
 	const unsigned char *equals = memchr(record, '=', length);
-	size_t key = equals ? (size_t)(equals - record) : 0, value = length - key - !!equals;
+	size_t key, value;
 
+	if (!equals)
+		return;
+	key = (size_t)(equals - record);
+	value = length - key - 1;
 	if (is(record, key, "path"))
 		take_name(extended, equals + 1, value);
 	else if (is(record, key, "size"))
