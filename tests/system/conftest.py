@@ -20,6 +20,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "engine" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("engine"))
+        elif "machine" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("machine"))  # one kernel is fetched, one machine boots
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
