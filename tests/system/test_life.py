@@ -371,8 +371,8 @@ def test_slow_reader_gets_everything_after_a_limit(wire, limit):
 @pytest.mark.parametrize("arguments", [[], ["--memory", "2M", "-C", "300k"]])
 def test_stall_limit(wire, arguments):
     capture = Capture(wire, "--stall", "1s", *arguments, read=False)
-    wire.send(numbered(8000, 1500))
     start = time.monotonic()
+    wire.send(numbered(8000, 1500))
     result = capture.wait(6)
     assert 0.9 < time.monotonic() - start < 3.5 * patience()
     assert result.status == 3 and result.said("stalled")
