@@ -57,7 +57,8 @@ static void take_records(struct extended *extended, const unsigned char *data, s
 		size_t digits = blank ? (size_t)(blank - data) : 0;
 		uint64_t length;
 
-		if (!decimal(data, digits, &length) || length < digits + 2 || length > size || data[length - 1] != '\n')
+		if (!blank || !decimal(data, digits, &length) || length < digits + 2 || length > size ||
+		    data[length - 1] != '\n')
 			return;
 		take_record(extended, blank + 1, (size_t)length - digits - 2);
 		data += length;
