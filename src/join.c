@@ -163,7 +163,9 @@ static void take_header(struct join *join)
 	int place;
 
 	snprintf(series, sizeof(series), "%.*s", (int)naming_series(member->name, &number), member->name);
-	verify_header(join->verify, series, join->records.interface.link_type, join->records.interface.snaplen);
+	/* The upper half of a pcap header's number is about FCS (draft-ietf-opsawg-pcap, section 4). */
+	verify_header(join->verify, series, join->records.interface.link_type & 0xffff,
+		      join->records.interface.snaplen);
 	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
 				   : joined_find(&join->joined, series, &join->records);
 	join->places[join->records.interface_number] = place;

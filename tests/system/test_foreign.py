@@ -110,6 +110,7 @@ FILES = {
     "snapshot length of all bits": pcap(PACKETS, snaplen=0xffffffff),
     "longer than the snapshot length": pcap(PACKETS, snaplen=32),
     "a zone and digits": pcap(PACKETS, zone=3600, accuracy=6),
+    "FCS bits beside the link type": pcap(PACKETS, linktype=0x30000001),
     "version 2.3": pcap(PACKETS, version=(2, 3)),
     "version 2.3, lengths swapped": pcap(PACKETS, version=(2, 3), swapped=True),
     "version 2.2, lengths swapped": pcap(PACKETS, version=(2, 2), swapped=True),
