@@ -14,7 +14,7 @@ LINKED := musl libpcap libarchive libzstd jansson
 SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(BUILD)/sources/versions; done | paste -sd, | sed 's/,/, /g')
 
 comma := ,
-SRC := $(wildcard src/*.c)
+SRC := $(wildcard src/*.c src/*/*.c)
 ifeq ($(V),)
 Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
@@ -132,7 +132,7 @@ $$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
 	$$(call say,CC,$$<)
 	$(Q)mkdir -p $$(@D)
 	$(Q)rm -f $$(@:.o=.gcda) # counts of the lines of an older one
-	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
+	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) -Isrc -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
 		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' -c -o $$@ $$<
 -include $$($(1)_OBJ:.o=.d)
 

@@ -2,7 +2,7 @@
 #ifndef TARCAP_COMMAND_H
 #define TARCAP_COMMAND_H
 
-#include "err.h"
+#include "base/err.h"
 
 struct options;
 

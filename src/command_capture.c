@@ -7,32 +7,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "captures.h"
+#include "archive/compress.h"
+#include "archive/context.h"
+#include "archive/deliver.h"
+#include "archive/manifest.h"
+#include "archive/sink.h"
+#include "archive/tar.h"
+#include "base/version.h"
+#include "capture/capture_set.h"
+#include "capture/exclude.h"
+#include "capture/file_header.h"
+#include "capture/filter.h"
+#include "capture/interfaces.h"
+#include "capture/pool.h"
+#include "capture/segments.h"
 #include "command.h"
-#include "compress.h"
-#include "container.h"
-#include "context.h"
-#include "deliver.h"
-#include "exclude.h"
-#include "expand.h"
-#include "filter.h"
-#include "front.h"
-#include "idle.h"
-#include "interfaces.h"
-#include "manifest.h"
-#include "newcomers.h"
-#include "options.h"
-#include "pool.h"
-#include "privileges.h"
-#include "report.h"
-#include "run.h"
-#include "sandbox.h"
-#include "say.h"
-#include "segments.h"
-#include "signals.h"
-#include "sink.h"
-#include "tar.h"
-#include "version.h"
+#include "read/decompress.h"
+#include "request/options.h"
+#include "run/idle.h"
+#include "run/link_watch.h"
+#include "run/report.h"
+#include "run/run.h"
+#include "run/say.h"
+#include "system/container.h"
+#include "system/privileges.h"
+#include "system/sandbox.h"
+#include "system/signals.h"
 
 #ifndef TARCAP_SOURCES
 #define TARCAP_SOURCES "not recorded in this build"
@@ -40,7 +40,7 @@
 
 /* All that is opened for a capture, so that it can be closed in one place. */
 struct capturing {
-	struct captures captures;
+	struct capture_set captures;
 	struct sink sink;
 	struct pool pool;
 	struct segments segments;
@@ -59,37 +59,37 @@ struct capturing {
 static enum status show_version(void)
 {
 	printf("tarcap %s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
-	       tar_library(), expand_library(), manifest_library(), TARCAP_SOURCES);
+	       tar_library(), decompress_library(), manifest_library(), TARCAP_SOURCES);
 	return STATUS_OK;
 }
 
 /* Of several interfaces, for the first: it differs with the link type. */
-static enum status dump_filter(struct captures *captures, const struct options *options, struct err *err)
+static enum status dump_filter(struct capture_set *captures, const struct options *options, struct err *err)
 {
 	int result;
 
 	if (options->read_file)
-		result = captures_open_file(captures, options, -1, err);
+		result = capture_set_open_file(captures, options, -1, err);
 	else if (options->interface_count)
-		result = captures_open_live(captures, options, err);
+		result = capture_set_open_live(captures, options, err);
 	else
 		result = filter_dump_unopened(options->link_type, options->filter, (int)options->snaplen,
 					      options->headers, options->dump_level, err);
 	if (result == 0 && captures->count)
 		result = filter_dump(captures->list[0].capture.pcap, options->filter, options->headers,
 				     options->dump_level, err);
-	captures_close(captures);
+	capture_set_close(captures);
 	return result < 0 ? err_status(err) : STATUS_OK;
 }
 
-static enum status list_link_types(struct captures *captures, const struct options *options, struct err *err)
+static enum status list_link_types(struct capture_set *captures, const struct options *options, struct err *err)
 {
-	int result = captures_open_live(captures, options, err);
+	int result = capture_set_open_live(captures, options, err);
 
 	for (unsigned i = 0; result == 0 && i < captures->count; i++)
 		result = interfaces_list_link_types(captures->list[i].capture.pcap, captures->list[i].capture.interface,
 						    err);
-	captures_close(captures);
+	capture_set_close(captures);
 	return result < 0 ? err_status(err) : STATUS_OK;
 }
 
@@ -117,13 +117,13 @@ static int open_capture(struct capturing *c, const struct options *options, stru
 	if (options->read_file) {
 		if (signals_open(&c->signals, err) < 0)
 			return -1;
-		return captures_open_file(&c->captures, options, c->signals.stop_fd, err);
+		return capture_set_open_file(&c->captures, options, c->signals.stop_fd, err);
 	}
 	signals_end_at_once();
 	/* First, so that an interface which comes up in between is either found or told of. */
-	if (options_all_interfaces(options) && (c->newcomers_fd = newcomers_open(err)) < 0)
+	if (options_all_interfaces(options) && (c->newcomers_fd = link_watch_open(err)) < 0)
 		return -1;
-	if (captures_open_live(&c->captures, options, err) < 0)
+	if (capture_set_open_live(&c->captures, options, err) < 0)
 		return -1;
 	return signals_open(&c->signals, err);
 }
@@ -219,7 +219,7 @@ static int add_series(struct capturing *c, unsigned place, const struct options 
 		.tick = interface->capture.tick,
 		.interface = options->raw ? place : 0,
 	};
-	unsigned char front[FRONT_SIZE];
+	unsigned char front[FILE_HEADER_SIZE];
 
 	name_series(c, place, options);
 	if (options->raw) {
@@ -227,7 +227,7 @@ static int add_series(struct capturing *c, unsigned place, const struct options 
 		return 0;
 	}
 	format.front = front;
-	format.front_size = front_make(front, options, &interface->capture, interface->series.interface, err);
+	format.front_size = file_header_make(front, options, &interface->capture, interface->series.interface, err);
 	if (!format.front_size)
 		return -1;
 	segments_add_series(&c->segments, &interface->series, &format);
@@ -240,16 +240,17 @@ static int make_raw(struct capturing *c, const struct options *options, struct e
 	unsigned count = c->captures.count;
 	size_t size, more;
 
-	c->front = malloc(FRONT_SIZE + count * PCAPNG_INTERFACE_MAX);
+	c->front = malloc(FILE_HEADER_SIZE + count * PCAPNG_INTERFACE_MAX);
 	c->trailer = malloc(count * (size_t)PCAPNG_STATISTICS_SIZE);
 	if (!c->front || !c->trailer)
 		return err_sys(err, ENOMEM, "memory for --raw");
-	size = more =
-		front_make(c->front, options, &c->captures.list[0].capture, c->captures.list[0].series.interface, err);
+	size = more = file_header_make(c->front, options, &c->captures.list[0].capture,
+				       c->captures.list[0].series.interface, err);
 	for (unsigned i = 1; i < count && more; i++) {
 		struct interface *interface = &c->captures.list[i];
 
-		more = front_interface(c->front + size, options, &interface->capture, interface->series.interface, err);
+		more = file_header_interface(c->front + size, options, &interface->capture, interface->series.interface,
+					     err);
 		size += more;
 	}
 	c->delivery.raw = true;
@@ -313,7 +314,7 @@ static void close_all(struct capturing *c)
 		sink_restore(&c->sink);
 	if (c->output_fd > STDOUT_FILENO)
 		close(c->output_fd);
-	captures_close(&c->captures);
+	capture_set_close(&c->captures);
 	if (c->newcomers_fd >= 0)
 		close(c->newcomers_fd);
 	idle_close(&c->idle);

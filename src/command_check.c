@@ -7,15 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "captures.h"
-#include "cgroup.h"
+#include "capture/capture_set.h"
+#include "capture/filter.h"
 #include "command.h"
-#include "filter.h"
-#include "number.h"
-#include "options.h"
-#include "privileges.h"
-#include "report.h"
-#include "sandbox.h"
+#include "request/number.h"
+#include "request/options.h"
+#include "run/report.h"
+#include "system/cgroup.h"
+#include "system/privileges.h"
+#include "system/sandbox.h"
 
 #define ROW "%-14s "
 #define INTERFACES_SHOWN 100 /* rows */
@@ -121,9 +121,9 @@ static void print_limits(const struct options *options)
 	       options->lowered.snaplen ? " (TARCAP_MAX_SNAPLEN)" : "");
 }
 
-static void print_capture(const struct captures *captures, const struct options *options)
+static void print_capture(const struct capture_set *captures, const struct options *options)
 {
-	struct captures_sum sum = captures_sum(captures);
+	struct capture_set_sum sum = capture_set_sum(captures);
 	char lowered[REPORT_LOWERED_SIZE], granted[NUMBER_TEXT_SIZE], asked[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE],
 		compressor[NUMBER_TEXT_SIZE];
 
@@ -133,7 +133,7 @@ static void print_capture(const struct captures *captures, const struct options 
 		printf(ROW "%s, link-type %s\n", "capture", capture->interface,
 		       capture->link_type ? capture->link_type : "?");
 	}
-	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURES_LEFT_OUT; i++)
+	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURE_SET_LEFT_OUT; i++)
 		printf(ROW "not %s: %s\n", "capture", captures->left_out[i].name, captures->left_out[i].why);
 	printf(ROW "ring %s%s of %s, pool %s%s%s%s\n", "memory", sum.ring_unknown ? "unknown, at most " : "",
 	       number_format(NUMBER_SIZE, sum.ring, granted),
@@ -148,19 +148,19 @@ static void print_capture(const struct captures *captures, const struct options 
 /* As a capture does it, up to its first packet. */
 static void try(const struct options *options, struct err *err)
 {
-	static struct captures captures;
+	static struct capture_set captures;
 	char text[SANDBOX_TEXT_SIZE];
 	struct sandbox sandbox;
 
 	privileges_stand_back();
-	if (captures_open_live(&captures, options, err) == 0) {
+	if (capture_set_open_live(&captures, options, err) == 0) {
 		print_capture(&captures, options);
 		if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) == 0) {
 			printf(ROW "%s\n", "sandbox", sandbox_text(&sandbox, text));
 			printf("a capture would work\n");
 		}
 	}
-	captures_close(&captures);
+	capture_set_close(&captures);
 }
 
 enum status command_check(int argc, char **argv, struct err *err)

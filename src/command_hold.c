@@ -6,16 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "audit.h"
-#include "clock.h"
+#include "base/clock.h"
 #include "command.h"
-#include "container.h"
-#include "flags.h"
-#include "number.h"
-#include "options.h"
-#include "privileges.h"
-#include "say.h"
-#include "signals.h"
+#include "request/flags.h"
+#include "request/number.h"
+#include "request/options.h"
+#include "run/say.h"
+#include "system/audit.h"
+#include "system/container.h"
+#include "system/privileges.h"
+#include "system/signals.h"
 
 #define TTL_MAX (UINT64_C(366) * 86400 * CLOCK_SECOND)
 #define END_TIME (6 * CLOCK_SECOND) /* for captures to end in: they take 5 s at most */

@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "flags.h"
-#include "join.h"
-#include "listing.h"
-#include "number.h"
-#include "output.h"
-#include "sandbox.h"
-#include "say.h"
-#include "source.h"
+#include "read/join.h"
+#include "read/manifest_read.h"
+#include "read/output.h"
+#include "read/source.h"
+#include "request/flags.h"
+#include "request/number.h"
+#include "run/say.h"
+#include "system/sandbox.h"
 
 struct join_options {
 	bool check, quiet, help;
@@ -142,8 +142,8 @@ static int not_whole(const char *name, const struct join_result *result, struct 
 	char sentence[320];
 
 	return err_set(err, STATUS_FAILED, "%.80s: %s: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good", name,
-		       findings_unverified(result->findings) ? "not verified" : "not whole",
-		       findings_sentence(result->findings, sentence, sizeof(sentence)), result->files,
+		       defects_unverified(result->defects) ? "not verified" : "not whole",
+		       defects_sentence(result->defects, sentence, sizeof(sentence)), result->files,
 		       result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s");
 }
 
@@ -164,7 +164,7 @@ static int give_verdict(const struct join_options *options, const struct join_re
 	if (!result->found)
 		return no_archive(name, result, err);
 	say_told(options, result);
-	if (findings_any(result->findings))
+	if (defects_any(result->defects))
 		return not_whole(name, result, err);
 	if (!options->quiet)
 		say_whole(name, result);
@@ -209,7 +209,7 @@ static enum status join_all(const struct join_options *options, struct err *err)
 	if (fd < 0)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);
-	listing_prepare();
+	manifest_read_prepare();
 	output = malloc(sizeof(*output));
 	if (output && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0) {
 		output_init(output, STDOUT_FILENO);

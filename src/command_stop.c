@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "command.h"
-#include "container.h"
-#include "privileges.h"
-#include "say.h"
+#include "run/say.h"
+#include "system/container.h"
+#include "system/privileges.h"
 
 #define END_TIME (7 * CLOCK_SECOND) /* for a hold that waits 6 s for its captures */
 

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "flags.h"
-#include "listing.h"
-#include "output.h"
-#include "page.h"
-#include "sandbox.h"
-#include "source.h"
-#include "summary.h"
+#include "read/manifest_read.h"
+#include "read/output.h"
+#include "read/source.h"
+#include "request/flags.h"
+#include "summary/page.h"
+#include "summary/summary.h"
+#include "system/sandbox.h"
 
 struct summary_options {
 	bool json, help;
@@ -73,10 +73,10 @@ static int write_page(const struct summary_options *options, const struct summar
 	if ((options->json ? page_write_json : page_write)(summary, name, output, err) < 0 ||
 	    output_flush(output, err) < 0)
 		return -1;
-	if (findings_any(summary->findings))
+	if (defects_any(summary->defects))
 		return err_set(err, STATUS_FAILED, "%.100s: %s: %s", name,
-			       findings_unverified(summary->findings) ? "not verified" : "not whole",
-			       findings_sentence(summary->findings, sentence, sizeof(sentence)));
+			       defects_unverified(summary->defects) ? "not verified" : "not whole",
+			       defects_sentence(summary->defects, sentence, sizeof(sentence)));
 	return 0;
 }
 
@@ -121,7 +121,7 @@ static enum status summarize_in_sandbox(const struct summary_options *options, s
 	if (fd < 0)
 		return err->status;
 	signal(SIGPIPE, SIG_IGN);
-	listing_prepare();
+	manifest_read_prepare();
 	if (make_key(&key, err) == 0 && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
 		summarize(options, fd, &key, err);
 	if (fd != STDIN_FILENO)

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/copy.h"
 #include "command.h"
-#include "container.h"
-#include "copy.h"
-#include "options.h"
-#include "privileges.h"
-#include "say.h"
+#include "request/options.h"
+#include "run/say.h"
+#include "system/container.h"
+#include "system/privileges.h"
 
 #define CAPTURE "capture" /* the path that is none, but a capture that begins now */
 #define TAR_ERROR 2	  /* what tar(1) exits with when something was missing: kubectl looks at it */

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "advice.h"
+#include "base/err.h"
 #include "command.h"
-#include "err.h"
-#include "relro.h"
-#include "say.h"
+#include "request/advice.h"
+#include "run/say.h"
+#include "system/relro.h"
 
 /*
  * Whoever starts us may have closed 0, 1 or 2. The next descriptor opened would take the place, and what is meant

@@ -16,7 +16,7 @@ $(BUILD)/bench/%: tests/bench/%.c tests/bench/programs.mk $(BUILD)/libs/$(ARCH)/
 	$(Q)$(BENCH_CC) -isystem $(BUILD)/libs/$(ARCH)/include $(LINK_STATIC) -o $@ $< $(BENCH_LIBS)
 
 # The shipped objects without the sandbox, in which valgrind's own work would be refused; and the same with waste.c.
-$(BUILD)/bench/tarcap-open $(BUILD)/bench/tarcap-waste: src/sandbox.c tests/bench/waste.c $(BUILD)/static/$(ARCH)/tarcap
+$(BUILD)/bench/tarcap-open $(BUILD)/bench/tarcap-waste: src/system/sandbox.c tests/bench/waste.c $(BUILD)/static/$(ARCH)/tarcap
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BENCH_CC) -DSANDBOX_OPEN -Isrc $(LINK_STATIC) -o $@ $< \

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "segments.h"
+#include "capture/segments.h"
 
 enum verdict __real_segments_add(struct series *series, struct packet_header header, const unsigned char *data);
 enum verdict __wrap_segments_add(struct series *series, struct packet_header header, const unsigned char *data);

@@ -6,10 +6,10 @@
 #include <pcap/pcap.h>
 
 #include "../unit/dissector.h"
-#include "capture.h"
-#include "filter.h"
-#include "headers.h"
-#include "options.h"
+#include "capture/capture.h"
+#include "capture/filter.h"
+#include "capture/filter_headers.h"
+#include "request/options.h"
 
 #define TEXT_MAX 80 /* libpcap's optimizer takes seconds for some longer ones */
 
@@ -50,13 +50,13 @@ static unsigned run(const struct sock_filter *program, const uint8_t *packet, un
 /* What the filter takes is cut where a plain dissector would cut it; what it doesn't take stays so. */
 static void cut(int link_type, const struct bpf_program *program, const uint8_t *packet, unsigned size)
 {
-	struct headers headers = {link_type, false, SNAPLEN_MAX};
-	unsigned max = program->bf_len + HEADERS_INSTRUCTIONS_MAX, length, plain;
+	struct filter_headers headers = {link_type, false, SNAPLEN_MAX};
+	unsigned max = program->bf_len + FILTER_HEADERS_INSTRUCTIONS_MAX, length, plain;
 	struct sock_filter *both = calloc(max, sizeof(*both));
 
 	memcpy(both, program->bf_insns, program->bf_len * sizeof(*both));
 	plain = run(both, packet, size);
-	length = headers_append(both, program->bf_len, max, &headers);
+	length = filter_headers_append(both, program->bf_len, max, &headers);
 	PROMISE(length > program->bf_len && bpf_validate((struct bpf_insn *)both, (int)length));
 	length = run(both, packet, size);
 	PROMISE((length > 0) == (plain > 0));

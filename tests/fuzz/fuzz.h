@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Clang's name for it; nobody declares it for us. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

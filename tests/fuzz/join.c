@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
-#include "expand.h"
-#include "findings.h"
-#include "join.h"
+#include "read/decompress.h"
+#include "read/defects.h"
+#include "read/join.h"
 
 #define SNAPLEN 262144
 
@@ -142,10 +142,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		PROMISE(reader.data_left == 0 && reader.used == 0);
 		PROMISE(reader.packets == result.packets && result.late <= result.packets);
 		/* What is compressed as a whole may expand to more. */
-		PROMISE(expand_begins(stream, size - 1) || (result.junk < size && result.trailing < size));
-		findings_sentence(result.findings, sentence, sizeof(sentence));
+		PROMISE(decompress_begins(stream, size - 1) || (result.junk < size && result.trailing < size));
+		defects_sentence(result.defects, sentence, sizeof(sentence));
 		PROMISE(memchr(sentence, '\0', sizeof(sentence)));
-		PROMISE(!findings_any(result.findings) || sentence[0]);
+		PROMISE(!defects_any(result.defects) || sentence[0]);
 	}
 	join_close(join);
 	free(stream);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "members.h"
+#include "read/members.h"
 
 struct source {
 	const uint8_t *data;

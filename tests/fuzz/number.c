@@ -1,8 +1,8 @@
 /* Numbers as typed: any text of any kind; and every number, printed and read back. */
 #include "fuzz.h"
 
-#include "clock.h"
-#include "number.h"
+#include "base/clock.h"
+#include "request/number.h"
 
 #define KINDS 5
 #define MILLISECOND (CLOCK_SECOND / 1000)

@@ -3,7 +3,7 @@
 
 #include <getopt.h>
 
-#include "options.h"
+#include "request/options.h"
 
 #define WORDS 40
 

@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include "command.h"
-#include "findings.h"
-#include "join.h"
+#include "read/defects.h"
+#include "read/join.h"
 
 static const char *const ways[][6] = {
 	{"-q"},
@@ -47,9 +47,9 @@ static void check_archive(int fd)
 	char sentence[500];
 
 	PROMISE(join && join_run(join, &result, &err) == 0);
-	if (findings_any(result.findings))
-		fprintf(stderr, "join: %s\n", findings_sentence(result.findings, sentence, sizeof(sentence)));
-	PROMISE(result.found && result.junk == 0 && result.trailing == 0 && !findings_any(result.findings));
+	if (defects_any(result.defects))
+		fprintf(stderr, "join: %s\n", defects_sentence(result.defects, sentence, sizeof(sentence)));
+	PROMISE(result.found && result.junk == 0 && result.trailing == 0 && !defects_any(result.defects));
 	join_close(join);
 }
 

@@ -2,7 +2,7 @@
  * each way. */
 #include "fuzz.h"
 
-#include "page.h"
+#include "summary/page.h"
 
 struct source {
 	const uint8_t *data;

@@ -27,7 +27,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 PLUGIN = TOP / "k8s/kubectl-tarcap"
-VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text()).group(1)
+VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text()).group(1)
 SHELL = os.environ.get("PLUGIN_SHELL", "sh").split()
 GRACE = 1.3  # a stdin that closes within a second of the readiness line does not count
 FLOOD = 21000  # requests: more than 20 MB on the wire

@@ -26,7 +26,7 @@ def complete(*words, **more):
 
 def table():
     """The rows of options.c that do something: (names, what it takes, the name of its choices)."""
-    text = (TOP / "src/options.c").read_text()
+    text = (TOP / "src/request/options.c").read_text()
     rows = re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)(?:, (NULL|\"[^\"]+\"))?(.*?)\},?$", text, re.M | re.S)
     assert len(rows) > 40
     for letter, name, kind, argument, rest in rows:
@@ -65,7 +65,7 @@ def test_flags_with_a_value_are_those_of_the_table():
 
 
 def test_choices_are_those_of_the_table():
-    code = (TOP / "src/options.c").read_text()
+    code = (TOP / "src/request/options.c").read_text()
     with_choices = [row for row in WORKING if row[3]]
     assert len(with_choices) >= 5
     for names, _, argument, choices in with_choices:

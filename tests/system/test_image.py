@@ -14,7 +14,7 @@ from tarcap import OWN, TOP, Archive, wait_until
 
 BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
 BINARY = BUILD / "amd64/tarcap"
-VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text()).group(1)
+VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text()).group(1)
 
 
 def sh(*command, timeout=60, check=True, **more):

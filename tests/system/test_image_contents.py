@@ -272,7 +272,7 @@ def elsewhere(archive, tmp_path):  # noqa: F811
     top = tmp_path / "elsewhere"
     shutil.copytree(TOP / "image", top / "image")
     shutil.copytree(BUILD / "sources", top / "build/sources")
-    for name in ("src/version.h", "LICENSE", "Containerfile"):
+    for name in ("src/base/version.h", "LICENSE", "Containerfile"):
         (top / name).parent.mkdir(exist_ok=True)
         shutil.copy(TOP / name, top / name)
     for arch in ARCHES:
@@ -318,7 +318,7 @@ def test_its_date_and_its_source_can_be_set(elsewhere):
 def checkout(tmp_path):
     """The least tree that image/version speaks of, and image/version on it."""
     top = tmp_path / "checkout"
-    for name in ("image/version", "image/commit", "image/.gitattributes", "src/version.h", "Makefile", "LICENSE"):
+    for name in ("image/version", "image/commit", "image/.gitattributes", "src/base/version.h", "Makefile", "LICENSE"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, top / name)
         os.utime(top / name, (86400, 86400))
@@ -373,7 +373,7 @@ def test_commit_and_date_come_from_what_make_wrote_while_the_tree_is_the_same(ch
 
 def test_commit_is_unknown_and_the_date_the_newest_files_where_nothing_says(checkout):
     assert (checkout("revision"), checkout("date")) == ("unknown", "86400")
-    os.utime(checkout.top / "src/version.h", (1600000000, 1600000000))
+    os.utime(checkout.top / "src/base/version.h", (1600000000, 1600000000))
     assert checkout("date") == "1600000000"
 
 

@@ -65,7 +65,7 @@ def test_every_file_is_checked_here():
 
 
 def test_one_version_everywhere():
-    """The version of src/version.h, wherever an image or the plugin's own version is named; and never :latest."""
+    """The version of src/base/version.h, wherever an image or the plugin's own version is named; and never :latest."""
     for path in K8S.iterdir():
         text = path.read_text()
         assert set(re.findall(r"\btarcap:(\d[\w.]*)", text)) <= {VERSION}, path
@@ -376,7 +376,7 @@ def test_every_flag_of_tarcap_is_known(no_kubectl):
              for flag in re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", re.split(r"  +", line.strip(), maxsplit=1)[0])}
     # Flags that share a line there have no long names on it.
     for letter, name, kind in re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)",
-                                         (TOP / "src/options.c").read_text(), re.M):
+                                         (TOP / "src/request/options.c").read_text(), re.M):
         if kind not in ("KIND_NOTHING", "KIND_REFUSED"):
             flags |= {word for word in (f"-{letter[1:2]}", f"--{name[1:-1]}") if len(word) > 1 and word != "--UL"}
     assert {"-i", "--interface", "--duration", "-s", "--list-interfaces", "-O", "--linktype"} <= flags

@@ -119,7 +119,7 @@ def test_help_lists_every_command():
     text = run("--help").out.decode()
     for command in COMMANDS:
         assert re.search(rf"^  tarcap {command}\b.*  +\S", text, re.M), command
-    table = re.search(r"usage_commands\[\] = \{(.*?)\n\};", (TOP / "src/usage.c").read_text(), re.S)[1]
+    table = re.search(r"usage_commands\[\] = \{(.*?)\n\};", (TOP / "src/request/usage.c").read_text(), re.S)[1]
     assert sorted(re.findall(r'\{"(\w+)",', table)) == sorted(COMMANDS)
 
 
@@ -140,12 +140,12 @@ def test_help_of_a_command_has_two_examples(command):
 
 def long_names():
     """From the table of flags itself: what is accepted and does nothing stands only there."""
-    text = (TOP / "src/options.c").read_text()
+    text = (TOP / "src/request/options.c").read_text()
     return {f"--{name}" for name in re.findall(r'^\t\{(?:0|\'.\'), "([a-z-]+)", KIND_', text, re.M)}
 
 
 def test_every_row_of_the_table_has_an_entry():
-    text = (TOP / "src/options.c").read_text()
+    text = (TOP / "src/request/options.c").read_text()
     rows = re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), KIND_", text, re.M)
     assert len(rows) > 35
     ours = set(flags_of(section("OPTIONS")))
@@ -258,7 +258,7 @@ def test_range_of_ttl():
 def test_exit_statuses():
     named = [line.split()[1] for line in section("EXIT STATUS") if line.startswith(".It ")]
     assert named == ["0", "1", "2", "3", "4", ">128"]
-    enum = re.search(r"enum status \{(.*?)\}", (TOP / "src/err.h").read_text(), re.S)[1]
+    enum = re.search(r"enum status \{(.*?)\}", (TOP / "src/base/err.h").read_text(), re.S)[1]
     assert re.findall(r"STATUS_\w+", enum) and len(re.findall(r"STATUS_\w+", enum)) == 5
     told = run("--help").out.decode().partition("Exit status:")[2]
     assert set(re.findall(r"\b(\d) ", told)) == {"0", "1", "2", "3", "4"}
@@ -288,7 +288,7 @@ def test_fields_of_the_manifest(tmp_path):
 
 
 def test_causes_are_those_of_the_program():
-    table = re.search(r"causes\[\] = \{(.*?)\};", (TOP / "src/manifest.c").read_text(), re.S)[1]
+    table = re.search(r"causes\[\] = \{(.*?)\};", (TOP / "src/archive/manifest.c").read_text(), re.S)[1]
     causes = set(re.findall(r'"(.*?)"', table)) - {"none"}
     text = "\n".join(section("THE ARCHIVE"))
     for cause in causes:
@@ -305,7 +305,7 @@ def test_each_fault_says_what_is_done_lost_and_seen():
 
 def test_quoted_lines_are_what_the_program_says():
     """In the table, "the reader has stalled" is text that the program has."""
-    code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").glob("*.c"))))
+    code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").rglob("*.c"))))
     code = re.sub(r'%\S*"\s*PRIu64\s*"', "%llu", code)
     for line in section("WHAT CAN GO WRONG"):
         if line.startswith(".Dq "):
@@ -318,8 +318,8 @@ def test_quoted_lines_are_what_the_program_says():
 
 def test_environment():
     named = {line.split()[2] for line in section("ENVIRONMENT") if line.startswith(".It Ev ")}
-    read = set(re.findall(r'getenv\("(\w+)"\)', "".join(path.read_text() for path in (TOP / "src").glob("*.c"))))
-    read |= set(re.findall(r'"(TARCAP_MAX_\w+)"', (TOP / "src/ceilings.c").read_text()))
+    read = set(re.findall(r'getenv\("(\w+)"\)', "".join(path.read_text() for path in (TOP / "src").rglob("*.c"))))
+    read |= set(re.findall(r'"(TARCAP_MAX_\w+)"', (TOP / "src/request/ceilings.c").read_text()))
     assert named == read
 
 
@@ -384,7 +384,7 @@ def test_paths_and_versions_in_readme_are_right():
     assert len(paths) >= 9
     for path in paths:
         assert (TOP / path).exists(), path
-    version = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/version.h").read_text())[1]
+    version = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text())[1]
     assert set(re.findall(r"\btarcap:(\d[\d.]*\d)", text)) == {version}
     headings = {re.sub(r"[^a-z ]", "", line[3:].lower()).replace(" ", "-")
                 for line in text.splitlines() if line.startswith("## ")}
@@ -418,7 +418,7 @@ def test_minutes_are_the_same_everywhere():
 
 def test_messages_in_readme_are_the_program_s():
     """Each of the table's is text in the code; where the code has a number or a name, the message stops before it."""
-    code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").glob("*.c"))))
+    code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").rglob("*.c"))))
     text = (TOP / "README.md").read_text().partition("\n## When it says\n")[2].partition("\n## ")[0]
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert 15 <= len(rows) <= 30

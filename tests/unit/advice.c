@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "advice.h"
+#include "request/advice.h"
 
 static void in_other_words(void **state)
 {

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "audit.h"
+#include "system/audit.h"
 
 static void test_words_are_quoted_where_a_shell_would_need_it(void **state)
 {

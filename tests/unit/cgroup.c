@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cgroup.h"
+#include "system/cgroup.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define V1 "sys/fs/cgroup/memory"

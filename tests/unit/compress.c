@@ -4,14 +4,14 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "compress.h"
-#include "expand.h"
+#include "archive/compress.h"
+#include "read/decompress.h"
 
 #define LARGEST ((size_t)4 << 20)
 #define SLICES 4 /* of LARGEST */
 
 static struct compress *compress;
-static struct expand *expand;
+static struct decompress *expand;
 static unsigned char *text, *noise; /* LARGEST bytes each */
 
 static uint32_t random_number(void)
@@ -30,7 +30,7 @@ static int set_up(void **state)
 
 	(void)state;
 	compress = compress_open(LARGEST, &err);
-	expand = expand_open(&err);
+	expand = decompress_open(&err);
 	text = malloc(LARGEST);
 	noise = malloc(LARGEST);
 	assert_true(compress && expand && text && noise);
@@ -45,7 +45,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	compress_close(compress);
-	expand_close(expand);
+	decompress_close(expand);
 	free(text);
 	free(noise);
 	return 0;
@@ -69,13 +69,13 @@ static bool gives(const unsigned char *frame, size_t frame_size, const unsigned 
 	size_t some_size, at = 0;
 	bool same = true;
 
-	expand_begin(expand);
-	expand_feed(expand, frame, frame_size);
-	while (expand_next(expand, &some, &some_size) == EXPAND_SOME) {
+	decompress_begin(expand);
+	decompress_feed(expand, frame, frame_size);
+	while (decompress_next(expand, &some, &some_size) == DECOMPRESS_SOME) {
 		same = same && some_size <= size - at && (!data || memcmp(some, data + at, some_size) == 0);
 		at += some_size;
 	}
-	return same && at == size && expand_complete(expand);
+	return same && at == size && decompress_complete(expand);
 }
 
 static void all_sizes(void **state)

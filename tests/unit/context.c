@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "context.h"
+#include "archive/context.h"
+#include "base/clock.h"
 
 static char directory[] = "/tmp/context-XXXXXX";
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
-#include "conversations.h"
-#include "protocols.h"
+#include "base/clock.h"
+#include "summary/conversations.h"
+#include "summary/protocols.h"
 
 static struct conversations *all;
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deliver.h"
+#include "archive/deliver.h"
 
 #define SEGMENT ((size_t)4 << 20)
 #define SEGMENTS 4
@@ -16,7 +16,7 @@ static struct interface interface = {
 	.capture = {.fd = -1, .interface = "eth0", .link_type = "EN10MB", .link_type_number = 1, .snaplen = 65535},
 	.ledger = {.capture = &interface.capture},
 };
-static struct captures captures = {.list = &interface, .count = 1};
+static struct capture_set captures = {.list = &interface, .count = 1};
 
 /* A delivery of what compresses to half, into a pipe that holds less than that. */
 struct parts {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dissect.h"
+#include "summary/dissect.h"
 
 /* Headers as hexadecimal text. */
 #define ETHER(type) "020000000002020000000001" type

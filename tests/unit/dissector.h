@@ -1,4 +1,4 @@
-/* A plain dissector, against which the program of src/headers.c is held. It knows nothing of BPF. */
+/* A plain dissector, against which the program of src/capture/filter_headers.c is held. It knows nothing of BPF. */
 #ifndef TARCAP_TESTS_DISSECTOR_H
 #define TARCAP_TESTS_DISSECTOR_H
 

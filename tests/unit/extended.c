@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "extended.h"
-#include "members.h"
+#include "read/extended.h"
+#include "read/members.h"
 
 static struct extended extended;
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "feedback.h"
+#include "base/clock.h"
+#include "run/feedback.h"
 
 #define MS (CLOCK_SECOND / 1000)
 #define MB UINT64_C(1000000)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "filter.h"
+#include "capture/filter.h"
 
 #define SNAPLEN 262144
 #define TEXT 20000

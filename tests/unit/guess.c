@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "guess.h"
+#include "request/guess.h"
 
 static void distances(void **state)
 {

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "clock.h"
-#include "histogram.h"
+#include "base/clock.h"
+#include "summary/histogram.h"
 
 static struct histogram histogram;
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "join.h"
-#include "records.h"
+#include "base/clock.h"
+#include "format/pcap_read.h"
+#include "read/join.h"
 
 #define FILES 3
 #define PACKETS 3 /* in each */
@@ -84,7 +84,7 @@ static void put_file(unsigned number, char *line)
 	char name[80], first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
 	size_t used = PACKET_FILE_HEADER;
 
-	records_header(body, 65535, 1);
+	pcap_read_header(body, 65535, 1);
 	for (unsigned i = 0; i < PACKETS; i++) {
 		unsigned n = number * PACKETS + i;
 		struct packet_header header = header_of(n);
@@ -145,7 +145,7 @@ static bool join_bytes(const unsigned char *data, size_t size, uint64_t *bits, s
 	assert_non_null(join);
 	out.size = 0;
 	assert_int_equal(join_run(join, result, &err), 0);
-	good = result->found && !findings_any(result->findings);
+	good = result->found && !defects_any(result->defects);
 	join_close(join);
 	*bits = 0;
 	for (size_t at = PACKET_FILE_HEADER; at < out.size;) {
@@ -307,7 +307,7 @@ static void no_output(void **state)
 		struct join_result result;
 
 		assert_int_equal(join_run(join, &result, &err), 0);
-		assert_int_equal(findings_any(result.findings), size < archive.size);
+		assert_int_equal(defects_any(result.defects), size < archive.size);
 		join_close(join);
 	}
 }

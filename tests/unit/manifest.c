@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "manifest.h"
+#include "archive/manifest.h"
 
 static struct options options = {.name = "pod", .filter = "", .max_bytes = 1 << 20, .duration = 1500000000};
 static struct interface interface = {
@@ -12,7 +12,7 @@ static struct interface interface = {
 	.series = {.interface = "eth0", .name = "eth0"},
 	.ledger = {.capture = &interface.capture},
 };
-static struct captures captures = {.list = &interface, .count = 1};
+static struct capture_set captures = {.list = &interface, .count = 1};
 static struct pool pool = {.segment_size = 4096, .count = 4};
 
 static struct manifest *open_manifest(void)
@@ -112,7 +112,7 @@ static void odd_text(void **state)
 	static char filter[FILTER_MAX_LENGTH + 1];
 	struct options odd = options;
 	struct interface odd_interface = interface;
-	struct captures odd_captures = {.list = &odd_interface, .count = 1};
+	struct capture_set odd_captures = {.list = &odd_interface, .count = 1};
 	struct manifest_setup setup = {&odd, &odd_captures, &pool};
 	struct err err = {0};
 	struct manifest *manifest;
@@ -175,7 +175,7 @@ static void compressed(void **state)
 static void many_interfaces(void **state)
 {
 	static struct interface list[INTERFACES_MAX];
-	struct captures many = {.list = list, .count = INTERFACES_MAX};
+	struct capture_set many = {.list = list, .count = INTERFACES_MAX};
 	struct manifest_setup setup = {&options, &many, &pool};
 	struct err err = {0};
 	struct manifest *manifest;
@@ -192,14 +192,14 @@ static void many_interfaces(void **state)
 						   INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
 		list[i].gone = true;
 	}
-	for (int i = 0; i < CAPTURES_LEFT_OUT + 3; i++) {
+	for (int i = 0; i < CAPTURE_SET_LEFT_OUT + 3; i++) {
 		char name[16], why[100];
 
 		snprintf(name, sizeof(name), "\x01\x01\x01%d", i);
 		memset(why, '\x01', sizeof(why) - 1);
 		why[sizeof(why) - 1] = '\0';
-		assert_true(captures_leave_out(&many, 100 + i, name, why));
-		assert_false(captures_leave_out(&many, 100 + i, name, why));
+		assert_true(capture_set_leave_out(&many, 100 + i, name, why));
+		assert_false(capture_set_leave_out(&many, 100 + i, name, why));
 	}
 	manifest = manifest_open(&setup, &err);
 	assert_int_equal(manifest_capture_text(manifest, &text, &size, &err), 0);
@@ -208,21 +208,21 @@ static void many_interfaces(void **state)
 	assert_true(size < INTERFACES_MAX * 1024 + 65536);
 	root = parse(text, size);
 	assert_int_equal(json_array_size(json_object_get(root, "interfaces")), INTERFACES_MAX);
-	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), CAPTURES_LEFT_OUT);
-	assert_int_equal(number(root, "not_captured_count"), CAPTURES_LEFT_OUT + 3);
+	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), CAPTURE_SET_LEFT_OUT);
+	assert_int_equal(number(root, "not_captured_count"), CAPTURE_SET_LEFT_OUT + 3);
 	assert_true(json_is_false(json_object_get(root, "not_captured_at_least")));
 	json_decref(root);
 	/* Each counts once, however often it is told of, up to the last that is counted. */
-	for (int i = 0; i < CAPTURES_LEFT_OUT_COUNTED; i++)
-		assert_int_equal(captures_leave_out(&many, 100 + i, "late", "late"), i >= CAPTURES_LEFT_OUT + 3);
-	assert_int_equal(many.left_out_count, CAPTURES_LEFT_OUT_COUNTED);
-	assert_false(captures_leave_out(&many, 100, "late", "late"));
+	for (int i = 0; i < CAPTURE_SET_LEFT_OUT_COUNTED; i++)
+		assert_int_equal(capture_set_leave_out(&many, 100 + i, "late", "late"), i >= CAPTURE_SET_LEFT_OUT + 3);
+	assert_int_equal(many.left_out_count, CAPTURE_SET_LEFT_OUT_COUNTED);
+	assert_false(capture_set_leave_out(&many, 100, "late", "late"));
 	assert_false(many.left_out_at_least);
-	assert_false(captures_leave_out(&many, 100 + CAPTURES_LEFT_OUT_COUNTED, "late", "late"));
+	assert_false(capture_set_leave_out(&many, 100 + CAPTURE_SET_LEFT_OUT_COUNTED, "late", "late"));
 	assert_true(many.left_out_at_least);
 	assert_int_equal(manifest_text(manifest, CAUSE_SIGNAL, NULL, &text, &size, &err), 0);
 	root = parse(text, size);
-	assert_int_equal(number(root, "not_captured_count"), CAPTURES_LEFT_OUT_COUNTED);
+	assert_int_equal(number(root, "not_captured_count"), CAPTURE_SET_LEFT_OUT_COUNTED);
 	assert_true(json_is_true(json_object_get(root, "not_captured_at_least")));
 	json_decref(root);
 	manifest_close(manifest);

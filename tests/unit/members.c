@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "members.h"
+#include "read/members.h"
 
 #define ARCHIVE_SIZE 65536
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "number.h"
+#include "request/number.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "request/options.h"
 
 #define WORDS_MAX 16
 

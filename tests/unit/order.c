@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "order.h"
-#include "records.h"
+#include "format/pcap_read.h"
+#include "read/order.h"
 
 #define MOST 60000
 
@@ -20,7 +20,7 @@ static struct {
 } out;
 
 static uint64_t times[MOST]; /* of packet n */
-static unsigned char data[RECORDS_CAPLEN_MAX];
+static unsigned char data[PCAP_READ_CAPLEN_MAX];
 
 static int collect(void *context, const struct packet *packet, struct err *err)
 {
@@ -173,7 +173,7 @@ static void sizes(void **state)
 	/* The longest records there are, and so many without data that the index is full. */
 	open_order(&order, ORDER_MEMORY_MIN);
 	for (uint32_t n = 0; n < 50; n++)
-		assert_int_equal(add(&order, n, 50 - n % 2, RECORDS_CAPLEN_MAX - n), 0);
+		assert_int_equal(add(&order, n, 50 - n % 2, PCAP_READ_CAPLEN_MAX - n), 0);
 	flush(&order);
 	assert_int_equal(out.count, 50);
 	order_close(&order);

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "outbox.h"
-#include "tar.h"
+#include "archive/outbox.h"
+#include "archive/tar.h"
 
 static void open_pipe(int ends[2], struct sink *sink)
 {

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
-#include "page.h"
+#include "base/clock.h"
+#include "summary/page.h"
 
 static struct summary summary;
 static struct conversations *conversations; /* the summary's */
 static struct output output;
-static struct findings findings;
+static struct defects defects;
 static struct verify_told told;
 
 static int set_up(void **state)
@@ -20,9 +20,9 @@ static int set_up(void **state)
 	(void)state;
 	memset(&summary, 0, sizeof(summary));
 	memset(&told, 0, sizeof(told));
-	memset(&findings, 0, sizeof(findings));
+	memset(&defects, 0, sizeof(defects));
 	summary.told = &told;
-	summary.findings = &findings;
+	summary.defects = &defects;
 	conversations = conversations_open(&key, &err);
 	assert_non_null(conversations);
 	summary.conversations = conversations;
@@ -131,8 +131,8 @@ static void the_most(void **state)
 		memset(told.losses[i].name, '\x7f', sizeof(told.losses[i].name) - 1);
 		told.losses[i].packets = UINT64_MAX;
 	}
-	for (int kind = 0; kind < FINDINGS; kind++)
-		findings_note(&findings, (enum finding)kind, "%0150d", kind);
+	for (int kind = 0; kind < DEFECTS; kind++)
+		defects_note(&defects, (enum defect)kind, "%0150d", kind);
 	assert_in_range(lines_of_page(), 50, 120);
 }
 

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pcapng.h"
-#include "records.h"
+#include "format/pcap_read.h"
+#include "format/pcapng.h"
 
 static unsigned char file[2 << 20];
 static size_t used;
 static bool swapped;
-static struct records records;
+static struct pcap_read records;
 static struct packet packet;
 
 /* --- by hand, in either byte order, so that what is read is not what the same code has written --- */
@@ -122,14 +122,14 @@ static void begin_file(bool swap)
 }
 
 /* In pieces of step bytes, up to an event that is not "more". */
-static enum records_event next(size_t *at, size_t step)
+static enum pcap_read_event next(size_t *at, size_t step)
 {
-	enum records_event event;
+	enum pcap_read_event event;
 
-	while ((event = records_next(&records, &packet)) == RECORDS_MORE && *at < used) {
+	while ((event = pcap_read_next(&records, &packet)) == PCAP_READ_MORE && *at < used) {
 		size_t part = used - *at < step ? used - *at : step;
 
-		records_feed(&records, file + *at, part);
+		pcap_read_feed(&records, file + *at, part);
 		*at += part;
 	}
 	return event;
@@ -144,9 +144,9 @@ static void expect_time(int resolution, uint64_t offset, uint64_t time, uint32_t
 		begin_file(swap);
 		interface(1, 0, resolution, offset);
 		packet_block(0, time, 3);
-		records_begin(&records, RECORDS_OURS);
-		assert_int_equal(next(&at, 64), RECORDS_HEADER);
-		assert_int_equal(next(&at, 64), RECORDS_PACKET);
+		pcap_read_begin(&records, PCAP_READ_OURS);
+		assert_int_equal(next(&at, 64), PCAP_READ_HEADER);
+		assert_int_equal(next(&at, 64), PCAP_READ_PACKET);
 		assert_int_equal(packet.header.seconds, seconds);
 		assert_int_equal(packet.header.fraction, nanoseconds);
 		assert_int_equal(packet.origin.tick, 1);
@@ -182,7 +182,7 @@ static void pieces(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(steps) / sizeof(steps[0]); i++) {
 		size_t at = 0, step = steps[i / 2], skipped;
-		const uint32_t caplens[] = {0, 1, 60, 1500, RECORDS_CAPLEN_MAX};
+		const uint32_t caplens[] = {0, 1, 60, 1500, PCAP_READ_CAPLEN_MAX};
 
 		begin_file(i % 2);
 		interface(1, 0, 9, 0);
@@ -199,31 +199,31 @@ static void pieces(void **state)
 		interface(228, 0, 9, 0);
 		packet_block(0, 7, 20);
 
-		records_begin(&records, RECORDS_OURS);
-		assert_int_equal(next(&at, step), RECORDS_HEADER);
+		pcap_read_begin(&records, PCAP_READ_OURS);
+		assert_int_equal(next(&at, step), PCAP_READ_HEADER);
 		assert_true(records.pcapng && records.interface.link_type == 1);
-		assert_int_equal(records.interface.snaplen, RECORDS_CAPLEN_MAX);
+		assert_int_equal(records.interface.snaplen, PCAP_READ_CAPLEN_MAX);
 		assert_string_equal(records.interface.name, "eth0");
-		assert_int_equal(next(&at, step), RECORDS_HEADER);
+		assert_int_equal(next(&at, step), PCAP_READ_HEADER);
 		assert_int_equal(records.interface_number, 1);
 		assert_int_equal(records.interface.link_type, 113);
 		for (uint32_t n = 0; n < 5; n++) {
-			assert_int_equal(next(&at, step), RECORDS_PACKET);
+			assert_int_equal(next(&at, step), PCAP_READ_PACKET);
 			assert_int_equal(packet.header.caplen, caplens[n]);
 			assert_int_equal(packet.header.length, caplens[n] + 1);
 			assert_int_equal(packet.origin.flags, 5);
 			for (uint32_t k = 0; k < caplens[n]; k++)
 				assert_true(packet.data[k] == (k & 255));
 		}
-		assert_int_equal(next(&at, step), RECORDS_PACKET);
+		assert_int_equal(next(&at, step), PCAP_READ_PACKET);
 		assert_int_equal(packet.origin.interface, 1);
 		assert_int_equal(packet.header.seconds, 1);
-		assert_int_equal(next(&at, step), RECORDS_HEADER);
+		assert_int_equal(next(&at, step), PCAP_READ_HEADER);
 		assert_int_equal(records.interface_number, 0);
 		assert_int_equal(records.interface.link_type, 228);
-		assert_int_equal(next(&at, step), RECORDS_PACKET);
-		assert_int_equal(next(&at, step), RECORDS_MORE);
-		assert_true(records_complete(&records));
+		assert_int_equal(next(&at, step), PCAP_READ_PACKET);
+		assert_int_equal(next(&at, step), PCAP_READ_MORE);
+		assert_true(pcap_read_complete(&records));
 		assert_int_equal(records.packets, 7);
 	}
 }
@@ -245,36 +245,36 @@ static void every_prefix(void **state)
 	for (used = 0; used <= size; used++) {
 		size_t at = 0;
 		bool complete = false;
-		enum records_event event;
+		enum pcap_read_event event;
 
 		for (size_t i = 0; i < count; i++)
 			complete |= whole[i] == used;
-		records_begin(&records, RECORDS_OURS);
-		while ((event = next(&at, 7)) != RECORDS_MORE)
-			assert_int_not_equal(event, RECORDS_DAMAGED);
-		assert_int_equal(records_complete(&records), complete);
+		pcap_read_begin(&records, PCAP_READ_OURS);
+		while ((event = next(&at, 7)) != PCAP_READ_MORE)
+			assert_int_not_equal(event, PCAP_READ_DAMAGED);
+		assert_int_equal(pcap_read_complete(&records), complete);
 	}
 }
 
 static void expect_damage(void)
 {
 	for (size_t step = 1; step <= sizeof(file); step = step * 5 + 1) {
-		enum records_event event;
+		enum pcap_read_event event;
 		size_t at = 0;
 
-		records_begin(&records, RECORDS_OURS);
-		while ((event = next(&at, step)) == RECORDS_HEADER || event == RECORDS_PACKET)
+		pcap_read_begin(&records, PCAP_READ_OURS);
+		while ((event = next(&at, step)) == PCAP_READ_HEADER || event == PCAP_READ_PACKET)
 			;
-		assert_int_equal(event, RECORDS_DAMAGED);
-		assert_int_equal(records_next(&records, &packet), RECORDS_DAMAGED);
-		assert_false(records_complete(&records));
+		assert_int_equal(event, PCAP_READ_DAMAGED);
+		assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_DAMAGED);
+		assert_false(pcap_read_complete(&records));
 	}
 }
 
 static void damage(void **state)
 {
-	const uint32_t sizes[] = {0, 4, 8, 12, 31, 33, 0x7ffffffc, UINT32_MAX, UINT32_MAX - 3, BLOCKS_LONGEST + 4};
-	const uint32_t caplens[] = {9, 60, RECORDS_CAPLEN_MAX + 1, UINT32_MAX, UINT32_MAX - 2};
+	const uint32_t sizes[] = {0, 4, 8, 12, 31, 33, 0x7ffffffc, UINT32_MAX, UINT32_MAX - 3, PCAPNG_READ_LONGEST + 4};
+	const uint32_t caplens[] = {9, 60, PCAP_READ_CAPLEN_MAX + 1, UINT32_MAX, UINT32_MAX - 2};
 	size_t at;
 
 	(void)state;
@@ -323,7 +323,7 @@ static void damage(void **state)
 	packet_block(0, UINT64_C(1) << 32, 4);
 	expect_damage();
 	begin_file(false); /* more interfaces than there is room for */
-	for (unsigned n = 0; n <= BLOCKS_INTERFACES_MAX; n++)
+	for (unsigned n = 0; n <= PCAPNG_READ_INTERFACES_MAX; n++)
 		interface(1, 0, 9, 0);
 	expect_damage();
 	begin_file(false); /* longer than on the wire */
@@ -390,15 +390,15 @@ static void statistics(uint32_t number, int64_t of_interface, int64_t of_system)
 	end_block(at);
 }
 
-static enum records_event read_foreign(uint64_t *packets)
+static enum pcap_read_event read_foreign(uint64_t *packets)
 {
-	enum records_event event;
+	enum pcap_read_event event;
 	size_t at = 0;
 
-	records_begin(&records, RECORDS_FOREIGN);
+	pcap_read_begin(&records, PCAP_READ_FOREIGN);
 	*packets = 0;
-	while ((event = next(&at, 33)) == RECORDS_HEADER || event == RECORDS_PACKET)
-		*packets += event == RECORDS_PACKET;
+	while ((event = next(&at, 33)) == PCAP_READ_HEADER || event == PCAP_READ_PACKET)
+		*packets += event == PCAP_READ_PACKET;
 	return event;
 }
 
@@ -406,8 +406,8 @@ static void expect_foreign(uint64_t packets, uint64_t passed_packets, uint64_t p
 {
 	uint64_t count;
 
-	assert_int_equal(read_foreign(&count), RECORDS_MORE);
-	assert_true(records_complete(&records));
+	assert_int_equal(read_foreign(&count), PCAP_READ_MORE);
+	assert_true(pcap_read_complete(&records));
 	assert_int_equal(count, packets);
 	assert_int_equal(records.packets, packets);
 	assert_int_equal(records.passed.packets, passed_packets);
@@ -425,27 +425,27 @@ static void other_packet_blocks(void **state)
 		simple_packet(10, 10);
 		simple_packet(60, 50); /* cut to what its interface has of packets */
 		obsolete_packet(0, 0, 1700000000123456789, 11);
-		records_begin(&records, RECORDS_FOREIGN);
+		pcap_read_begin(&records, PCAP_READ_FOREIGN);
 		at = 0;
-		assert_int_equal(next(&at, 5), RECORDS_HEADER);
-		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_int_equal(next(&at, 5), PCAP_READ_HEADER);
+		assert_int_equal(next(&at, 5), PCAP_READ_PACKET);
 		assert_true(!records.timed && packet.header.caplen == 10 && packet.header.length == 10);
 		assert_int_equal(packet.data[9], 9);
-		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_int_equal(next(&at, 5), PCAP_READ_PACKET);
 		assert_true(packet.header.caplen == 50 && packet.header.length == 60);
-		assert_int_equal(next(&at, 5), RECORDS_PACKET);
+		assert_int_equal(next(&at, 5), PCAP_READ_PACKET);
 		assert_true(records.timed && records.time == 1700000000123456789);
 		assert_true(packet.header.caplen == 11 && packet.header.length == 12);
-		assert_int_equal(next(&at, 5), RECORDS_MORE);
-		assert_true(records_complete(&records));
+		assert_int_equal(next(&at, 5), PCAP_READ_MORE);
+		assert_true(pcap_read_complete(&records));
 	}
 	begin_file(false); /* shorter than it says */
 	interface(1, 0, 9, 0);
 	simple_packet(61, 60);
-	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
+	assert_int_equal(read_foreign(&(uint64_t){0}), PCAP_READ_DAMAGED);
 	begin_file(false); /* of no interface */
 	simple_packet(60, 60);
-	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
+	assert_int_equal(read_foreign(&(uint64_t){0}), PCAP_READ_DAMAGED);
 	begin_file(false); /* ours has no such blocks */
 	interface(1, 0, 9, 0);
 	simple_packet(60, 60);
@@ -486,18 +486,18 @@ static void lenient(void **state)
 	packet_block(0, 1, 61);
 	expect_foreign(1, 0, 0);
 	begin_file(false); /* of a few more interfaces than there is room for */
-	for (unsigned n = 0; n < BLOCKS_INTERFACES_MAX + 2; n++)
+	for (unsigned n = 0; n < PCAPNG_READ_INTERFACES_MAX + 2; n++)
 		interface(1, 0, 9, 0);
-	packet_block(BLOCKS_INTERFACES_MAX - 1, 1, 4);
-	packet_block(BLOCKS_INTERFACES_MAX, 1, 4);
-	packet_block(BLOCKS_INTERFACES_MAX + 1, 1, 4);
+	packet_block(PCAPNG_READ_INTERFACES_MAX - 1, 1, 4);
+	packet_block(PCAPNG_READ_INTERFACES_MAX, 1, 4);
+	packet_block(PCAPNG_READ_INTERFACES_MAX + 1, 1, 4);
 	expect_foreign(1, 2, 0);
-	packet_block(BLOCKS_INTERFACES_MAX + 2, 1, 4);
-	assert_int_equal(read_foreign(&(uint64_t){0}), RECORDS_DAMAGED);
+	packet_block(PCAPNG_READ_INTERFACES_MAX + 2, 1, 4);
+	assert_int_equal(read_foreign(&(uint64_t){0}), PCAP_READ_DAMAGED);
 	begin_file(false); /* too long for a block that is read whole, and for a packet */
 	interface(231, 0, 9, 0);
-	packet_block(0, 1, RECORDS_CAPLEN_MAX + 1);
-	packet_block(0, 1, RECORDS_LONGEST);
+	packet_block(0, 1, PCAP_READ_CAPLEN_MAX + 1);
+	packet_block(0, 1, PCAP_READ_LONGEST);
 	packet_block(0, 1, 4);
 	expect_foreign(1, 2, 0);
 }
@@ -528,7 +528,7 @@ static void expect_loss(uint64_t packets, uint64_t counted, uint64_t interfaces)
 {
 	uint64_t count;
 
-	assert_int_equal(read_foreign(&count), RECORDS_MORE);
+	assert_int_equal(read_foreign(&count), PCAP_READ_MORE);
 	assert_true(records.loss.packets == packets);
 	assert_int_equal(records.loss.counted, counted);
 	assert_int_equal(records.loss.interfaces, interfaces);
@@ -613,20 +613,20 @@ static void written_is_read(void **state)
 	assert_int_equal(pcapng_put_statistics(file + used, 0, &statistics), PCAPNG_STATISTICS_SIZE);
 	used += PCAPNG_STATISTICS_SIZE;
 	at = 0;
-	records_begin(&records, RECORDS_OURS);
-	assert_int_equal(next(&at, 50), RECORDS_HEADER);
+	pcap_read_begin(&records, PCAP_READ_OURS);
+	assert_int_equal(next(&at, 50), PCAP_READ_HEADER);
 	assert_memory_equal(&records.interface, &eth0, sizeof(eth0));
 	assert_memory_equal(&records.blocks.section, &about, sizeof(about));
 	for (uint32_t caplen = 0; caplen < 10; caplen++) {
-		assert_int_equal(next(&at, 50), RECORDS_PACKET);
+		assert_int_equal(next(&at, 50), PCAP_READ_PACKET);
 		assert_int_equal(packet.header.fraction, 123456789 + caplen);
 		assert_int_equal(packet.header.caplen, caplen);
 		assert_int_equal(packet.header.length, 1000);
 		assert_int_equal(packet.origin.flags, flags[caplen % 2]);
 		assert_true(caplen == 0 || packet.data[caplen - 1] == caplen);
 	}
-	assert_int_equal(next(&at, 50), RECORDS_MORE);
-	assert_true(records_complete(&records));
+	assert_int_equal(next(&at, 50), PCAP_READ_MORE);
+	assert_true(pcap_read_complete(&records));
 }
 
 /* The longest texts there are room for. */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ceilings.h"
-#include "plan.h"
+#include "request/ceilings.h"
+#include "request/plan.h"
 
 #define MIB (UINT64_C(1) << 20)
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "privileges.h"
+#include "system/privileges.h"
 
 #define NET_RAW PRIVILEGES_NET_RAW
 

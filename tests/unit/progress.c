@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "clock.h"
-#include "progress.h"
+#include "base/clock.h"
+#include "run/progress.h"
 
 #define MINUTE (60 * CLOCK_SECOND)
 

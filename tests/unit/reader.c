@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "reader.h"
+#include "base/clock.h"
+#include "run/reader.h"
 
 #define MS (CLOCK_SECOND / 1000)
 #define START (1000 * CLOCK_SECOND)

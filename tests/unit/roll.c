@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "roll.h"
+#include "read/roll.h"
 
 static struct roll *roll;
 

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "netstate.h"
-#include "rtnetlink.h"
+#include "archive/netstate.h"
+#include "system/rtnetlink.h"
 
 /* A message with a struct rtmsg and these attributes behind it. */
 struct message {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "records.h"
-#include "segments.h"
+#include "capture/segments.h"
+#include "format/pcap_read.h"
 
 #define SEGMENT 4096
 #define SNAPLEN 1000
@@ -407,17 +407,17 @@ static void many_over_few(void **state)
 /* A segment as a pcapng file: the packets from first on, and then the counters. Returns the packets. */
 static uint32_t check_blocks(const struct segment *segment, uint32_t first)
 {
-	static struct records records;
+	static struct pcap_read records;
 	struct packet packet = {.data = NULL};
 	uint32_t n = first, type;
 
 	assert_in_range(segment->used, 0, SEGMENT);
 	memcpy(&type, segment->data + segment->used - PCAPNG_STATISTICS_SIZE, sizeof(type));
 	assert_int_equal(type, PCAPNG_STATISTICS);
-	records_begin(&records, RECORDS_OURS);
-	records_feed(&records, segment->data, segment->used);
-	assert_int_equal(records_next(&records, &packet), RECORDS_HEADER);
-	while (records_next(&records, &packet) == RECORDS_PACKET) {
+	pcap_read_begin(&records, PCAP_READ_OURS);
+	pcap_read_feed(&records, segment->data, segment->used);
+	assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_HEADER);
+	while (pcap_read_next(&records, &packet) == PCAP_READ_PACKET) {
 		uint32_t caplen = packet.header.caplen;
 
 		assert_int_equal(packet.header.length, caplen + 5);
@@ -428,7 +428,7 @@ static uint32_t check_blocks(const struct segment *segment, uint32_t first)
 			assert_true(packet.data[i] == (n * 3 & 255));
 		n++;
 	}
-	assert_true(records_complete(&records));
+	assert_true(pcap_read_complete(&records));
 	assert_int_equal(n - first, segment->packets);
 	return n - first;
 }

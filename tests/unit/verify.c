@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "listing.h"
-#include "naming.h"
-#include "roll.h"
-#include "verify.h"
+#include "base/clock.h"
+#include "format/naming.h"
+#include "read/manifest_read.h"
+#include "read/roll.h"
+#include "read/verify.h"
 
 #define BASE (UINT64_C(1800000000) * CLOCK_SECOND)
 
 static struct verify *verify;
-static char text[LISTING_TEXT_MAX];
+static char text[MANIFEST_READ_TEXT_MAX];
 static size_t used;
 
 static void ask(const char *request)
@@ -141,7 +141,7 @@ static const char *sentence(void)
 	static char said[500];
 
 	verify_finish(verify);
-	return findings_sentence(verify_findings(verify), said, sizeof(said));
+	return defects_sentence(verify_findings(verify), said, sizeof(said));
 }
 
 static void whole(void **state)
@@ -152,7 +152,7 @@ static void whole(void **state)
 	write_manifest(0, 1, 10, 0);
 	give(0);
 	assert_string_equal(sentence(), "");
-	assert_false(findings_any(verify_findings(verify)));
+	assert_false(defects_any(verify_findings(verify)));
 	assert_int_equal(verify_told(verify)->dropped_by_kernel, 1);
 	assert_int_equal(verify_told(verify)->dropped_at_stop, 2);
 	assert_int_equal(verify_told(verify)->snapshot_length, 96);
@@ -331,7 +331,7 @@ static void twice(void **state)
 		assert_string_equal(sentence(), "eth0_00003_20270115080000.pcap came twice (and 1 more)");
 	}
 	give(0);
-	assert_int_equal(verify_findings(verify)->of[FINDING_TWICE].count, 3);
+	assert_int_equal(verify_findings(verify)->of[DEFECT_TWICE].count, 3);
 }
 
 /* More files than the table has room for, with parts in time: all verified. */
@@ -401,7 +401,7 @@ static void hungry_text(void **state)
 		assert_string_equal(sentence(), "manifest.json is damaged (too large)");
 
 		fresh();
-		verify_manifest(verify, 0, text, LISTING_VALUES_MAX);
+		verify_manifest(verify, 0, text, MANIFEST_READ_VALUES_MAX);
 		assert_string_equal(sentence(), "manifest.json is damaged (no JSON)"); /* too deep */
 
 		fresh();
@@ -410,14 +410,14 @@ static void hungry_text(void **state)
 		while (used < sizeof(text) - 10)
 			print(",[]");
 		print("]");
-		assert_null(listing_open(text, used, &reason));
+		assert_null(manifest_read_open(text, used, &reason));
 		assert_string_equal(reason, "too large");
-		assert_null(listing_open(NULL, LISTING_TEXT_MAX + 1, &reason));
+		assert_null(manifest_read_open(NULL, MANIFEST_READ_TEXT_MAX + 1, &reason));
 		assert_string_equal(reason, "too large");
 
 		used = 0;
 		print("[[]");
-		while (used < LISTING_VALUES_MAX)
+		while (used < MANIFEST_READ_VALUES_MAX)
 			print(",[]");
 		print("]");
 		give(0);
@@ -448,22 +448,22 @@ static void damaged_text(void **state)
 /* However much is wrong: one sentence of the size that is asked for, and what is left out is counted. */
 static void long_sentence(void **state)
 {
-	struct findings findings = {0};
+	struct defects defects = {0};
 	char said[500];
 
 	(void)state;
-	for (int kind = 0; kind < FINDINGS; kind++) {
+	for (int kind = 0; kind < DEFECTS; kind++) {
 		for (int i = 0; i < 3; i++)
-			findings_note(&findings, (enum finding)kind, "%0150d", kind);
+			defects_note(&defects, (enum defect)kind, "%0150d", kind);
 	}
 	for (size_t size = 1; size <= sizeof(said); size++) {
 		char *exact = malloc(size);
 
-		findings_sentence(&findings, exact, size);
+		defects_sentence(&defects, exact, size);
 		assert_true(strlen(exact) < size);
 		free(exact);
 	}
-	findings_sentence(&findings, said, sizeof(said));
+	defects_sentence(&defects, said, sizeof(said));
 	assert_non_null(strstr(said, "0000 (and 2 more), "));
 	assert_non_null(strstr(said, " more kinds of damage"));
 }

@@ -1,0 +1,170 @@
+#include "archive/context.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "system/rtnetlink.h"
+
+#define MEMBER_MIN 4096 /* bytes of room, below which a member is not begun */
+
+/* What can be long comes last, so that it is what finds no room. */
+/* clang-format off */
+const struct context_source context_sources[] = {
+	{"interfaces.json", NULL, netstate_interfaces},
+	{"routes.json", NULL, netstate_routes},
+	{"neighbours.json", NULL, netstate_neighbours},
+	{"resolv.conf", "/etc/resolv.conf"},
+	{"hosts", "/etc/hosts"},
+	{"proc-net-snmp", "/proc/net/snmp"},
+	{"proc-net-snmp6", "/proc/net/snmp6"},
+	{"proc-net-netstat", "/proc/net/netstat"},
+	{"proc-net-sockstat", "/proc/net/sockstat"},
+	{"proc-net-sockstat6", "/proc/net/sockstat6"},
+	{"proc-net-tcp", "/proc/net/tcp"},
+	{"proc-net-tcp6", "/proc/net/tcp6"},
+	{"proc-net-udp", "/proc/net/udp"},
+	{"proc-net-udp6", "/proc/net/udp6"},
+};
+/* clang-format on */
+const size_t context_source_count = sizeof(context_sources) / sizeof(context_sources[0]);
+
+static const char cut_line[] = "# cut here: tarcap keeps 64 KiB of a file\n";
+#define CUT_LINE_SIZE (sizeof(cut_line) - 1)
+
+int context_open(struct context *context, const struct context_source *sources, size_t count, struct err *err)
+{
+	*context = (struct context){.sources = sources, .count = count};
+	context->netlink = rtnetlink_open();
+	context->netlink_errnum = errno;
+	for (size_t i = 0; i < count; i++) {
+		/* O_NONBLOCK: whatever stands there, it keeps nobody waiting. */
+		context->fds[i] = sources[i].path ? open(sources[i].path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+						  : context->netlink;
+		context->errnums[i] = sources[i].path ? errno : context->netlink_errnum;
+	}
+	/* Its pages cost nothing until they are used. */
+	context->memory = malloc(CONTEXT_MEMORY);
+	return context->memory ? 0 : err_sys(err, ENOMEM, "memory for the context");
+}
+
+void context_close(struct context *context)
+{
+	for (size_t i = 0; i < context->count; i++) {
+		if (context->sources[i].path && context->fds[i] >= 0)
+			close(context->fds[i]);
+	}
+	if (context->count && context->netlink >= 0)
+		close(context->netlink);
+	free(context->memory);
+	*context = (struct context){0};
+}
+
+/* Cut text of size bytes behind a line, so that what says so still fits into room. */
+static void cut(struct context_member *member, char *text, size_t room)
+{
+	size_t size = room - CUT_LINE_SIZE;
+	const char *end = memrchr(text, '\n', size);
+
+	if (end)
+		size = (size_t)(end - text) + 1;
+	memcpy(text + size, cut_line, CUT_LINE_SIZE);
+	member->size = size + CUT_LINE_SIZE;
+	member->cut = true;
+}
+
+/* A file of /proc is made anew when it is read from its beginning. */
+static void read_file(struct context_member *member, int fd, bool again, char *text, size_t room)
+{
+	char more;
+	ssize_t n = again && lseek(fd, 0, SEEK_SET) < 0 ? -1 : 1;
+
+	while (n > 0 && member->size < room) {
+		n = read(fd, text + member->size, room - member->size);
+		member->size += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0)
+		member->left_out = strerror(errno);
+	else if (member->size == room && read(fd, &more, 1) == 1)
+		cut(member, text, room);
+}
+
+static void ask_kernel(struct context_member *member, netstate_write *write, int fd, char *text, size_t room)
+{
+	struct netstate_text answer = {.size = room};
+
+	answer.text = text;
+	write(&answer, fd, member->time);
+	if (answer.errnum)
+		member->left_out = strerror(answer.errnum);
+	member->size = answer.used;
+	member->cut = answer.cut;
+}
+
+/* Into text, which has so much room. */
+static void read_member(struct context *context, enum context_moment moment, size_t i, char *text, size_t room)
+{
+	struct context_member *member = &context->members[moment][i];
+
+	member->text = text;
+	member->time = clock_real();
+	if (context->fds[i] < 0)
+		member->left_out = strerror(context->errnums[i]);
+	else if (room < MEMBER_MIN)
+		member->left_out = "the memory for the context is full";
+	else if (context->sources[i].path)
+		read_file(member, context->fds[i], moment != CONTEXT_START, text, room);
+	else
+		ask_kernel(member, context->sources[i].write, context->fds[i], text, room);
+	if (member->left_out)
+		member->size = 0;
+}
+
+void context_read(struct context *context, enum context_moment moment)
+{
+	char *text = context->memory + moment * (CONTEXT_MEMORY / 2);
+	size_t room = CONTEXT_MEMORY / 2;
+
+	if (context->count && context->members[moment][0].time)
+		return;
+	for (size_t i = 0; i < context->count; i++) {
+		size_t *size = &context->members[moment][i].size;
+
+		read_member(context, moment, i, text, room < CONTEXT_MEMBER_MAX ? room : CONTEXT_MEMBER_MAX);
+		text += *size;
+		room -= *size;
+	}
+}
+
+char *context_name(const struct context *context, enum context_moment moment, size_t source,
+		   char name[CONTEXT_NAME_SIZE])
+{
+	snprintf(name, CONTEXT_NAME_SIZE, "context/%s/%s", moment == CONTEXT_START ? "start" : "end",
+		 context->sources[source].name);
+	return name;
+}
+
+int context_next(const struct context *context, enum context_moment moment)
+{
+	for (size_t i = 0; i < context->count; i++) {
+		const struct context_member *member = &context->members[moment][i];
+
+		if (member->time && !member->sent && !member->left_out)
+			return (int)i;
+	}
+	return -1;
+}
+
+void context_drop(struct context *context, const char *why)
+{
+	for (size_t i = 0; i < CONTEXT_MOMENTS * context->count; i++) {
+		struct context_member *member = &context->members[i / context->count][i % context->count];
+
+		if (member->time && !member->sent && !member->left_out)
+			member->left_out = why;
+	}
+}

@@ -1,0 +1,83 @@
+/* All that is captured at once: an interface, several that share the ring, or a file. */
+#ifndef TARCAP_CAPTURE_SET_H
+#define TARCAP_CAPTURE_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/account.h"
+#include "base/err.h"
+#include "capture/capture.h"
+#include "capture/interfaces.h"
+#include "capture/ledger.h"
+#include "capture/segments.h"
+#include "request/options.h"
+
+#define CAPTURE_SET_RING_MIN (2U << 20)	  /* bytes for each */
+#define CAPTURE_SET_LEFT_OUT 64		  /* interfaces that are named as not captured; */
+#define CAPTURE_SET_LEFT_OUT_COUNTED 4096 /* of more only the number is known, up to this; then "at least" */
+
+struct interface {
+	struct capture capture;
+	struct series series;
+	struct ledger ledger;
+	struct account account;
+	char found[INTERFACES_NAME_SIZE];	   /* its name, when it was us who found it */
+	char addresses[INTERFACES_ADDRESSES_SIZE]; /* as text, or INTERFACES_NO_ADDRESS; "" where that is not known */
+	bool down, gone;
+	uint64_t gone_at;		/* ns since the epoch */
+	uint64_t dropped_said, said_at; /* the last line about its losses; boot time */
+};
+
+struct left_out {
+	char name[32];
+	char why[100];
+};
+
+struct capture_set {
+	struct interface *list; /* never empty once opened */
+	unsigned count;
+	struct left_out left_out[CAPTURE_SET_LEFT_OUT];
+	int left_out_index[CAPTURE_SET_LEFT_OUT_COUNTED]; /* of those counted */
+	unsigned left_out_count;
+	bool left_out_at_least; /* there may be more: more than we count, or than the kernel could tell */
+	uint64_t ring_asked;	/* bytes for all that are captured */
+};
+
+/*
+ * Open the interfaces that the options name, or the first usable one, as capture_open_live() does. They share the ring,
+ * but CAPTURE_SET_RING_MIN is the least for each. Of all interfaces, those that cannot be captured are left out.
+ */
+MUST_CHECK int capture_set_open_live(struct capture_set *captures, const struct options *options, struct err *err);
+
+/* Open options->read_file: see capture_open_file(). */
+MUST_CHECK int capture_set_open_file(struct capture_set *captures, const struct options *options, int interrupt_fd,
+				     struct err *err);
+void capture_set_close(struct capture_set *captures);
+
+MUST_CHECK int capture_set_fire(struct capture_set *captures, struct err *err);
+void capture_set_disarm(struct capture_set *captures);
+
+/* Note that an interface is not captured; false if that was known, or there are too many. ifindex 0: nobody knows. */
+bool capture_set_leave_out(struct capture_set *captures, int ifindex, const char *name, const char *why);
+
+/* The sums over all. */
+struct capture_set_sum {
+	uint64_t received, dropped, read;
+	uint64_t in_ring; /* accepted and not read, as of the last count */
+	uint64_t ring, ring_least;
+	bool ring_unknown; /* of one at least: then there is at most so much ring */
+};
+struct capture_set_sum capture_set_sum(const struct capture_set *captures);
+struct account capture_set_account(const struct capture_set *captures);
+
+/* Is every interface in promiscuous mode? */
+bool capture_set_promiscuous(const struct capture_set *captures);
+
+/* What is left out as our own stream: the same wherever it is; "" where it is nowhere. */
+const char *capture_set_excluded(const struct capture_set *captures);
+
+/* Bytes of the ring that is fullest: see ring_filled(). */
+uint64_t capture_set_ring_filled(const struct capture_set *captures);
+
+#endif

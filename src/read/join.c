@@ -1,0 +1,483 @@
+#include "read/join.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/naming.h"
+#include "format/pcap_read.h"
+#include "read/decompress.h"
+#include "read/input.h"
+#include "read/joined.h"
+#include "read/manifest_read.h"
+#include "read/order.h"
+#include "read/roll.h"
+
+/* The member that is being read. */
+struct member {
+	enum naming_kind kind;
+	char name[ROLL_NAME_SIZE]; /* without the directory */
+	bool compressed;
+	bool left_out;	    /* some of its packets have no place in the output */
+	uint64_t skip;	    /* packets that an earlier copy has delivered */
+	uint64_t number;    /* of a manifest */
+	uint64_t text_size; /* of a manifest, so far */
+	struct match_file file;
+};
+
+struct join {
+	struct join_setup setup;
+	struct join_result *result;
+	struct input *input;	 /* the setup's, or our own: */
+	struct input *own_input; /* one for its source */
+	struct verify *verify;
+	struct decompress *expand; /* a member's */
+	char *text;		   /* a manifest's, MANIFEST_READ_TEXT_MAX bytes */
+	bool directory_known;
+	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
+	struct member member;
+	int places[PCAPNG_READ_INTERFACES_MAX]; /* in the output, of the member's interfaces */
+	bool open_end; /* it is over, but whether zeros at its end are packets is not known yet, */
+	uint64_t gaps; /* and these were known then */
+	struct joined joined;
+	struct order order;
+	struct pcap_read records;
+	struct members members;
+};
+
+static int open_input(struct join *join, struct err *err)
+{
+	const struct join_setup *setup = &join->setup;
+
+	join->input = setup->input;
+	if (!join->input)
+		join->input = join->own_input = input_open(setup->source, setup->source_context, err);
+	return join->input ? 0 : -1;
+}
+
+struct join *join_open(const struct join_setup *setup, struct err *err)
+{
+	struct join *join = calloc(1, sizeof(*join));
+
+	if (!join || !(join->text = malloc(MANIFEST_READ_TEXT_MAX))) {
+		err_sys(err, ENOMEM, "memory for joining");
+	} else {
+		join->setup = *setup;
+		if (open_input(join, err) == 0 && (join->verify = verify_open(err)) &&
+		    (join->expand = decompress_open(err)) &&
+		    (!setup->output || order_open(&join->order, setup->memory, joined_put, &join->joined, err) == 0)) {
+			joined_init(&join->joined, setup->output, setup->output_context);
+			return join;
+		}
+	}
+	join_close(join);
+	return NULL;
+}
+
+void join_close(struct join *join)
+{
+	if (!join)
+		return;
+	order_close(&join->order);
+	input_close(join->own_input);
+	decompress_close(join->expand);
+	verify_close(join->verify);
+	free(join->text);
+	free(join);
+}
+
+/* --- a member's beginning --- */
+
+static void begin_packets(struct join *join)
+{
+	struct member *member = &join->member;
+
+	member->skip = verify_begin(join->verify, member->name);
+	member->file =
+		(struct match_file){.name = member->name, .stored_bytes = join->members.size, .first = UINT64_MAX};
+	pcap_read_begin(&join->records, PCAP_READ_OURS);
+	if (member->compressed)
+		decompress_begin(join->expand);
+}
+
+static bool is_ours(const char *name)
+{
+	uint64_t number;
+	bool compressed;
+
+	return naming_kind(name, &compressed, &number) != NAMING_OTHER;
+}
+
+/* The directory is that of the first file that looks like one of ours: NAME, or capture/30s. */
+static const char *below_directory(struct join *join, const char *path)
+{
+	const char *name = naming_begin(path);
+	size_t length = (size_t)(name - path);
+
+	if (!join->directory_known && is_ours(name) && !naming_is_leftover(path)) {
+		memcpy(join->directory, path, length);
+		join->directory[length] = '\0';
+		join->directory_known = true;
+		members_keep_to(&join->members, path);
+	}
+	if (!join->directory_known || strncmp(path, join->directory, strlen(join->directory)) != 0)
+		return NULL;
+	return path + strlen(join->directory);
+}
+
+static void begin_member(struct join *join)
+{
+	const char *path = join->members.name;
+	const char *below = below_directory(join, path), *name = below ? below : path;
+	struct member *member = &join->member;
+
+	*member = (struct member){.kind = NAMING_OTHER};
+	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
+	if (below && strlen(name) < sizeof(member->name))
+		member->kind = naming_kind(name, &member->compressed, &member->number);
+	snprintf(member->name, sizeof(member->name), "%.*s", ROLL_NAME_SIZE - 1, name);
+	if (member->kind == NAMING_PACKETS)
+		begin_packets(join);
+	else if (member->kind == NAMING_CAPTURE)
+		verify_request_begin(join->verify);
+}
+
+/* --- packets --- */
+
+static void left_out(struct join *join, int place)
+{
+	join->member.left_out = true;
+	defects_note(verify_findings(join->verify), DEFECT_HEADER, "%s is left out (%s)", join->member.name,
+		     place == JOINED_OTHER  ? "its link type, precision or snapshot length is another"
+		     : place == JOINED_LATE ? "the output has begun as a pcap file, of one interface"
+					    : "there are too many interfaces");
+}
+
+/* An interface of the file: where its packets go. */
+static void take_header(struct join *join)
+{
+	const struct member *member = &join->member;
+	char series[ROLL_NAME_SIZE];
+	uint64_t number;
+	int place;
+
+	snprintf(series, sizeof(series), "%.*s", (int)naming_series(member->name, &number), member->name);
+	/* The upper half of a pcap header's number is about FCS (draft-ietf-opsawg-pcap, section 4). */
+	verify_header(join->verify, series, join->records.interface.link_type & 0xffff,
+		      join->records.interface.snaplen);
+	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
+				   : joined_find(&join->joined, series, &join->records);
+	join->places[join->records.interface_number] = place;
+	if (place < 0)
+		left_out(join, place);
+}
+
+static int take_packet(struct join *join, struct packet *packet, struct err *err)
+{
+	struct match_file *file = &join->member.file;
+	uint64_t time = packet_time(&packet->header, packet->origin.tick);
+	int place = join->places[packet->origin.interface];
+
+	file->packets++;
+	if (time < file->first)
+		file->first = time;
+	if (time > file->last)
+		file->last = time;
+	if (place < 0 || file->packets <= join->member.skip)
+		return 0;
+	packet->origin.interface = (uint32_t)place;
+	file->delivered = file->packets;
+	join->result->packets++;
+	if (join->setup.packet)
+		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet);
+	return join->setup.output ? order_add(&join->order, packet, err) : 0;
+}
+
+static int take_records(struct join *join, const unsigned char *data, size_t size, struct err *err)
+{
+	struct packet packet;
+	int result = 0;
+
+	join->member.file.bytes += size;
+	pcap_read_feed(&join->records, data, size);
+	while (result == 0) {
+		switch (pcap_read_next(&join->records, &packet)) {
+		case PCAP_READ_HEADER:
+			take_header(join);
+			break;
+		case PCAP_READ_PACKET:
+			result = take_packet(join, &packet, err);
+			break;
+		case PCAP_READ_MORE:
+		case PCAP_READ_DAMAGED:
+			return 0;
+		}
+	}
+	return result;
+}
+
+static int take_compressed(struct join *join, const unsigned char *data, size_t size, struct err *err)
+{
+	const unsigned char *expanded;
+	size_t expanded_size;
+
+	decompress_feed(join->expand, data, size);
+	/* What is damaged already needs no more of it, however much it would expand to. */
+	while (!join->records.damaged && decompress_next(join->expand, &expanded, &expanded_size) == DECOMPRESS_SOME) {
+		if (take_records(join, expanded, expanded_size, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void take_text(struct join *join, const unsigned char *data, size_t size)
+{
+	struct member *member = &join->member;
+
+	if (member->text_size + size <= MANIFEST_READ_TEXT_MAX)
+		memcpy(join->text + member->text_size, data, size);
+	member->text_size += size;
+}
+
+static int take_data(struct join *join, struct err *err)
+{
+	const unsigned char *data = join->members.data;
+	size_t size = join->members.length;
+
+	switch (join->member.kind) {
+	case NAMING_OTHER:
+	case NAMING_CONTEXT:
+		return 0;
+	case NAMING_MANIFEST:
+	case NAMING_CAPTURE:
+		take_text(join, data, size);
+		return 0;
+	case NAMING_PACKETS:
+		break;
+	}
+	if (join->member.skip == UINT64_MAX)
+		return 0;
+	return join->member.compressed ? take_compressed(join, data, size, err) : take_records(join, data, size, err);
+}
+
+/* --- a member's end --- */
+
+/* There is something in it that tarcap does not write. */
+static void note_passed(struct join *join)
+{
+	const struct pcapng_read_passed *passed = &join->records.passed;
+
+	if (passed->blocks)
+		defects_note(verify_findings(join->verify), DEFECT_PASSED,
+			     "%s has %llu blocks of an unknown type (0x%08x), which may hold packets",
+			     join->member.name, (unsigned long long)passed->blocks, passed->type);
+}
+
+static int take_zeros(struct join *join, struct err *err)
+{
+	struct packet packet;
+
+	while (pcap_read_next_zero(&join->records, &packet)) {
+		if (take_packet(join, &packet, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int end_packets(struct join *join, bool cut, struct err *err)
+{
+	struct member *member = &join->member;
+	struct match_file *file = &member->file;
+	bool complete =
+		pcap_read_complete(&join->records) && (!member->compressed || decompress_complete(join->expand));
+
+	if (member->skip == UINT64_MAX)
+		return 0;
+	if (complete && !cut && take_zeros(join, err) < 0)
+		return -1;
+	note_passed(join);
+	file->whole = complete && !cut;
+	join->result->files += file->whole && !member->left_out;
+	if (!complete && !cut)
+		defects_note(verify_findings(join->verify), DEFECT_DAMAGED, "%s is damaged after %llu packets",
+			     member->name, (unsigned long long)file->packets);
+	verify_end(join->verify, file);
+	return 0;
+}
+
+/* Which interfaces there may be; nothing of it is verified. */
+static void take_capture(struct join *join)
+{
+	const char *reason;
+	struct manifest_read *listing;
+
+	verify_request(join->verify, join->text, join->member.text_size);
+	listing = manifest_read_open(join->text, join->member.text_size, &reason);
+	for (size_t i = 0; listing && i < manifest_read_accounts(listing); i++) {
+		const char *name = manifest_read_interface(listing, i);
+
+		if (name)
+			joined_tell(&join->joined, name);
+	}
+	manifest_read_close(listing);
+}
+
+static int end_member(struct join *join, bool cut, struct err *err)
+{
+	struct member *member = &join->member;
+
+	if (member->kind == NAMING_PACKETS && end_packets(join, cut, err) < 0)
+		return -1;
+	if (member->kind == NAMING_MANIFEST && !cut)
+		verify_manifest(join->verify, member->number, join->text, member->text_size);
+	else if (member->kind == NAMING_CAPTURE && !cut)
+		take_capture(join);
+	else if (member->kind == NAMING_CONTEXT && !cut)
+		verify_context(join->verify, member->name, join->members.size);
+	/* The archive does not end before its manifest and what that lists: until then zeros are a hole. */
+	join->members.more_to_come = !verify_complete(join->verify);
+	if (cut)
+		defects_note(verify_findings(join->verify), DEFECT_CUT, "it is cut inside %s", member->name);
+	return 0;
+}
+
+/*
+ * All of it has come. When it ends in records of zeros, they may be the tar's padding, because bytes of it are missing:
+ * that is known when the next header is found where it should be, or not.
+ */
+static int member_done(struct join *join, struct err *err)
+{
+	join->open_end = join->member.kind == NAMING_PACKETS && join->records.zeros > 0;
+	join->gaps = join->members.gaps;
+	return join->open_end ? 0 : end_member(join, false, err);
+}
+
+static int close_end(struct join *join, struct err *err)
+{
+	if (!join->open_end)
+		return 0;
+	join->open_end = false;
+	if (join->gaps != join->members.gaps)
+		join->records.damaged = true;
+	return end_member(join, false, err);
+}
+
+/* --- the end --- */
+
+static void note_stream(struct join *join)
+{
+	const struct members *members = &join->members;
+	struct defects *defects = verify_findings(join->verify);
+	const char *places = members->gaps == 1 ? "1 place" : "several places";
+
+	if (members->gaps && members->skipped)
+		defects_note(defects, DEFECT_BYTES, "%llu bytes are damaged at %s",
+			     (unsigned long long)members->skipped, places);
+	else if (members->gaps)
+		defects_note(defects, DEFECT_BYTES, "bytes are missing at %s", places);
+	if (!members->ended && !defects->of[DEFECT_CUT].count) {
+		if (join->member.name[0])
+			defects_note(defects, DEFECT_CUT, "it is cut after %s", join->member.name);
+		else
+			defects_note(defects, DEFECT_CUT, "it is cut after its beginning");
+	}
+	if (input_damage(join->input))
+		defects_note(defects, DEFECT_BYTES, "%s", input_damage(join->input));
+	verify_finish(join->verify);
+}
+
+/* No file, but a manifest that says what would have been in it: a file without packets. */
+static int write_empty(struct join *join, struct err *err)
+{
+	const struct verify_told *told = verify_told(join->verify);
+	struct pcapng_interface only = {.snaplen = (uint32_t)told->snapshot_length,
+					.link_type = (uint32_t)told->link_type};
+
+	pcapng_text(only.name, sizeof(only.name), told->interface);
+	if (join->joined.count == 0)
+		join->joined.pcapng = told->pcapng;
+	return joined_begin(&join->joined, told->snapshot_length ? &only : NULL, err);
+}
+
+/* What the manifest tells of each interface that is in the output. */
+static int write_statistics(struct join *join, struct err *err)
+{
+	for (unsigned place = 0; place < join->joined.count; place++) {
+		const struct joined_interface *interface = &join->joined.interfaces[place];
+		struct pcapng_statistics statistics = {
+			.start = interface->first, .end = interface->last, .delivered = interface->packets};
+
+		if (interface->packets &&
+		    verify_counters(join->verify, interface->series, &statistics.accepted, &statistics.dropped) &&
+		    joined_statistics(&join->joined, place, &statistics, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int finish(struct join *join, struct err *err)
+{
+	join->result->found = join->directory_known;
+	join->result->junk = join->members.junk;
+	join->result->trailing = join->members.trailing;
+	join->result->defects = verify_findings(join->verify);
+	join->result->told = verify_told(join->verify);
+	join->result->input = join->input;
+	if (join->result->found)
+		note_stream(join);
+	if (!join->setup.output)
+		return 0;
+	join->result->late = join->order.late;
+	if (order_flush(&join->order, err) < 0 || write_empty(join, err) < 0)
+		return -1;
+	return write_statistics(join, err);
+}
+
+/* Returns whether there is more. */
+static bool read_event(struct join *join, struct err *err)
+{
+	enum members_event event = members_next(&join->members);
+
+	if (close_end(join, err) < 0)
+		return false;
+	switch (event) {
+	case MEMBERS_FILE:
+		begin_member(join);
+		return true;
+	case MEMBERS_DATA:
+		return take_data(join, err) == 0;
+	case MEMBERS_DONE:
+		return member_done(join, err) == 0;
+	case MEMBERS_CUT:
+		return end_member(join, true, err) == 0;
+	case MEMBERS_END:
+		return false;
+	case MEMBERS_ERROR:
+		err_sys(err, join->members.errnum, "cannot read the archive");
+		return false;
+	}
+	return false;
+}
+
+static void read_members(struct join *join, struct err *err)
+{
+	enum input_content content;
+
+	if (join->own_input && input_look(join->input, &content, err) < 0)
+		return;
+	while (read_event(join, err))
+		;
+}
+
+int join_run(struct join *join, struct join_result *result, struct err *err)
+{
+	*result = (struct join_result){0};
+	join->result = result;
+	members_init(&join->members, input_read, join->input);
+	join->members.more_to_come = true;
+	read_members(join, err);
+	/* When the source fails, what it gave before is still delivered; when the output does, it fails once more. */
+	finish(join, err);
+	return err->status ? -1 : 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * An archive into one pcap or pcapng file: source -> input -> members -> expand -> records -> order -> joined ->
+ * output, and what was found on the way. Prints nothing, has no globals, and takes its memory once, whatever the
+ * archive claims.
+ */
+#ifndef TARCAP_JOIN_H
+#define TARCAP_JOIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/pcap_read.h"
+#include "read/input.h"
+#include "read/members.h"
+#include "read/order.h"
+#include "read/verify.h"
+
+#define JOIN_MEMORY_MIN ORDER_MEMORY_MIN
+
+/*
+ * For who only reads, without an output: then files of any link type belong together. Packets of an interface may come
+ * from here on: series is the first part of its file's name, the records tell the rest. Returns a number of its own.
+ */
+typedef unsigned join_interface(void *context, const char *series, const struct pcap_read *records);
+
+/* A packet that is there, of such an interface, before any sorting; time in ns since the epoch. */
+typedef void join_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet);
+
+struct join_setup {
+	members_source *source;
+	struct input *input; /* the caller's, in place of a source: one that has been looked at */
+	/* Where the file goes; NULL: nowhere. -1 with *err set ends the run. */
+	int (*output)(void *context, const void *data, size_t size, struct err *err);
+	void *source_context, *output_context; /* the caller's */
+	size_t memory;			       /* bytes for sorting, at least JOIN_MEMORY_MIN */
+	join_interface *interface;	       /* both, or NULL */
+	join_packet *packet;
+	void *packet_context; /* the caller's */
+};
+
+struct join_result {
+	bool found;			/* there was an archive at all */
+	uint64_t junk;			/* bytes before it */
+	uint64_t trailing;		/* bytes after its end that are not zero */
+	uint64_t files;			/* that came whole */
+	uint64_t packets;		/* given to the output */
+	uint64_t late;			/* of these, too late to be sorted */
+	const struct defects *defects;	/* what is missing or wrong; this and told are valid until join_close */
+	const struct verify_told *told; /* what the manifest tells */
+	const struct input *input;	/* what it is, where there is no archive; as valid as these */
+};
+
+struct join;
+
+/* NULL when there is no memory. */
+struct join *join_open(const struct join_setup *setup, struct err *err);
+void join_close(struct join *join);
+
+/*
+ * Read to the end of the source. 0 however bad the archive is: see *result. -1 with *err when the source or the output
+ * has failed; what came before that has been given to the output, and *result is filled.
+ */
+int join_run(struct join *join, struct join_result *result, struct err *err);
+
+#endif

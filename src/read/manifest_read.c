@@ -1,0 +1,310 @@
+#include "read/manifest_read.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "format/link_type.h"
+
+#define ARENA ((size_t)MANIFEST_READ_MEMORY_MAX)
+#define ALIGNMENT _Alignof(max_align_t)
+
+struct manifest_read {
+	json_t *root, *files, *interfaces, *context;
+};
+
+/*
+ * Where jansson's memory comes from while a listing is open; it is given back all at once. When a string cannot grow,
+ * jansson (2.14, lex_scan_string) reads behind what it has: so there is never less than it can need.
+ */
+static unsigned char *arena;
+static size_t arena_used;
+static struct manifest_read opened; /* one at a time, as the arena is */
+
+static void *take(size_t size)
+{
+	void *piece = arena + arena_used;
+
+	if (size > ARENA || size + ALIGNMENT > ARENA - arena_used)
+		return NULL;
+	arena_used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	return piece;
+}
+
+static void give(void *memory)
+{
+	(void)memory;
+}
+
+/*
+ * Each value but the first follows one of these, and takes less than 400 bytes besides its text, which takes at most
+ * four times its length: for MANIFEST_READ_TEXT_MAX and MANIFEST_READ_VALUES_MAX, less than the arena.
+ */
+static bool is_small(const char *text, size_t size)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < size && values <= MANIFEST_READ_VALUES_MAX; i++)
+		values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+	return values <= MANIFEST_READ_VALUES_MAX;
+}
+
+static struct manifest_read *parse(const char *text, size_t size)
+{
+	opened.root = json_loadb(text, size, 0, NULL);
+	opened.files = json_object_get(opened.root, "files");
+	opened.interfaces = json_object_get(opened.root, "interfaces");
+	opened.context = json_object_get(opened.root, "context");
+	return opened.root ? &opened : NULL;
+}
+
+static void close_arena(void)
+{
+	json_set_alloc_funcs(malloc, free);
+	munmap(arena, ARENA);
+	arena = NULL;
+}
+
+void manifest_read_prepare(void)
+{
+	json_object_seed(0);
+}
+
+struct manifest_read *manifest_read_open(const char *text, size_t size, const char **reason)
+{
+	struct manifest_read *listing;
+
+	*reason = "too large";
+	if (size > MANIFEST_READ_TEXT_MAX || !is_small(text, size))
+		return NULL;
+	*reason = "no memory to read it";
+	/* Its pages cost nothing until they are used. */
+	arena = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED)
+		return NULL;
+	arena_used = 0;
+	json_set_alloc_funcs(take, give);
+	*reason = "no JSON";
+	listing = parse(text, size);
+	if (!listing)
+		close_arena();
+	return listing;
+}
+
+/* cppcheck-suppress constParameter ; it ends here */
+void manifest_read_close(struct manifest_read *listing)
+{
+	if (listing)
+		close_arena();
+}
+
+static bool number(const json_t *object, const char *key, uint64_t *value)
+{
+	const json_t *found = json_object_get(object, key);
+
+	if (!json_is_integer(found) || json_integer_value(found) < 0)
+		return false;
+	*value = (uint64_t)json_integer_value(found);
+	return true;
+}
+
+/* A number that older versions do not write. */
+static bool optional(const json_t *object, const char *key, uint64_t *value)
+{
+	*value = 0;
+	return !json_object_get(object, key) || number(object, key, value);
+}
+
+static bool string(const json_t *object, const char *key, const char **value)
+{
+	*value = json_string_value(json_object_get(object, key));
+	return *value != NULL;
+}
+
+uint64_t manifest_read_version(const struct manifest_read *listing)
+{
+	uint64_t version;
+
+	return number(listing->root, "tarcap_manifest", &version) ? version : 0;
+}
+
+uint64_t manifest_read_part(const struct manifest_read *listing)
+{
+	uint64_t part;
+
+	return optional(listing->root, "part", &part) ? part : UINT64_MAX;
+}
+
+size_t manifest_read_files(const struct manifest_read *listing)
+{
+	return json_array_size(listing->files);
+}
+
+size_t manifest_read_accounts(const struct manifest_read *listing)
+{
+	return json_array_size(listing->interfaces);
+}
+
+const char *manifest_read_interface(const struct manifest_read *listing, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(listing->interfaces, i), "name"));
+}
+
+/* Older versions write none. */
+size_t manifest_read_contexts(const struct manifest_read *listing)
+{
+	return json_array_size(listing->context);
+}
+
+bool manifest_read_file(const struct manifest_read *listing, size_t i, struct manifest_read_file *file)
+{
+	const json_t *object = json_array_get(listing->files, i);
+
+	return string(object, "name", &file->name) && string(object, "interface", &file->interface) &&
+	       number(object, "packets", &file->packets) && number(object, "bytes", &file->bytes) &&
+	       number(object, "stored_bytes", &file->stored_bytes) && optional(object, "dropped", &file->dropped) &&
+	       string(object, "first", &file->first) && string(object, "last", &file->last);
+}
+
+/* As files have it: earlier versions wrote libpcap's own number. */
+static bool link_type(const json_t *object, uint64_t *value)
+{
+	if (!number(object, "link_type_number", value))
+		return false;
+	*value = link_type_of_file(*value);
+	return true;
+}
+
+bool manifest_read_account(const struct manifest_read *listing, size_t i, struct manifest_read_account *account)
+{
+	const json_t *object = json_array_get(listing->interfaces, i);
+
+	account->dropped_before_no_file = UINT64_MAX;
+	return string(object, "name", &account->name) && number(object, "received_by_filter", &account->received) &&
+	       number(object, "written", &account->written) &&
+	       number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
+	       number(object, "dropped_at_stop", &account->dropped_at_stop) &&
+	       optional(object, "dropped_output_failed", &account->dropped_output_failed) &&
+	       number(object, "after_limit", &account->after_limit) &&
+	       number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
+	       optional(object, "dropped_by_kernel_while_reader_slow", &account->dropped_reader_slow) &&
+	       (!json_object_get(object, "dropped_before_no_file") ||
+		number(object, "dropped_before_no_file", &account->dropped_before_no_file)) &&
+	       link_type(object, &account->link_type) && number(object, "snapshot_length", &account->snapshot_length);
+}
+
+bool manifest_read_context(const struct manifest_read *listing, size_t i, struct manifest_read_context *context)
+{
+	const json_t *object = json_array_get(listing->context, i);
+
+	context->left_out = json_object_get(object, "left_out") != NULL;
+	return string(object, "name", &context->name) &&
+	       (context->left_out ||
+		(number(object, "bytes", &context->bytes) && number(object, "stored_bytes", &context->stored_bytes)));
+}
+
+bool manifest_read_summary(const struct manifest_read *listing, struct manifest_read_summary *summary)
+{
+	const json_t *totals = json_object_get(listing->root, "totals");
+	const json_t *ended = json_object_get(listing->root, "ended_by");
+
+	if (!string(ended, "detail", &summary->detail))
+		summary->detail = "";
+	if (!string(listing->root, "format", &summary->format))
+		summary->format = "";
+	summary->named = json_array_size(json_object_get(listing->root, "not_captured"));
+	summary->left_out_told = json_object_get(listing->root, "not_captured_count") != NULL;
+	return optional(listing->root, "not_captured_count", &summary->left_out) &&
+	       string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
+	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
+	       number(listing->root, "parts", &summary->parts);
+}
+
+void manifest_read_request(const struct manifest_read *listing, struct manifest_read_request *request)
+{
+	if (!string(listing->root, "name", &request->name))
+		request->name = "";
+	if (!string(listing->root, "filter", &request->filter))
+		request->filter = "";
+	if (!string(listing->root, "reason", &request->reason))
+		request->reason = "";
+}
+
+uint64_t manifest_read_request_version(const struct manifest_read *listing)
+{
+	uint64_t version;
+
+	return number(listing->root, "tarcap_capture", &version) ? version : 0;
+}
+
+bool manifest_read_request_whole(const struct manifest_read *listing)
+{
+	return json_is_string(json_object_get(listing->root, "name")) &&
+	       json_is_string(json_object_get(listing->root, "started")) &&
+	       json_is_object(json_object_get(listing->root, "user")) &&
+	       json_is_array(json_object_get(listing->root, "command"));
+}
+
+/* --- what both kinds tell --- */
+
+/* By what each kind calls it. */
+static const struct {
+	const char *keys[2];
+} shared_fields[MANIFEST_READ_SHARED - 1] = {
+	{{"version", "version"}},
+	{{"name", "name"}},
+	{{"reason", "reason"}},
+	{{"started", "started"}},
+	{{"clock_offset_seconds", "clock_offset_seconds_at_start"}},
+	{{"format", "format"}},
+	{{"limits", "limits"}},
+	{{"memory", "memory"}},
+};
+
+/* FNV-1a, which nobody needs to be unable to outwit: whoever changes one can change the other. */
+static int digest(const char *data, size_t size, void *context)
+{
+	uint64_t *value = context;
+
+	for (size_t i = 0; i < size; i++)
+		*value = (*value ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
+	return 0;
+}
+
+static void add(const json_t *value, uint64_t *to)
+{
+	if (value && json_dump_callback(value, digest, to, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) < 0)
+		*to = UINT64_MAX;
+}
+
+static uint64_t interfaces_value(const struct manifest_read *listing)
+{
+	static const char *const keys[] = {"name",    "link_type",	     "link_type_number", "snapshot_length",
+					   "headers", "time_stamp_precision"};
+	uint64_t value = 1;
+
+	for (size_t i = 0; i < manifest_read_accounts(listing); i++) {
+		const json_t *object = json_array_get(listing->interfaces, i);
+
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			add(json_object_get(object, keys[k]), &value);
+	}
+	return listing->interfaces ? value : 0;
+}
+
+void manifest_read_shared(const struct manifest_read *listing, enum manifest_read_kind kind,
+			  struct manifest_read_shared *shared)
+{
+	for (int i = 0; i < MANIFEST_READ_SHARED - 1; i++) {
+		const json_t *value = json_object_get(listing->root, shared_fields[i].keys[kind]);
+
+		shared->values[i] = value ? 1 : 0;
+		add(value, &shared->values[i]);
+	}
+	shared->values[MANIFEST_READ_SHARED - 1] = interfaces_value(listing);
+}
+
+const char *manifest_read_shared_name(int i)
+{
+	return i == MANIFEST_READ_SHARED - 1 ? "interfaces" : shared_fields[i].keys[MANIFEST_READ_MANIFEST];
+}

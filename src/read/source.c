@@ -1,0 +1,45 @@
+#include "read/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_directory(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int source_open(const char *path, const char *command, struct err *err)
+{
+	int fd;
+
+	if (!path && isatty(STDIN_FILENO))
+		return err_set(err, STATUS_USAGE, "stdin is a terminal: add '< capture.tar', or name the FILE");
+	if (!path)
+		return STDIN_FILENO;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, errno, "%.200s", path);
+	if (is_directory(fd)) {
+		close(fd);
+		return err_set(err, STATUS_USAGE,
+			       "%.150s is a directory: make an archive of the files in it: (cd '%.150s' && tar c *) | "
+			       "tarcap %s",
+			       path, path, command);
+	}
+	return fd;
+}
+
+ssize_t source_read(void *context, void *data, size_t size)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	while ((n = read(*fd, data, size)) < 0 && errno == EINTR)
+		;
+	return n < 0 ? -errno : n;
+}

@@ -1,0 +1,21 @@
+/*
+ * Ceilings from the environment: TARCAP_MAX_DURATION, TARCAP_MAX_BYTES, TARCAP_MAX_SNAPLEN and TARCAP_MAX_MEMORY
+ * (ring, pool and compressor together). Whoever may only kubectl exec in a container cannot lift them: its image has no
+ * shell and no env. Whoever may docker exec can, by its -e.
+ */
+#ifndef TARCAP_CEILINGS_H
+#define TARCAP_CEILINGS_H
+
+#include "base/err.h"
+#include "request/options.h"
+
+#define CEILINGS_NOT_GIVEN UINT64_MAX /* as a limit in options: no flag has set it */
+
+/*
+ * Put the default, or what a ceiling leaves of it, where no flag gave a limit (or gave 0, none); options->lowered says
+ * which were lowered. STATUS_USAGE for a flag above its ceiling, or a ceiling that cannot be parsed.
+ * Reading a file, only the one for memory holds: the others limit what is captured.
+ */
+int ceilings_apply(struct options *options, struct err *err);
+
+#endif

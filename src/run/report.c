@@ -1,0 +1,328 @@
+#include "run/report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "request/number.h"
+#include "run/say.h"
+#include "system/audit.h"
+
+#define LEFT_OUT_SHOWN 8 /* lines about interfaces that are not captured */
+
+void report_asked(const struct options *options)
+{
+	char text[AUDIT_TEXT_SIZE];
+
+	if (!options->quiet)
+		say("asked for by %s", audit_text(getuid(), options->argv, text));
+}
+
+void report_sandbox(const struct sandbox *sandbox, const struct options *options)
+{
+	char text[SANDBOX_TEXT_SIZE];
+
+	if (options->verbose)
+		say("sandbox: %s", sandbox_text(sandbox, text));
+}
+
+static void warn_of_filter(const struct capture_set *captures)
+{
+	const struct interface *user_filter = NULL, *headers = NULL;
+
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct interface *interface = &captures->list[i];
+
+		if (interface->capture.user_filter)
+			user_filter = interface;
+		else if (interface->capture.headers && interface->capture.fd >= 0)
+			headers = interface;
+	}
+	if (user_filter)
+		say("the filter is too long for the kernel: every packet is copied, and filtered here");
+	else if (headers)
+		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
+		    "and cut here");
+}
+
+static void warn_of_activation(const struct capture_set *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		if (capture->warning[0])
+			say("%.60s: %s", capture->interface, capture->warning);
+	}
+}
+
+static void warn_of_left_out(const struct capture_set *captures)
+{
+	for (unsigned i = 0; i < captures->left_out_count && i < LEFT_OUT_SHOWN; i++)
+		say("%s: not captured: %s", captures->left_out[i].name, captures->left_out[i].why);
+	if (captures->left_out_count > LEFT_OUT_SHOWN)
+		say("%u more are not captured: see the manifest", captures->left_out_count - LEFT_OUT_SHOWN);
+}
+
+/* Said by -q as well: it may end the capture. */
+static void warn_of_memory(const struct options *options)
+{
+	const struct confined *confined = &options->confined;
+	char limit[NUMBER_TEXT_SIZE], left[NUMBER_TEXT_SIZE], pool[NUMBER_TEXT_SIZE], ring[NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, confined->limit, limit);
+	number_format(NUMBER_SIZE, confined->left, left);
+	number_format(NUMBER_SIZE, options->memory + options->compressor, pool);
+	number_format(NUMBER_SIZE, options->buffer_kib * 1024, ring);
+	if (confined->pool_above)
+		say("the container's memory limit, %s, leaves %s to the pool (--memory), which may take %s%s%s%s: a "
+		    "slow "
+		    "reader may get this capture killed",
+		    limit, left, pool, confined->ring_above ? "; its ring (-B/--buffer-size), " : "",
+		    confined->ring_above ? ring : "", confined->ring_above ? ", is above the limit, too" : "");
+	else if (confined->ring_above)
+		say("-B/--buffer-size %s: more than the container's memory limit, %s, leaves; the kernel does not "
+		    "count "
+		    "the ring against it, but the node has to have it",
+		    ring, limit);
+}
+
+void report_warnings(const struct capture_set *captures, const struct options *options)
+{
+	const char *excluded = capture_set_excluded(captures);
+	uint64_t ring = capture_set_sum(captures).ring;
+	char size[NUMBER_TEXT_SIZE];
+
+	if (options->segment_grown && !options->quiet)
+		say("-C/--segment-size: raised to %s, so that one packet of %" PRIu64 " bytes fits",
+		    number_format(NUMBER_SIZE, options->segment_size, size), options->snaplen);
+	warn_of_memory(options);
+	warn_of_activation(captures);
+	if (captures->list[0].capture.loopback && !options->interface_count && !options->read_file && !options->quiet)
+		say("no interface but lo is up here: with docker, --network container:NAME says whose network it is");
+	warn_of_filter(captures);
+	warn_of_left_out(captures);
+	if (excluded[0] && !options->quiet)
+		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", excluded);
+	if (ring && ring < captures->ring_asked)
+		say("-B/--buffer-size: the kernel granted only %s of ring", number_format(NUMBER_SIZE, ring, size));
+}
+
+char *report_lowered(const struct options *options, char text[REPORT_LOWERED_SIZE])
+{
+	char limit[NUMBER_TEXT_SIZE];
+
+	text[0] = '\0';
+	if (options->lowered.memory)
+		snprintf(text, REPORT_LOWERED_SIZE, " (TARCAP_MAX_MEMORY)");
+	else if (options->confined.pool_above || options->confined.ring_above)
+		snprintf(text, REPORT_LOWERED_SIZE, " (above what the container's limit, %s, leaves)",
+			 number_format(NUMBER_SIZE, options->confined.limit, limit));
+	else if (options->confined.lowered)
+		snprintf(text, REPORT_LOWERED_SIZE, " (the container's limit, %s)",
+			 number_format(NUMBER_SIZE, options->confined.limit, limit));
+	return text;
+}
+
+static const char *ceiling(bool lowered, const char *text)
+{
+	return lowered ? text : "";
+}
+
+static void format_limits(const struct options *options, char *text, size_t size)
+{
+	char duration[NUMBER_TEXT_SIZE], bytes[NUMBER_TEXT_SIZE];
+	bool both = options->duration && options->max_bytes;
+
+	number_format(NUMBER_DURATION, options->duration, duration);
+	number_format(NUMBER_SIZE, options->max_bytes, bytes);
+	if (options->duration || options->max_bytes)
+		snprintf(text, size, "ends after %s%s%s%s%s", options->duration ? duration : "",
+			 ceiling(options->lowered.duration, " (TARCAP_MAX_DURATION)"), both ? " or " : "",
+			 options->max_bytes ? bytes : "", ceiling(options->lowered.max_bytes, " (TARCAP_MAX_BYTES)"));
+	else
+		snprintf(text, size, "no time or byte limit");
+}
+
+/* How much of the text is used now. */
+static size_t add(char *text, size_t size, size_t used, const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text + used, size - used, format, args);
+	va_end(args);
+	return length < 0 || (size_t)length >= size - used ? size - 1 : used + (size_t)length;
+}
+
+/* "eth0 (10.0.0.7), link-type EN10MB (Ethernet)"; of several "3 interfaces: lo (EN10MB, 127.0.0.1), ...", as many as
+ * fit. */
+static void format_interfaces(const struct capture_set *captures, char *text, size_t size)
+{
+	const struct capture *first = &captures->list[0].capture;
+	const char *addresses = captures->list[0].addresses;
+	size_t used = 0;
+
+	if (captures->count == 1) {
+		used = add(text, size, 0, "%.60s%s%s%s, link-type ", first->interface, *addresses ? " (" : "",
+			   addresses, *addresses ? ")" : "");
+		if (first->link_type)
+			add(text, size, used, "%s (%s)", first->link_type,
+			    first->link_type_description ? first->link_type_description : "?");
+		else
+			add(text, size, used, "%u", first->link_type_number);
+		return;
+	}
+	used = add(text, size, 0, "%u interfaces: ", captures->count);
+	for (unsigned i = 0; i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		addresses =
+			strcmp(captures->list[i].addresses, INTERFACES_NO_ADDRESS) ? captures->list[i].addresses : "";
+		if (size - used < 120) {
+			add(text, size, used, ", ...");
+			break;
+		}
+		used = add(text, size, used, "%s%.20s (%.20s%s%.*s)", i ? ", " : "", capture->interface,
+			   capture->link_type ? capture->link_type : "?", *addresses ? ", " : "",
+			   (int)strcspn(addresses, ","), addresses);
+	}
+}
+
+/* What user space takes: the pool, and what is beside it. */
+static void format_memory(const struct options *options, const struct pool *pool, const struct context *context,
+			  char *text, size_t size)
+{
+	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE], kept[NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
+	number_format(NUMBER_SIZE, options->compressor, compressor);
+	number_format(NUMBER_SIZE, CONTEXT_MEMORY, kept);
+	snprintf(text, size, "pool %s%s%s%s%s", packets, options->compressor ? ", compressor " : "",
+		 options->compressor ? compressor : "", context ? ", context " : "", context ? kept : "");
+}
+
+void report_ready(const struct capture_set *captures, const struct options *options, const struct pool *pool,
+		  const struct context *context)
+{
+	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
+	char lowered[REPORT_LOWERED_SIZE];
+	const char *headers = options->headers ? ", headers only" : "";
+	const struct capture *first = &captures->list[0].capture;
+	struct capture_set_sum sum = capture_set_sum(captures);
+
+	if (options->quiet)
+		return;
+	format_limits(options, limits, sizeof(limits));
+	format_interfaces(captures, interfaces, sizeof(interfaces));
+	number_format(NUMBER_SIZE, sum.ring, ring);
+	format_memory(options, pool, context, memory, sizeof(memory));
+	report_lowered(options, lowered);
+	if (first->fd < 0)
+		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
+		    memory, lowered);
+	else
+		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s%s, %s%s", interfaces, first->snaplen,
+		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits,
+		    sum.ring_unknown ? "at most " : "", ring, memory, lowered);
+}
+
+void report_without_stdin(const struct options *options, uint64_t limit)
+{
+	static const char front[] = "stdin is closed: going on without it";
+	char text[NUMBER_TEXT_SIZE];
+
+	if (options->quiet)
+		return;
+	number_format(NUMBER_DURATION, limit, text);
+	if (options->read_file)
+		say("%s, to the end of the file", front);
+	else if (limit)
+		say("%s; ends after %s%s", front, text,
+		    options->duration_chosen ? " (--duration)" : " (--duration sets another time)");
+	else
+		say("%s; no time limit: a signal ends it, or another limit", front);
+}
+
+void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting)
+{
+	char files[64] = "";
+
+	if (waiting)
+		snprintf(files, sizeof(files), ", %" PRIu64 " file%s waiting for the reader", waiting,
+			 waiting == 1 ? "" : "s");
+	say("%" PRIu64 " s: %" PRIu64 " packet%s, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel%s",
+	    elapsed / CLOCK_SECOND, packets, packets == 1 ? "" : "s", bytes, dropped, files);
+}
+
+bool report_has_reader(void)
+{
+	struct stat status;
+
+	return fstat(STDERR_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
+static void count(uint64_t packets, const char *what)
+{
+	say_bare("%" PRIu64 " packet%s %s", packets, packets == 1 ? "" : "s", what);
+}
+
+/* Of several, those that lost some. */
+static void account_for_each(const struct capture_set *captures)
+{
+	for (unsigned i = 0; captures->count > 1 && i < captures->count; i++) {
+		const struct interface *interface = &captures->list[i];
+
+		if (interface->account.dropped)
+			say_bare("%" PRIu64 " of these on %s", interface->account.dropped,
+				 interface->capture.interface);
+	}
+}
+
+/* Why there is nothing, as far as the interfaces' own counters tell. Without a filter packets could have come later. */
+static void explain_nothing(const struct capture_set *captures, const struct options *options, const struct idle *idle)
+{
+	const struct capture *first = &captures->list[0].capture;
+	const char *name = captures->count > 1 || first->any ? "the interfaces" : first->interface;
+	bool filtered = options->filter[strspn(options->filter, " \t\n")] || options->direction != DIRECTION_BOTH ||
+			first->excluded[0];
+	uint64_t passed;
+
+	if (!idle_passed(idle, &passed))
+		return;
+	if (passed == 0)
+		say("%s: idle: no packet passed", name);
+	else if (filtered)
+		say("%s: %" PRIu64 " packet%s passed, and none matched the filter%s%.200s", name, passed,
+		    passed == 1 ? "" : "s", options->filter[0] ? " " : "", options->filter);
+}
+
+void report_account(const struct capture_set *captures, const struct options *options, const struct idle *idle)
+{
+	struct account account = capture_set_account(captures);
+
+	if (!options->quiet && !account.written && !account.received)
+		explain_nothing(captures, options, idle);
+	if (!options->quiet) {
+		count(account.written, "captured");
+		count(account.received, "received by filter");
+	}
+	if (!options->quiet || account.dropped)
+		count(account.dropped, "dropped by kernel");
+	account_for_each(captures);
+	if (account.dropped_reader_slow)
+		say_bare("%" PRIu64 " of these while the reader took too little", account.dropped_reader_slow);
+	if (account.dropped_at_stop)
+		count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
+	if (account.dropped_output_failed)
+		count(account.dropped_output_failed, "dropped: the output failed");
+	if (captures->left_out_at_least || captures->left_out_count > LEFT_OUT_SHOWN)
+		say_bare("%s%u interfaces not captured: see the manifest",
+			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
+	if (account.after_limit && !options->quiet)
+		count(account.after_limit, "came after the limit");
+}

@@ -1,0 +1,67 @@
+/*
+ * Who talked with whom: packets and bytes each way for each pair of addresses and ports, in a table of fixed size. What
+ * comes when it is full is counted, and not attributed.
+ */
+#ifndef TARCAP_CONVERSATIONS_H
+#define TARCAP_CONVERSATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/siphash.h"
+#include "summary/dissect.h"
+
+#define CONVERSATIONS_MAX 131072 /* 17 MB; pages cost nothing until they are used */
+
+struct conversation_side {
+	struct dissect_end end;
+	uint32_t syn, syn_ack, fin, rst; /* sent; a SYN is one without ACK */
+	uint64_t packets, bytes;
+};
+
+struct conversation {
+	/*
+	 * Side 0 (A) is who sent the first SYN, or is to get a SYN+ACK; where there was neither, who sent the first
+	 * packet.
+	 */
+	struct conversation_side sides[2];
+	uint64_t first, last; /* ns since the epoch: the earliest and the latest packet */
+	uint32_t next;	      /* in its chain: place + 1 */
+	uint8_t version, protocol;
+	bool ports;   /* false: all that has none between these addresses, such as ICMP and later fragments */
+	bool settled; /* which side is A */
+};
+
+struct conversations;
+
+enum conversations_order {
+	CONVERSATIONS_BY_BYTES,	     /* all of them, in both directions together; most first */
+	CONVERSATIONS_BY_UNANSWERED, /* those where A sent SYNs, and B no SYN+ACK and no RST; most SYNs first */
+};
+
+/* key: random, so that nobody can choose what makes chains long. NULL when there is no memory. */
+struct conversations *conversations_open(const struct siphash_key *key, struct err *err);
+void conversations_close(struct conversations *conversations);
+
+/* Count a packet that has addresses; time in ns since the epoch, bytes on the wire. */
+void conversations_add(struct conversations *conversations, const struct dissected *dissected, uint64_t time,
+		       uint64_t bytes);
+
+size_t conversations_count(const struct conversations *conversations);
+
+/* Packets for which there was no room. */
+uint64_t conversations_left_out(const struct conversations *conversations);
+
+/* Conversation i, in the order of their first packets; i is below conversations_count(). */
+const struct conversation *conversations_at(const struct conversations *conversations, size_t i);
+
+/*
+ * The first of an order into list, at most max of them: how many. total: how many there would be. They are valid until
+ * the next conversations_add().
+ */
+size_t conversations_rank(const struct conversations *conversations, enum conversations_order order,
+			  const struct conversation **list, size_t max, size_t *total);
+
+#endif

@@ -1,0 +1,258 @@
+#include "summary/summary.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/pcap_read.h"
+#include "read/input.h"
+#include "read/join.h"
+
+#define BUFFER_SIZE ((size_t)128 << 10)
+struct reading {
+	struct input *input;
+	struct summary summary;
+	struct conversations *conversations;
+	struct join *join; /* of an archive */
+
+	/* Of a file of packets. */
+	struct defects defects;
+	struct verify_told told;
+	struct pcap_read records;
+	unsigned places[PCAPNG_READ_INTERFACES_MAX]; /* of its interfaces */
+	unsigned char buffer[BUFFER_SIZE];
+};
+
+struct reading *summary_open(members_source *source, void *context, const struct siphash_key *key, struct err *err)
+{
+	struct reading *reading = calloc(1, sizeof(*reading));
+
+	if (!reading) {
+		err_sys(err, ENOMEM, "memory for reading");
+		return NULL;
+	}
+	if ((reading->input = input_open(source, context, err)) &&
+	    (reading->conversations = conversations_open(key, err)))
+		return reading;
+	summary_close(reading);
+	return NULL;
+}
+
+void summary_close(struct reading *reading)
+{
+	if (!reading)
+		return;
+	conversations_close(reading->conversations);
+	join_close(reading->join);
+	input_close(reading->input);
+	free(reading);
+}
+
+/* --- packets --- */
+
+/* Those that are too many share the last place. */
+static unsigned take_interface(void *context, const char *name, const struct pcap_read *records)
+{
+	struct reading *reading = context;
+	struct summary *summary = &reading->summary;
+	struct summary_interface *interface = summary->interfaces;
+	uint32_t link_type = records->interface.link_type & 0xffff; /* above it pcap has other things */
+	unsigned place = 0;
+
+	for (; place < summary->interface_count; place++, interface++) {
+		if (interface->link_type == link_type && strcmp(interface->name, name) == 0)
+			return place;
+	}
+	if (place < SUMMARY_INTERFACES) {
+		summary->interface_count++;
+		snprintf(interface->name, sizeof(interface->name), "%s", name);
+		interface->link_type = link_type;
+	} else if (interface->packets == 0) {
+		interface->link_type = link_type;
+	} else if (interface->link_type != link_type) {
+		interface->link_type = LINK_SEVERAL;
+	}
+	return place;
+}
+
+static void count_time(struct summary *summary, uint64_t time, uint64_t bytes)
+{
+	if (summary->packets == summary->untimed || time < summary->first)
+		summary->first = time;
+	if (time > summary->last)
+		summary->last = time;
+	histogram_add(&summary->histogram, time, bytes);
+}
+
+/* Behind its time; one that has none has that of the latest. */
+static void count_packet(struct reading *reading, unsigned place, uint64_t time, const struct packet *packet)
+{
+	struct summary *summary = &reading->summary;
+	struct summary_interface *interface = &summary->interfaces[place];
+	uint64_t bytes = packet->header.length;
+	struct dissected dissected;
+
+	dissect(&dissected, interface->link_type, packet->data, packet->header.caplen);
+	summary->packets++;
+	summary->bytes += bytes;
+	summary->kept += packet->header.caplen;
+	interface->packets++;
+	interface->bytes += bytes;
+	protocols_add(&summary->protocols, &dissected, bytes);
+	if (dissected.version)
+		conversations_add(reading->conversations, &dissected, time, bytes);
+	else
+		summary->without_addresses++;
+}
+
+static void take_packet(void *context, unsigned place, uint64_t time, const struct packet *packet)
+{
+	struct reading *reading = context;
+
+	count_time(&reading->summary, time, packet->header.length);
+	count_packet(reading, place, time, packet);
+}
+
+/* --- an archive --- */
+
+static int neither(const struct reading *reading, struct err *err)
+{
+	char hint[120];
+	const char *what = input_hint(reading->input, "summary", hint, sizeof(hint));
+
+	return err_set(err, STATUS_FAILED, "no tarcap archive, and no pcap file%s%s", what ? ", but " : "",
+		       what ? what : "");
+}
+
+static int read_archive(struct reading *reading, struct err *err)
+{
+	struct join_setup setup = {
+		.input = reading->input, .interface = take_interface, .packet = take_packet, .packet_context = reading};
+	struct summary *summary = &reading->summary;
+	struct join_result result;
+
+	reading->join = join_open(&setup, err);
+	if (!reading->join || join_run(reading->join, &result, err) < 0)
+		return -1;
+	if (!result.found)
+		return neither(reading, err);
+	summary->archive = true;
+	summary->junk = result.junk;
+	summary->trailing = result.trailing;
+	summary->files = result.files;
+	summary->defects = result.defects;
+	summary->told = result.told;
+	return 0;
+}
+
+/* --- a file of packets --- */
+
+/* An interface has a name in pcapng alone. */
+static void take_header(struct reading *reading)
+{
+	const struct pcap_read *records = &reading->records;
+
+	reading->places[records->interface_number] = take_interface(reading, records->interface.name, records);
+}
+
+static void take_record(struct reading *reading, const struct packet *packet)
+{
+	unsigned place = reading->places[packet->origin.interface];
+
+	if (reading->records.timed) {
+		take_packet(reading, place, reading->records.time, packet);
+	} else {
+		count_packet(reading, place, reading->summary.last, packet);
+		reading->summary.untimed++;
+	}
+}
+
+static void take_records(struct reading *reading, const unsigned char *data, size_t size)
+{
+	struct packet packet;
+
+	pcap_read_feed(&reading->records, data, size);
+	for (;;) {
+		switch (pcap_read_next(&reading->records, &packet)) {
+		case PCAP_READ_PACKET:
+			take_record(reading, &packet);
+			break;
+		case PCAP_READ_HEADER:
+			take_header(reading);
+			break;
+		case PCAP_READ_MORE:
+		case PCAP_READ_DAMAGED:
+			return;
+		}
+	}
+}
+
+/* What may have held packets. */
+static void note_passed(struct reading *reading)
+{
+	const struct pcapng_read_passed *passed = &reading->records.passed;
+
+	if (passed->blocks)
+		defects_note(&reading->defects, DEFECT_PASSED,
+			     "%llu block%s of an unknown type (0x%08x), which may hold packets, %s passed over",
+			     (unsigned long long)passed->blocks, passed->blocks == 1 ? "" : "s", passed->type,
+			     passed->blocks == 1 ? "was" : "were");
+	if (passed->packets)
+		defects_note(&reading->defects, DEFECT_PASSED,
+			     "%llu packets, longer than %d bytes or of more than %d interfaces, were passed over",
+			     (unsigned long long)passed->packets, PCAPNG_READ_CAPLEN_MAX, PCAPNG_READ_INTERFACES_MAX);
+}
+
+static void note_end(struct reading *reading)
+{
+	unsigned long long packets = reading->summary.packets;
+
+	reading->summary.defects = &reading->defects;
+	reading->summary.told = &reading->told;
+	reading->summary.loss = reading->records.loss;
+	note_passed(reading);
+	if (reading->records.damaged)
+		defects_note(&reading->defects, DEFECT_DAMAGED, "it is damaged after %llu packets", packets);
+	else if (!pcap_read_complete(&reading->records) || input_damage(reading->input))
+		defects_note(&reading->defects, DEFECT_CUT, "it is cut after %llu packets", packets);
+	else
+		reading->summary.files = 1;
+}
+
+static void take_zeros(struct reading *reading)
+{
+	struct packet packet;
+
+	while (pcap_read_next_zero(&reading->records, &packet))
+		take_record(reading, &packet);
+}
+
+static int read_packets(struct reading *reading, struct err *err)
+{
+	ssize_t n;
+
+	pcap_read_begin(&reading->records, PCAP_READ_FOREIGN);
+	while (!reading->records.damaged && (n = input_read(reading->input, reading->buffer, BUFFER_SIZE)) != 0) {
+		if (n < 0)
+			return err_sys(err, (int)-n, "cannot read the packets");
+		take_records(reading, reading->buffer, (size_t)n);
+	}
+	take_zeros(reading);
+	note_end(reading);
+	return 0;
+}
+
+const struct summary *summary_run(struct reading *reading, struct err *err)
+{
+	enum input_content content;
+
+	if (input_look(reading->input, &content, err) < 0)
+		return NULL;
+	reading->summary.conversations = reading->conversations;
+	if (content == INPUT_PACKETS)
+		read_packets(reading, err);
+	else
+		read_archive(reading, err);
+	return err->status ? NULL : &reading->summary;
+}

@@ -1,0 +1,63 @@
+/*
+ * An archive, or a file of packets, into the numbers of one page: source -> join's reading half, or records alone ->
+ * dissect -> protocols, conversations, histogram. Prints nothing, and takes its memory once, whatever the input claims.
+ */
+#ifndef TARCAP_SUMMARY_H
+#define TARCAP_SUMMARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/pcapng_read.h"
+#include "read/defects.h"
+#include "read/members.h"
+#include "read/roll.h"
+#include "read/verify.h"
+#include "summary/conversations.h"
+#include "summary/histogram.h"
+#include "summary/protocols.h"
+
+#define SUMMARY_INTERFACES 256
+
+/* Told apart by name and link type. */
+struct summary_interface {
+	char name[ROLL_NAME_SIZE]; /* the first part of its files' names; "" in a file of packets */
+	uint32_t link_type;
+	uint64_t packets, bytes;
+};
+
+/* All numbers of bytes are lengths on the wire, but kept. Times are ns since the epoch. */
+struct summary {
+	bool archive;		 /* else a file of packets */
+	uint64_t junk, trailing; /* bytes before and after the archive */
+	uint64_t files;		 /* that came whole */
+	uint64_t packets, bytes;
+	uint64_t kept;	      /* bytes of packets that are there */
+	uint64_t untimed;     /* packets without a time, or of one before 1970 or after 2554 */
+	uint64_t first, last; /* the earliest and the latest packet; valid when there are packets that have a time */
+	struct protocols protocols;
+	struct histogram histogram;
+	const struct conversations *conversations;
+	uint64_t without_addresses; /* packets that can be in no conversation */
+	size_t interface_count;
+	struct summary_interface interfaces[SUMMARY_INTERFACES + 1]; /* the last: of those that were too many */
+	const struct defects *defects;				     /* what is missing or wrong */
+	const struct verify_told *told; /* what the manifest tells; all zeros without one */
+	struct pcapng_read_loss loss;	/* of a file of packets, by its counters */
+};
+
+struct reading;
+
+/* key: see conversations_open(). The context stays the caller's. NULL when there is no memory. */
+struct reading *summary_open(members_source *source, void *context, const struct siphash_key *key, struct err *err);
+void summary_close(struct reading *reading);
+
+/*
+ * Read to the end of the source. What comes of it is valid until summary_close(); NULL with *err set when the source
+ * has failed, or is neither an archive nor a file of packets.
+ */
+const struct summary *summary_run(struct reading *reading, struct err *err);
+
+#endif
