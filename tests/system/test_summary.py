@@ -285,7 +285,7 @@ def traffic(tmp_path_factory):
     # An address that nobody has: it reaches the other end, and no answer comes.
     wire.ip(wire.a, "neigh", "replace", "10.9.0.77", "lladdr", MAC_B.hex(":"), "dev", "tc1")
     wire.within(wire.b, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
-    capture = Capture(wire, "-G", "500ms", "--compress", "zstd", "--reason", "who resets?", "--name", "web", "not port 9")
+    capture = Capture(wire, "-G", "200ms", "--compress", "zstd", "--reason", "who resets?", "--name", "web", "not port 9")
     serve(wire, socket.AF_INET, "10.9.0.2", 80, 300000)
     serve(wire, socket.AF_INET, "10.9.0.2", 8443, 1000, "reset")
     serve(wire, socket.AF_INET6, "fd00::2", 443, 50000)
