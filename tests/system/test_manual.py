@@ -295,25 +295,37 @@ def test_causes_are_those_of_the_program():
         assert f".Dq {cause}" in text, cause
 
 
+def faults():
+    """The rows of the tables of faults: (when, what tarcap does, what is lost, what you see, exit status)."""
+    tables = re.findall(r"^\.TS\n(.*?)^\.TE$", "\n".join(section("WHAT CAN GO WRONG")) + "\n", re.M | re.S)
+    for table in tables:
+        head, rows = table.partition("\n_\n")[::2]
+        assert head.endswith("\nWhen@tarcap@Lost@You see@Exit")
+        for row in rows.split("\n@@@@\n"):
+            text = re.sub(r"T\{\n(.*?)\nT\}", lambda cell: cell[1].replace("\n", " "), row.rstrip("\n"), flags=re.S)
+            yield re.sub(r"\\f[BIR]", "", text).replace("\\-", "-").replace("\\ ", " ").split("@")
+
+
 def test_each_fault_says_what_is_done_lost_and_seen():
-    lines = [line for line in section("WHAT CAN GO WRONG") if line.startswith(".It ")]
-    assert len(lines) % 4 == 0 and len(lines) >= 4 * 25
-    for at in range(0, len(lines), 4):
-        assert lines[at].startswith(".It Sy "), lines[at]
-        assert lines[at + 1:at + 4] == [".It Does:", ".It Lost:", ".It Seen:"], lines[at]
+    rows = list(faults())
+    assert len(rows) >= 25 and len({row[0] for row in rows}) == len(rows)
+    for row in rows:
+        assert len(row) == 5 and all(row), row
+        assert all(cell[0].isupper() or cell[0] in "\\_" or cell.startswith("tarcap join") for cell in row[1:3]), row
+        assert row[3].endswith(".") and re.fullmatch(r"-|[0134]|[0134-], [0134]", row[4]), row
 
 
 def test_quoted_lines_are_what_the_program_says():
-    """In the table, "the reader has stalled" is text that the program has."""
+    """In the tables, "the reader has stalled" is text that the program has."""
     code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").rglob("*.c"))))
     code = re.sub(r'%\S*"\s*PRIu64\s*"', "%llu", code)
-    for line in section("WHAT CAN GO WRONG"):
-        if line.startswith(".Dq "):
-            words = re.sub(r" ,$| ;$| \.$", "", line[len(".Dq "):])
-            words = re.sub(r"^--memory: cannot have \d+ bytes$", "--memory: cannot have %zu bytes", words)
-            words = re.sub(r"^not whole: (\.\.\. )?", "", words)
-            words = re.sub(r"^after$", "it is cut after", words)
-            assert words in code, words
+    quoted = [words for row in faults() for cell in row for words in re.findall(r"\\\(lq(.*?)\\\(rq", cell)]
+    assert len(quoted) >= 25
+    for words in quoted:
+        words = re.sub(r"^--memory: cannot have \d+ bytes$", "--memory: cannot have %zu bytes", words)
+        words = re.sub(r"^not whole: (\.\.\. )?", "", words)
+        words = re.sub(r"^after$", "it is cut after", words)
+        assert words in code, words
 
 
 def test_environment():
