@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load push reproducible FORCE demo test unit unit-build cmocka fuzz fuzz-build coverage soak install help clean distclean
+.PHONY: all static image load push reproducible FORCE demo test coverage soak install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -62,60 +62,13 @@ test:
 
 ## make coverage: test what counts lines, print how many of src/ were run; the others: build/coverage/uncovered.txt
 coverage:
-	$(Q)ONLY="units asan fault" tests/run
+	$(Q)ONLY="units asan faults" tests/run
 
 ## make soak: one capture for SOAK_TIME seconds (600): memory and descriptors stay flat, every packet is accounted for
 soak: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/soak $(SOAK_TIME)
 
--include tests/bench/programs.mk # where tests/ is: a build from source for the image has none
-
-# Units: each tests/unit/NAME.c with every part but main, under AddressSanitizer and UBSan.
-UNITS := $(patsubst tests/unit/%.c,$(BUILD)/asan/unit-%,$(wildcard tests/unit/*.c))
-
-## make unit: build the unit tests and run them
-unit: unit-build
-	$(Q)for unit in $(UNITS); do $$unit || exit 1; done
-
-unit-build: $(UNITS)
-
-$(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h $(BUILD)/asan/tarcap | cmocka
-	$(call say,UNIT,$@)
-	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
-		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka -lgcov
-
-# The sanitized program with failures on demand in front of everything: see tests/fault/fault.c.
-$(BUILD)/fault/tarcap: tests/fault/fault.c $(BUILD)/asan/tarcap
-	$(call say,FAULT,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -isystem $(BUILD)/libs/asan/include -c -o $(@D)/fault.o $<
-	$(Q)gcc $(ASAN_FLAGS) -o $@ $(@D)/fault.o $(asan_OBJ) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lgcov \
-		$$(nm $(@D)/fault.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
-
-# The shipped program's objects, with attempts to do from inside the sandbox what it refuses.
-$(ARCHES:%=$(BUILD)/probe/%/tarcap): $(BUILD)/probe/%/tarcap: tests/sandbox/probe.c $(BUILD)/static/%/tarcap
-	$(call say,PROBE,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(call musl_cc,$*) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$*) -Isrc -c -o $(@D)/probe.o $<
-	$(Q)$(call musl_cc,$*) $(LINK_STATIC) -o $@ $(@D)/probe.o $(static/$*_OBJ) -L$(BUILD)/libs/$*/lib $(LDLIBS) \
-		$$(nm $(@D)/probe.o | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
-
-# Fuzz targets: each tests/fuzz/NAME.c with every part but main, by clang. What they find is kept below $(BUILD)/fuzz.
-FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz-%,$(wildcard tests/fuzz/*.c))
-FUZZ_TIME ?= 60
-
-## make fuzz: fuzz each target of tests/fuzz for FUZZ_TIME seconds (60), until the first crash
-fuzz: fuzz-build
-	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_TIME) $(FUZZERS:$(BUILD)/fuzz/fuzz-%=%)
-
-fuzz-build: $(FUZZERS)
-$(BUILD)/fuzz/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h $(BUILD)/fuzz/tarcap
-	$(call say,FUZZ,$@)
-	$(Q)clang $(STANDARD) $(WARNINGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Isrc -isystem $(BUILD)/libs/fuzz/include \
-		-o $@ $< $(filter-out %/main.o,$(fuzz_OBJ)) -L$(BUILD)/libs/fuzz/lib $(LDLIBS)
-
-cmocka:
-	$(Q)image/need libcmocka-dev:/usr/include/cmocka.h
+-include tests/programs.mk tests/bench/programs.mk # where tests/ is: a build from source for the image has none
 
 $(BUILD)/sources/versions: | image/sources
 	$(Q)BUILD=$(abspath $(BUILD)) image/sources fetch
@@ -193,7 +146,7 @@ help:
 	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))
 
 clean:
-	rm -rf $(addprefix $(BUILD)/,dev static asan fault probe fuzz coverage amd64 arm64 tarcap reproducible tests bench)
+	rm -rf $(addprefix $(BUILD)/,dev static asan faults probe fuzz coverage amd64 arm64 tarcap reproducible tests bench)
 
 distclean:
 	rm -rf $(BUILD)

@@ -1,6 +1,6 @@
-"""Every call that can fail, failing: memory, libraries, writes, clocks (tests/fault/fault.c) and system calls (strace).
+"""Every call that can fail, failing: memory, libraries, writes, clocks (tests/faults/faults.c) and system calls (strace).
 
-$TARCAP_FAULT is the sanitized program that has the failures built in.
+$TARCAP_FAULTS is the sanitized program that has the failures built in.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ import pytest
 
 from tarcap import (TARCAP, TOP, Archive, Capture, Pcap, frame, frame_size, lines, pcap_file, sh, tar_members, udp)
 
-FAULT = os.path.abspath(os.environ.get("TARCAP_FAULT", TOP / "build/fault/tarcap"))
+FAULT = os.path.abspath(os.environ.get("TARCAP_FAULTS", TOP / "build/faults/tarcap"))
 BEYOND = 10**9  # no run makes so many calls
 START = 1_800_000_000
 COUNT = 300
