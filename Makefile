@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load push reproducible FORCE demo test coverage soak install help clean distclean
+.PHONY: all static image load push reproducible FORCE demo test coverage soak plugin install help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -69,6 +69,10 @@ soak: $(BUILD)/$(ARCH)/tarcap
 	$(Q)tests/soak $(SOAK_TIME)
 
 -include tests/programs.mk tests/bench/programs.mk # where tests/ is: a build from source for the image has none
+
+## make plugin: k8s/kubectl-tarcap, put together from its parts in k8s/plugin
+plugin:
+	$(Q)k8s/plugin/assemble
 
 $(BUILD)/sources/versions: | image/sources
 	$(Q)BUILD=$(abspath $(BUILD)) image/sources fetch

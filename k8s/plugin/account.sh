@@ -1,0 +1,129 @@
+# --- the account at the end -------------------------------------------------------------------------------------
+
+# What became of one: sets result (whole, cut, failed, streamed), why and code.
+judge() { # NUMBER
+	read -r file <"$work/$1.file"
+	code=1
+	[ ! -s "$work/$1.status" ] || read -r code <"$work/$1.status"
+	why=
+	[ ! -s "$work/$1.why" ] || read -r why <"$work/$1.why"
+	size_of "$file"
+	bytes=$size
+	if [ -n "$why" ]; then
+		result=failed
+	elif [ "$file" = - ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+		result=streamed
+		[ "$code" -eq 0 ] || {
+			result=failed
+			why_from_words "$1"
+		}
+	elif [ "$bytes" -eq 0 ]; then
+		result=failed
+		[ "$code" -ne 0 ] || code=1
+		why_from_words "$1"
+		rm -f "$file"
+	elif is_whole "$file"; then
+		result=whole
+		[ "$code" -eq 0 ] || why="status $code"
+	else
+		result="cut"
+		why="no manifest.json at its end; all files before the cut are good"
+		[ "$code" -ne 0 ] || code=1
+	fi
+}
+
+why_from_words() { # NUMBER: the last of tarcap's, else of kubectl's
+	why=$(sed -n 's/^tarcap: //p' "$work/$1.err" | tail -n 1)
+	why=${why:-$(grep -v "^$me: " "$work/$1.err" | last_words)}
+	why=${why:-kubectl ended with status $code}
+	why_not_permitted "$1"
+}
+
+# Where no container of the pod can capture.
+way_by_node() { # for $target
+	on_node=$(awk '$1 == "H" { print $2 }' "$work/pod.$target")
+	printf '%s' "From a namespace with Pod Security privileged you can: kubectl tarcap --node ${on_node:-NODE} -n NAMESPACE"
+}
+
+# What cures a container that may not capture is tarcap's to say, but not where it was refused just before.
+why_not_permitted() { # NUMBER
+	read -r target <"$work/$1.target"
+	case $why in
+	*': no permission to capture: '*'without the capability NET_RAW'*)
+		if [ -e "$work/$1.refused" ]; then
+			why="no container can capture in a pod of this namespace: Pod Security refuses to add NET_RAW, and this runtime"
+			why="$why does not give it by itself. $(way_by_node)"
+			return
+		fi
+		;;
+	esac
+	case $why in
+	*': no permission to capture: '*) why="$why; that container stays as it is: -c NAME adds another" ;;
+	esac
+}
+
+summary() {
+	all=0
+	{
+		printf 'POD\tRESULT\tBYTES\tFILE OR REASON\n'
+		i=0
+		while [ "$i" -lt "$number" ]; do
+			i=$((i + 1))
+			judge "$i"
+			[ "$code" -eq 0 ] || all=1
+			[ "$result" = failed ] && file=$why why= || file="$file${why:+ ($why)}"
+			read -r target <"$work/$i.target"
+			human "$bytes"
+			printf '%s\t%s\t%s\t%s\n' "$target" "$result" "$text" "$file"
+		done
+		for pod in $waiting; do
+			printf '%s\tfailed\t0B\tnot started\n' "$pod"
+			all=1
+		done
+	} >"$work/summary"
+	if [ -z "$quiet" ] || [ "$all" -ne 0 ]; then
+		awk -F '\t' '{ for (i = 1; i <= 3; i++) if (length($i) > width[i]) width[i] = length($i); line[NR] = $0 }
+			END { for (n = 1; n <= NR; n++) { split(line[n], f, "\t")
+				printf("%-*s  %-*s  %*s  %s\n", width[1], f[1], width[2], f[2], width[3], f[3], f[4]) } }' \
+			"$work/summary" >&2
+	fi
+	exit "$all"
+}
+
+one_result() {
+	judge 1
+	read -r target <"$work/1.target"
+	human "$bytes"
+	case $result in
+	whole) tell "$file is whole: $text${why:+ ($why)}" ;;
+	streamed) tell "$target: streamed; 'tarcap join --check' says whether it is whole" ;;
+	cut) say "$file is cut: $text, $why" ;;
+	failed) say "$target: $why" ;;
+	esac
+	exit "$code"
+}
+
+# The viewer's failure counts, and its end does not: closing it is how a person ends the capture.
+live_result() {
+	judge 1
+	read -r target <"$work/1.target"
+	seen=0
+	[ ! -s "$work/viewer.status" ] || read -r seen <"$work/viewer.status"
+	said=$(grep -v '^Running as user' "$work/viewer.err" 2>/dev/null | last_words)
+	case $seen:$said in
+	0:* | 141:*) ;;
+	2:) ;; # tshark's way to say that nobody reads it any more, as in 'kubectl tarcap web --live | head'
+	*)
+		say "$viewer_name failed (status $seen)${said:+: $said}"
+		exit 1
+		;;
+	esac
+	if [ "$viewer_ended" -ge 2 ]; then
+		code=0
+	elif [ "$result" = failed ]; then
+		say "$target: $why"
+	elif [ "$viewer_name" != tshark ]; then
+		tell "$target: the capture has ended; $viewer_name shows what came"
+	fi
+	exit "$code"
+}
