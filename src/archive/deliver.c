@@ -216,15 +216,16 @@ static enum deliver_result refused(struct delivery *delivery, int errnum)
 	return DELIVER_FAILED;
 }
 
-int deliver_explain(const struct delivery *delivery, struct err *err)
+void deliver_explain(const struct delivery *delivery, struct err *err)
 {
 	unsigned long long packets = delivery->packets, files = delivery->files;
 
 	if (delivery->raw)
-		return err_sys(err, delivery->errnum, "cannot write after %llu packets%s", packets,
-			       delivery->torn ? ", behind which a part of the next remains" : "");
-	return err_sys(err, delivery->errnum, "cannot write the archive, which now ends %safter %llu complete %s",
-		       delivery->torn ? "within a file, " : "", files, delivery->torn ? "ones" : "files");
+		err_sys(err, delivery->errnum, "cannot write after %llu packets%s", packets,
+			delivery->torn ? ", behind which a part of the next remains" : "");
+	else
+		err_sys(err, delivery->errnum, "cannot write the archive, which now ends %safter %llu complete %s",
+			delivery->torn ? "within a file, " : "", files, delivery->torn ? "ones" : "files");
 }
 
 enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err)

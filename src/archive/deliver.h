@@ -82,6 +82,6 @@ void deliver_drop(struct delivery *delivery);
 MUST_CHECK bool deliver_cut_back(struct delivery *delivery);
 
 /* At the end, when the output refused: why, and what is in it now. */
-int deliver_explain(const struct delivery *delivery, struct err *err);
+void deliver_explain(const struct delivery *delivery, struct err *err);
 
 #endif
