@@ -15,9 +15,10 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
 OUT = BUILD / "bench"
 os.environ.setdefault("TARCAP", str(BUILD / "tarcap"))
-sys.path.insert(0, str(TOP / "tests/system"))
+sys.path.insert(0, str(TOP / "tests/support"))
 
-from tarcap import TARCAP, Wire, in_namespace, sh, wait_until  # noqa: E402
+from process import TARCAP, sh, wait_until  # noqa: E402
+from wire import in_namespace  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 TIME = float(os.environ.get("BENCH_TIME", 1))  # seconds of traffic in a run

@@ -44,7 +44,7 @@ def tcpdump_image():
 
 
 class Target:
-    """A container with a cable: tc0 in it, tc1 in a namespace of ours, as tarcap.Wire has them."""
+    """A container with a cable: tc0 in it, tc1 in a namespace of ours, as wire.Wire has them."""
 
     def __init__(self):
         docker("run", "-d", "--rm", "--network", "none", "--name", TARGET, "tarcap", "hold", "--ttl", "2h")

@@ -9,7 +9,8 @@ import sys
 
 from bench import OUT, TARCAP
 from counts import CALLGRIND, LACKEY, OPEN, callgrind_total, counted, difference, stored_total, strace_total
-from tarcap import Wire, sh
+from process import sh
+from wire import Wire
 
 # count: (today's value, limit, what waste.c wastes for it to notice). Live, the clock has a part in the first and in the
 # system calls: a machine that is slow wakes up more often for as many packets.

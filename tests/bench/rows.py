@@ -12,7 +12,7 @@ import time
 
 from bench import (NO_LIMITS, OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
                    ratios, rounds, wait_until)
-from tarcap import Wire
+from wire import Wire
 
 CAPTURES = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "tcpdump -B -U", "dumpcap", "dumpcap -B"]
 DEFAULTS = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "dumpcap"]

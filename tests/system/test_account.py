@@ -2,7 +2,9 @@
 
 import pytest
 
-from tarcap import Capture, frame, numbered, run, sh
+from capture import Capture
+from process import sh
+from wire import frame, numbered
 
 
 def line_of(result, words):

@@ -10,8 +10,10 @@ import subprocess
 
 import pytest
 
-from tarcap import TOP, Archive, Pcap, lines, numbered, pcap_file, sh
-from test_sandbox import BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, tried
+from archive import Archive, Pcap, pcap_file
+from probe import BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, tried
+from process import TOP, lines, sh
+from wire import numbered
 
 EMULATORS = {"x86_64": {"arm64": ["qemu-aarch64-static"]}, "aarch64": {"amd64": ["qemu-x86_64-static"]}}
 TIMES = ("started", "ended", "clock_offset_seconds", "clock_offset_seconds_at_start", "clock_offset_seconds_at_end")

@@ -1,4 +1,5 @@
 """The build's own promises: what is refused, what is said, what is in the shipped binaries."""
+
 import os
 import pathlib
 import platform

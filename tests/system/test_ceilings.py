@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from tarcap import Archive, Capture, frame, numbered, patience, pcap_file, run
+from archive import Archive, pcap_file
+from capture import Capture, run
+from process import patience
+from wire import frame, numbered
 
 MIB = 1 << 20
 VARIABLES = ["TARCAP_MAX_DURATION", "TARCAP_MAX_BYTES", "TARCAP_MAX_SNAPLEN", "TARCAP_MAX_MEMORY"]

@@ -11,7 +11,10 @@ import tarfile
 import dpkt
 import pytest
 
-from tarcap import TOP, Capture, Pcap, in_namespace, numbered, packet_file, pcap_file, run, tar_members, udp
+from archive import Pcap, packet_file, pcap_file, tar_members
+from capture import Capture, run
+from process import TOP
+from wire import in_namespace, numbered, udp
 
 sys.path.insert(0, str(TOP / "tests/k8s"))
 

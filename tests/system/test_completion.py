@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from tarcap import TOP, in_namespace, run
+from capture import run
+from process import TOP
+from wire import in_namespace
 
 COMPLETION = TOP / "image/root/usr/share/bash-completion/completions/tarcap"
 COMMANDS = ["join", "summary", "hold", "stop", "check", "help"]

@@ -1,18 +1,19 @@
 """--compress zstd: each file by itself, in a tar that stays plain; what does not shrink is stored as it is."""
 
-import json
 import os
 import random
 import re
 import signal
 import struct
-import sys
 import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, TARCAP, Archive, Capture, Flood, expanded, frame, pcap_file, raw_socket, read_paced, run,
-                    sh, start_process, tar_members)
+from archive import Archive, expanded, pcap_file, tar_members
+from capture import Capture, read_paced, run
+from payload import Traffic, http, noise, with_number
+from process import TARCAP, sh
+from wire import frame
 
 MIB = 1 << 20
 START = 1_800_000_000
@@ -21,25 +22,8 @@ ZSTD = ("--compress", "zstd")
 
 # --- traffic ----------------------------------------------------------------------------------------------------
 
-def http(number, chance):
-    """A frame like those of an HTTP service that speaks JSON."""
-    body = {"id": chance.randrange(10**9), "trace": f"{chance.getrandbits(128):032x}", "status": "active",
-            "items": [{"sku": chance.randrange(10**6), "price": round(chance.uniform(1, 999), 2), "in_stock": True}
-                      for _ in range(chance.randrange(1, 20))]}
-    text = json.dumps(body)
-    return numbered(number, f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{text}".encode())
-
-
-def noise(number, chance, size=60_000):
-    return numbered(number, chance.randbytes(size))
-
-
 def small(number, chance):
-    return numbered(number, chance.randbytes(10))
-
-
-def numbered(number, payload):
-    return MAC_B + MAC_A + b"\x88\xb5" + struct.pack("!I", number) + payload
+    return with_number(number, chance.randbytes(10))
 
 
 def times(frames, step=1):
@@ -187,20 +171,6 @@ def test_changed_payload_is_noticed(source):
 
 # --- live -------------------------------------------------------------------------------------------------------
 
-def generate(namespace, count, per_second, kind):
-    chance, sock, start = random.Random(1), raw_socket(namespace, "tc1"), time.monotonic()
-    texts = [http(0, chance)[18:1500] for _ in range(500)]
-    for number in range(count):
-        sock.send(numbered(number, texts[number % 500] if kind == "http" else chance.randbytes(1400)))
-        if number % 100 == 99:
-            time.sleep(max(0, start + number / per_second - time.monotonic()))
-
-
-class Traffic(Flood):
-    def __init__(self, wire, count, per_second, kind="http"):
-        self.process = start_process([sys.executable, __file__, wire.a, str(count), str(per_second), kind])
-
-
 def sequence(archive):
     return [struct.unpack("!I", record.data[14:18])[0] for record in archive.records]
 
@@ -330,7 +300,3 @@ def test_ceiling_on_memory_holds_for_all_of_it(wire, ceiling):
         assert memory["compressor_bytes"] == memory["segment_bytes"] + MIB
         if not (ring and pool) and said[4]:
             assert total >= 0.7 * limit, (arguments, memory)
-
-
-if __name__ == "__main__":
-    generate(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

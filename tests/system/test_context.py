@@ -12,8 +12,10 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Wire, in_namespace, number_of, numbered, pcap_file, frame, run, sh,
-                    tar_members, wait_until)
+from archive import Archive, pcap_file, tar_members
+from capture import Capture, run
+from process import TARCAP, sh, wait_until
+from wire import Wire, frame, in_namespace, number_of, numbered
 
 JSON = ("interfaces.json", "routes.json", "neighbours.json")
 SOCKETS = ("proc-net-tcp", "proc-net-tcp6", "proc-net-udp", "proc-net-udp6")

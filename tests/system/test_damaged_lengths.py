@@ -5,8 +5,11 @@ import struct
 
 import pytest
 
-from tarcap import Capture, frame, pcap_file, run
-from test_join import archive_of, bad, captured, numbers, records, taken_apart, whole
+from altered import archive_of, captured, records, taken_apart
+from archive import pcap_file
+from capture import Capture, run
+from join import bad, numbers, whole
+from wire import frame
 
 
 def packets_at(text):

@@ -17,7 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tarcap import (TARCAP, TOP, Archive, Capture, Pcap, frame, frame_size, lines, pcap_file, sh, tar_members, udp)
+from archive import Archive, Pcap, frame_size, pcap_file, tar_members
+from capture import Capture
+from process import TARCAP, TOP, lines, sh
+from wire import frame, udp
 
 FAULT = os.path.abspath(os.environ.get("TARCAP_FAULTS", TOP / "build/faults/tarcap"))
 BEYOND = 10**9  # no run makes so many calls

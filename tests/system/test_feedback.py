@@ -14,9 +14,11 @@ import time
 
 import pytest
 
-import tarcap
-from test_compress import Traffic
-from tarcap import MAC_A, MAC_B, Archive, Capture, Flood, Wire, frame, in_namespace, run, sh, start_process, udp
+from archive import Archive, pcap_file
+from capture import Capture, run
+from payload import Traffic
+from process import kill_all_started, sh, start_process
+from wire import MAC_A, MAC_B, PROGRAM, Flood, Wire, frame, in_namespace, udp
 
 MIB = 1 << 20
 PORTS = [22, 6443, 10250, 2376]
@@ -257,7 +259,7 @@ def test_exclude_stream_takes_three_words(wire):
 
 def test_exclusion_means_nothing_for_a_file(tmp_path):
     path = tmp_path / "x.pcap"
-    path.write_bytes(tarcap.pcap_file([(1, number, data) for number, data in enumerate(EVERYTHING)]))
+    path.write_bytes(pcap_file([(1, number, data) for number, data in enumerate(EVERYTHING)]))
     archive = run("-r", path, **environment()).whole()
     assert archive.capture["excluded"] is None and data_of(archive) == EVERYTHING
 
@@ -325,7 +327,7 @@ def three_tries(test):
             except AssertionError as error:
                 print(f"try {number}: {error}")
             finally:
-                tarcap.kill_all_started()
+                kill_all_started()
                 another.close()
         return test(wire, **arguments)
     return tries
@@ -403,7 +405,7 @@ def test_a_little_feedback_stays_little(wire):
                 capture.kill()
             assert capture.wait(10).status in (0, 3, 4)
     finally:
-        tarcap.kill_all_started()
+        kill_all_started()
         other.close()
 
 
@@ -471,7 +473,7 @@ class Generator(Flood):
     """bursts() in a process of its own."""
 
     def __init__(self, wire, milliseconds, size, on, off):
-        self.process = start_process([sys.executable, tarcap.__file__, "bursts", wire.a, "tc1"] +
+        self.process = start_process([sys.executable, PROGRAM, "bursts", wire.a, "tc1"] +
                                      [str(n) for n in (milliseconds, size, on, off)])
 
 
@@ -524,7 +526,7 @@ def test_a_step_in_the_load_loses_nothing(wire, arguments):
 
     def step():
         reader = Reader(wire, *arguments)
-        out = start_process([sys.executable, tarcap.__file__, "step_load", wire.a, "tc1"], stdout=subprocess.PIPE)
+        out = start_process([sys.executable, PROGRAM, "step_load", wire.a, "tc1"], stdout=subprocess.PIPE)
         sent = int(out.communicate(timeout=20)[0])
         account = reader.account()
         assert account["received_by_filter"] == sent

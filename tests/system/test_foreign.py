@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import io
-import json
 import lzma
 import random
 import struct
@@ -11,9 +10,13 @@ import tarfile
 
 import pytest
 
-from tarcap import TOP, frame, pcap_file, run, sh
-from test_join import compressed, compressed_stream, join, whole
-from test_summary import fact, page, summary
+from altered import compressed, compressed_stream
+from archive import pcap_file
+from capture import run
+from join import join, whole
+from process import TOP, sh
+from summary import fact, page, summary
+from wire import frame
 
 START = 1_700_000_000
 PACKETS = [(START + n, n, frame(n, 60 + n)) for n in range(5)]

@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, frame, number_of, numbered, packets_in, pcap_file, run, sh,
-                    tar_members)
+from archive import Archive, packets_in, pcap_file, tar_members
+from capture import Capture, run
+from process import TARCAP, sh
+from wire import Flood, frame, number_of, numbered
 
 MIB = 1 << 20
 FULL, LARGE = "No space left on device", "File too large"

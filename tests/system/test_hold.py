@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-import tarcap
-from tarcap import OWN, TARCAP, Archive, Wire, frame, lines, numbered, patience, rests, run, start_process, wait_until
+from archive import Archive
+from capture import Result, run
+from process import OWN, TARCAP, kill_all_started, lines, patience, rests, start_process, wait_until
+from wire import frame, numbered
 
 
 class Hold:
@@ -44,7 +46,7 @@ class Hold:
     def call(self, *words, timeout=20, **more):
         done = subprocess.run(self.command(*words, **more), stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=timeout)
-        return tarcap.Result(done.returncode, done.stdout, lines(done.stderr))
+        return Result(done.returncode, done.stdout, lines(done.stderr))
 
     def start(self, *words, **more):
         """A process of the container whose output is collected: wait() gives its Result."""
@@ -57,7 +59,7 @@ class Hold:
         def wait(timeout=15):
             thread.join(timeout)
             assert result, "it did not end"
-            return tarcap.Result(process.returncode, result[0][0], lines(result[0][1]))
+            return Result(process.returncode, result[0][0], lines(result[0][1]))
         process.result = wait
         return process
 
@@ -282,7 +284,7 @@ def test_another_containers_capture_is_let_alone(hold, wire):
         assert len(ended) == 1
         ended[0].result().whole()
     finally:
-        tarcap.kill_all_started()
+        kill_all_started()
         wait_until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
 

@@ -11,9 +11,8 @@ import tarfile
 
 import pytest
 
-from images import ARCHES, FILES, LICENCES, SBOM, TEXTS, Layout, Tree, archive, check_config, check_labels  # noqa: F401
-from tarcap import TOP
-from test_image import BUILD, VERSION, sh
+from images import ARCHES, FILES, LICENCES, SBOM, Layout, Tree, archive, check_config, check_labels  # noqa: F401
+from process import BUILD, TOP, VERSION, sh
 
 BUDGET = 1024 * 1024
 PULL_BUDGET = 500 * 1024

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import docker
 from images import CAPABILITY, FILES, Layout, Tree, archive, check_config, saved  # noqa: F401 (fixtures)
-from tarcap import TOP, patience, wait_until
-from test_image import BUILD, VERSION, docker, engine, image, sh  # noqa: F401 (fixtures)
+from process import BUILD, TOP, VERSION, patience, sh, wait_until
 
 LAYER = BUILD / "amd64/layer.tar"
 LATEST = f"tarcap:{VERSION} and tarcap:latest: loaded into"

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, Capture, in_namespace, number_of, numbered, packets_in, raw_socket, read_paced, run,
-                    sh, tar_members, wait_until)
+from archive import packets_in, tar_members
+from capture import Capture, read_paced, run
+from process import sh, wait_until
+from wire import MAC_A, MAC_B, in_namespace, number_of, numbered, raw_socket
 
 ETHERNET, RAW, SLL2 = 1, 101, 276
 

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import random
-import re
 import resource
 import select
 import signal
@@ -15,134 +14,18 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, TOP, Archive, Capture, Pcap, frame, lines, number_of, pcap_file, run, sh, start_process,
-                    packet_file, tar_members)
-
-START = 1_800_000_000
-SANITIZED = b"__asan_init" in open(TARCAP, "rb").read()
-
-
-# --- making archives --------------------------------------------------------------------------------------------
-
-def records(numbers, size=60, step=1):
-    """A numbered frame for each number, which is also its time in steps of milliseconds."""
-    return [(START + number * step // 1000, number * step % 1000 * 1000, frame(number, size)) for number in numbers]
-
-
-def captured(tmp_path, data, *arguments, name="web"):
-    path = tmp_path / "eth0.pcap"
-    path.write_bytes(data)
-    return run("-r", path, "--name", name, *arguments).whole().data
+from altered import (START, archive_of, captured, compressed_stream, member, records, taken_apart, with_manifest,
+                     with_zstd)
+from archive import Archive, Pcap, packet_file, pcap_file, tar_members
+from capture import Capture, run
+from join import SANITIZED, bad, join, large, numbers, small, verdict, whole  # noqa: F401 (fixtures)
+from process import TARCAP, TOP, lines, sh, start_process
+from wire import frame, number_of
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tools():
     sh(TOP / "image/need", "zstd", "tcpdump", "tshark", timeout=300)
-
-
-@pytest.fixture
-def small(tmp_path):
-    """Five files with four packets each."""
-    data = captured(tmp_path, pcap_file(records(range(20), 100, step=25)), "-G", "100ms")
-    assert len(Archive(data).files) == 5
-    return data
-
-
-@pytest.fixture
-def large(tmp_path):
-    data = captured(tmp_path, pcap_file(records(range(5000), 300)), "-G", "100ms")
-    assert len(Archive(data).files) > 20
-    return data
-
-
-def member(name, text, kind=tarfile.USTAR_FORMAT, **fields):
-    info = tarfile.TarInfo(name)
-    info.size = len(text)
-    for field, value in fields.items():
-        setattr(info, field, value)
-    return info.tobuf(kind) + text + bytes(-len(text) % 512)
-
-
-def archive_of(members):
-    return b"".join(member(name, text) for name, text in members) + bytes(1024)
-
-
-def taken_apart(data):
-    return [(name, text) for name, text, _ in tar_members(data)[0]]
-
-
-def is_packets(name):
-    return ".pcap" in name
-
-
-def with_manifest(data, change):
-    """The archive with its manifest.json after change() to what it says."""
-    members = taken_apart(data)
-    name, text = members[-1]
-    manifest = json.loads(text)
-    changed = change(manifest)
-    return archive_of(members[:-1] + [(name, json.dumps(changed or manifest).encode())])
-
-
-def compressed(text, *arguments):
-    return subprocess.run(["zstd", "-q", "-c", *arguments], input=text, capture_output=True, check=True).stdout
-
-
-def with_zstd(data, *arguments, only=lambda number: True):
-    """The archive with its packets compressed, and its manifest saying so."""
-    members, sizes = [], {}
-    for number, (name, text) in enumerate(taken_apart(data)):
-        if is_packets(name) and only(number):
-            text = compressed(text, *arguments)
-            sizes[name.partition("/")[2]] = len(text)
-            name += ".zst"
-        members.append((name, text))
-
-    def change(manifest):
-        for file in manifest["files"]:
-            if file["name"] in sizes:
-                file["stored_bytes"] = sizes[file["name"]]
-                file["name"] += ".zst"
-    return with_manifest(archive_of(members), change)
-
-
-# --- joining ----------------------------------------------------------------------------------------------------
-
-def join(data, *arguments, **more):
-    """From a pipe, which cannot be sought in."""
-    return run("join", *arguments, stdin=data, **more)
-
-
-def verdict(result):
-    """The one sentence."""
-    said = [line for line in result.err if re.search("whole: |not verified: ", line)]
-    assert len(said) == 1 and said[0] == result.err[-1], result.err
-    return said[0]
-
-
-def numbers(result):
-    if not result.out:
-        return []
-    return [number_of(record.data) for record in packet_file("out", result.out).records]
-
-
-def bad(data, *words, arguments=()):
-    """Joined, and found not to be whole in one sentence that has these words."""
-    result = join(data, *arguments)
-    assert result.status == 1, result.err
-    said = verdict(result)
-    assert re.search("not (whole|verified): ", said) and len(said) <= 520
-    for word in words:
-        assert word in said, said
-    assert re.search(r"; \d+ files?, \d+ packets? were good$", said), said
-    return result
-
-
-def whole(data, *arguments):
-    result = join(data, *arguments)
-    assert result.status == 0, result.err
-    assert ": whole: " in verdict(result)
-    return result
 
 
 # --- link types -------------------------------------------------------------------------------------------------
@@ -711,13 +594,6 @@ def test_zstd_with_a_large_window_is_refused(small):
     result = bad(archive_of(members[:2] + [(name + ".zst", compressed_stream(text))] + members[3:]),
                  "is damaged after 0 packets")
     assert numbers(result) == [n for n in range(20) if n // 4 != 1]
-
-
-def compressed_stream(text):
-    """As from a pipe of unknown length, so that the frame asks for its full window of 128 MiB."""
-    made = subprocess.run(["sh", "-c", "cat | zstd -q -c --ultra --long=27 -"], input=text, capture_output=True, check=True)
-    assert made.stdout[5] >> 3 == 17, made.stdout[:8]  # window descriptor: 2^(10 + 17)
-    return made.stdout
 
 
 # --- hostile sizes ----------------------------------------------------------------------------------------------

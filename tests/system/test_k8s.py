@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import TARCAP, TOP, Archive, patience, start_process, wait_until
-from test_image import VERSION, docker, engine, image, sh, web_image  # noqa: F401 (fixtures)
+from archive import Archive
+from engine import docker
+from process import TARCAP, TOP, VERSION, patience, sh, start_process, wait_until
 
 yaml = pytest.importorskip("yaml", reason="needs python3-yaml")
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, Pcap, frame, numbered, patience, pcap_file, run, sh,
-                    start_process, tar_members, wait_until)
+from archive import Archive, Pcap, pcap_file, tar_members
+from capture import Capture, run
+from process import TARCAP, patience, sh, start_process, wait_until
+from wire import Flood, frame, numbered
 
 MIB = 1 << 20
 

@@ -10,8 +10,10 @@ import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, TARCAP, Capture, Flood, Pcap, frame, in_namespace, number_of, numbered, patience,
-                    raw_socket, run, sh, udp, udp_port, wait_until)
+from archive import Pcap
+from capture import Capture, run
+from process import TARCAP, patience, sh, wait_until
+from wire import MAC_A, MAC_B, Flood, frame, in_namespace, number_of, numbered, raw_socket, udp, udp_port
 
 
 # --- nothing is lost, nothing is made up ------------------------------------------------------------------------

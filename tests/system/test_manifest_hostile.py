@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from tarcap import pcap_file, run
-from test_join import archive_of, bad, captured, records, taken_apart, with_manifest
-from test_manifest_numbers import leaves, with_value
-from test_summary import fact, page, summary
+from altered import archive_of, captured, leaves, records, taken_apart, with_manifest, with_value
+from archive import pcap_file
+from capture import run
+from join import bad
+from summary import fact, page, summary
 
 MOST = 2**63 - 1
 

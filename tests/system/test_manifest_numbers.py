@@ -1,16 +1,19 @@
 """Every number of a manifest is compared with something: change one, and join --check says so. What cannot be compared is
 listed here with its reason, and the manual has the same list."""
 
-import copy
 import json
 import re
 import signal
 
 import pytest
 
-from tarcap import TOP, Capture, frame, pcap_file
-from test_join import archive_of, bad, captured, join, records, taken_apart, whole, with_manifest
-from test_summary import page
+from altered import archive_of, captured, leaves, records, taken_apart, with_manifest, with_value
+from archive import pcap_file
+from capture import Capture
+from join import bad, join, whole
+from process import TOP
+from summary import page
+from wire import frame
 
 # By the last part of its path.
 NOT_COMPARED = {
@@ -20,21 +23,6 @@ NOT_COMPARED = {
     "context.time": "nothing else knows when it was read",
     "dropped_by_kernel_while_reader_slow": "only that it is no more than dropped_by_kernel",
 }
-TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z|\d+\.\d{9})$")
-
-
-def leaves(value, path=()):
-    """Each number, and each text that is one or a time, by its path."""
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield from leaves(below, (*path, key))
-    elif isinstance(value, list):
-        for i, below in enumerate(value):
-            yield from leaves(below, (*path, i))
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield path, value
-    elif isinstance(value, str) and TIME.match(value):
-        yield path, value
 
 
 def changes(value):
@@ -42,15 +30,6 @@ def changes(value):
         digit = re.search(r"\d(?=Z?$)", value).start()
         return [value[:digit] + str((int(value[digit]) + 1) % 10) + value[digit + 1:]]
     return [value + 1] + [value - 1] * (value >= 1)
-
-
-def with_value(manifest, path, value):
-    changed = copy.deepcopy(manifest)
-    place = changed
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return changed
 
 
 def is_not_compared(path):

@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
-from tarcap import frame, pcap_file, run
+from archive import pcap_file
+from capture import run
+from wire import frame
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"

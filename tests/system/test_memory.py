@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import tarcap
-from tarcap import Archive, Capture, Flood, frame, lines, numbered, pcap_file, run, sh, wait_until
-from test_image import docker, engine, image  # noqa: F401 (fixtures)
+from archive import Archive, pcap_file
+from capture import Capture, run
+from engine import docker
+from process import TARCAP, kill_all_started, lines, sh, start_process, wait_until
+from wire import Flood, frame, numbered
 
 MIB = 1 << 20
 
@@ -44,7 +46,7 @@ def group():
         made.append(Group(limit))
         return made[-1]
     yield make
-    tarcap.kill_all_started()
+    kill_all_started()
     for each in made:
         each.close()
 
@@ -75,7 +77,7 @@ def test_a_slow_reader_gets_no_capture_killed(wire, group, options):
 
 def test_what_the_container_uses_already_is_not_planned_with(wire, group):
     group = group(32 * MIB)
-    other = tarcap.start_process([*group.before, "/usr/bin/python3", "-c", "x = b'x' * (17 << 20); print(flush=True); input()"],
+    other = start_process([*group.before, "/usr/bin/python3", "-c", "x = b'x' * (17 << 20); print(flush=True); input()"],
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.readline()
     capture = Capture(wire, before=group.before)
@@ -111,17 +113,17 @@ def test_what_is_asked_for_above_the_limit_is_one_warning(wire, group, options, 
 
 def test_check_and_a_file_know_the_limit_too(wire, group, tmp_path):
     group = group(16 * MIB)
-    done = sh(*group.before, "nsenter", f"--net=/run/netns/{wire.b}", tarcap.TARCAP, "check", "-i", "tc0")
+    done = sh(*group.before, "nsenter", f"--net=/run/netns/{wire.b}", TARCAP, "check", "-i", "tc0")
     assert "\nmemory limit   16M\n" in done.stdout
     assert re.search(r"\nmemory         ring \w+ of \w+, pool \w+ \(the container's limit, 16M\)\n", done.stdout), done.stdout
-    done = subprocess.run([*group.before, tarcap.TARCAP, "-r", "-"], input=pcap_file([(1, 0, frame(0))]), capture_output=True)
+    done = subprocess.run([*group.before, TARCAP, "-r", "-"], input=pcap_file([(1, 0, frame(0))]), capture_output=True)
     assert Archive(done.stdout).check().manifest["memory"]["pool_bytes"] < 11 * MIB
 
 
 def test_in_a_container_of_16_mib(image, tmp_path):  # noqa: F811
     """The real image: nobody reads, the pool fills up, and the container lives to send it all."""
     name = f"tarcap-test-{os.getpid()}-{time.monotonic_ns()}"
-    capture = tarcap.start_process(["docker", "run", "-i", "--name", name, "--log-driver", "none", "--network", "none", "--memory", "16m",
+    capture = start_process(["docker", "run", "-i", "--name", name, "--log-driver", "none", "--network", "none", "--memory", "16m",
                                     "tarcap", "-i", "lo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=(tmp_path / "err").open("wb"))
     try:
@@ -164,7 +166,7 @@ def test_a_capture_needs_no_large_stack(wire, options):
                                    ["hold", "--ttl", "100ms"], ["stop"], ["tar", "cf", "-", "/etc/hosts"],
                                    ["-i", "tc0", "--raw", "--duration", "100ms"], ["--help"], ["--version"]])
 def test_nothing_else_needs_a_large_stack(wire, words):
-    done = subprocess.run([*SMALL, "nsenter", f"--net=/run/netns/{wire.b}", tarcap.TARCAP, *words],
+    done = subprocess.run([*SMALL, "nsenter", f"--net=/run/netns/{wire.b}", TARCAP, *words],
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
     assert done.returncode == 0, done
 
@@ -173,5 +175,5 @@ def test_nothing_else_needs_a_large_stack(wire, words):
 def test_reading_needs_no_large_stack(command):
     packets = pcap_file([(1_700_000_000 + number * 40_000, number, frame(number, 300)) for number in range(500)])
     archive = packets if command[0] == "-r" else run("-r", "-", "--compress", "zstd", "-C", "16k", "-s", "300", stdin=packets).out
-    done = subprocess.run([*SMALL, tarcap.TARCAP, *command], input=archive, capture_output=True, timeout=20)
+    done = subprocess.run([*SMALL, TARCAP, *command], input=archive, capture_output=True, timeout=20)
     assert done.returncode == 0 and done.stdout, done

@@ -6,7 +6,10 @@ import subprocess
 
 import pytest
 
-from tarcap import TARCAP, TOP, frame, pcap_file, run
+from archive import pcap_file
+from capture import run
+from process import TARCAP
+from wire import frame
 
 # The words typed, divided at blanks but for quotes; and what the one line has to have in it.
 FLAGS = [

@@ -12,7 +12,10 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Pcap, frame, pcap_file, run, sh, start_process, tar_members, udp, udp_port)
+from archive import Archive, Pcap, pcap_file, tar_members
+from capture import run
+from process import TARCAP, sh, start_process
+from wire import frame, udp, udp_port
 
 START = 1_800_000_000
 

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from tarcap import (MAC_A, MAC_B, TOP, Archive, Capture, Flood, Pcap, Pcapng, frame, number_of, numbered, pcap_file, raw_socket,
-                    run, sh, tar_members, udp, wait_until)
+from archive import Pcapng, pcap_file, tar_members
+from capture import Capture, run
+from process import TOP, sh, wait_until
+from wire import MAC_A, MAC_B, Flood, frame, number_of, numbered, raw_socket, udp
 
 PCAPNG = ["--format", "pcapng"]
 

@@ -11,8 +11,11 @@ import subprocess
 import pytest
 import yaml
 
-from tarcap import TARCAP, Archive, Capture, lines, numbered
-from test_image import BINARY, docker, engine, image  # noqa: F401 (fixtures)
+from archive import Archive
+from capture import Capture
+from engine import BINARY
+from process import TARCAP, lines
+from wire import numbered
 
 USERS = {"root": ["--user", "0:0"], "65532": []}
 CAPABILITIES = {"default": [], "none": ["--cap-drop", "ALL"], "NET_RAW": ["--cap-drop", "ALL", "--cap-add", "NET_RAW"]}

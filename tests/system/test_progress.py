@@ -14,7 +14,10 @@ import time
 
 import pytest
 
-from tarcap import TARCAP, Archive, Capture, Flood, frame, numbered, pcap_file, start_process, wait_until
+from archive import Archive, pcap_file
+from capture import Capture
+from process import TARCAP, start_process, wait_until
+from wire import Flood, frame, numbered
 
 LIVE = re.compile(r"(\d+:\d\d)( of (\d+:\d\d))?(, .*)?$")
 

@@ -9,15 +9,14 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
 
-import tarcap
-from tarcap import (TARCAP, Capture, frame, number_of, packets_in, pcap_file, read_paced, run, start_process,
-                    tar_members, udp)
+from archive import Pcap, packets_in, pcap_file, tar_members
+from capture import Capture, read_paced, run
+from process import TARCAP, start_process
+from wire import raw_socket, udp
 
 SECONDS = float(os.environ.get("PROPERTY_TIME", 40))
 
@@ -49,7 +48,7 @@ def packet(seed, number):
 
 def generate(namespace, seed, milliseconds):
     """Packets in bursts with pauses, for so long; then says how many."""
-    chance, sock, number = random.Random(seed), tarcap.raw_socket(namespace, "tc1"), 0
+    chance, sock, number = random.Random(seed), raw_socket(namespace, "tc1"), 0
     end = time.monotonic() + milliseconds / 1000
     while time.monotonic() < end:
         for _ in range(chance.choice((1, 3, 50, 1000, 5000))):
@@ -264,7 +263,7 @@ def join(path, *arguments):
 
 
 def joined(data):
-    return fields(tarcap.Pcap("joined", data).records) if data else []
+    return fields(Pcap("joined", data).records) if data else []
 
 
 def test_random_files_joined(tmp_path):

@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from tarcap import Capture, Flood, Pcap, frame, number_of, numbered, patience, pcap_file, run, wait_until
+from archive import Pcap, pcap_file
+from capture import Capture, run
+from process import patience, wait_until
+from wire import Flood, frame, number_of, numbered
 
 
 def numbers(data):

@@ -12,8 +12,10 @@ import time
 
 import pytest
 
-from tarcap import (TARCAP, Archive, Capture, Flood, check_flood, frame, number_of, numbered, packets_in, patience,
-                    pcap_file, read_paced, run, start_process, tar_members, wait_until, work)
+from archive import Archive, check_flood, packets_in, pcap_file, tar_members
+from capture import Capture, read_paced, run
+from process import TARCAP, patience, start_process, wait_until, work
+from wire import Flood, frame, number_of, numbered
 
 MIB = 1 << 20
 PROMPT = "press Enter to start the download, Ctrl-D to end"

@@ -10,10 +10,12 @@ import threading
 import pytest
 import yaml
 
-import tarcap
 import traffic
-from tarcap import TOP, Capture, in_namespace, run, wait_until
-from test_image import containers, docker, engine, image, web_image  # noqa: F401
+from archive import Archive, Pcap
+from capture import Capture, run
+from engine import docker
+from process import TOP, kill_all_started, wait_until
+from wire import Wire, in_namespace
 
 README = (TOP / "README.md").read_text()
 CHAPTER = README.partition("\n## Recipes\n")[2].partition("\n## ")[0]
@@ -38,7 +40,7 @@ def capture_words(recipe):
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """web.pcap and client.pcap of the same traffic, as both ends of the wire saw it; local.pcap of the loopback."""
-    made, path = tarcap.Wire(), tmp_path_factory.mktemp("recipes")
+    made, path = Wire(), tmp_path_factory.mktemp("recipes")
     try:
         scene = traffic.Scene(made)
         captures = {"web": Capture(made),
@@ -52,7 +54,7 @@ def directory(tmp_path_factory):
         scene.close()
         yield path
     finally:
-        tarcap.kill_all_started()
+        kill_all_started()
         made.close()
 
 
@@ -89,7 +91,7 @@ def test_filters_of_both_kinds_select_the_same(directory, recipe, file):
     out = subprocess.run(["tshark", "-r", path, "-Y", shown, "-T", "fields", "-e", "frame.time_epoch"], text=True,
                          capture_output=True, timeout=60, check=True).stdout.split()
     captured = run("-r", path, *words).whole().records
-    everything = len(tarcap.Pcap("", path.read_bytes()).records)
+    everything = len(Pcap("", path.read_bytes()).records)
     assert [f"{record.time // 10**9}.{record.time % 10**9:09}" for record in captured] == out
     assert 0 < len(out) and (len(out) < everything or recipe == MESH)
 
@@ -217,7 +219,7 @@ def test_before_the_first_packet(containers):  # noqa: F811
         capture.stdin.close()
         capture.kill()
         capture.wait()
-    archive = tarcap.Archive(out.read_bytes()).check()
+    archive = Archive(out.read_bytes()).check()
     assert archive.manifest["totals"]["packets"] == 3
 
 
@@ -254,7 +256,7 @@ def test_compose_file(containers, tmp_path):  # noqa: F811
             capture.kill()
             capture.wait()
         assert capture.returncode == 0
-        assert tarcap.Archive(out).check().manifest["totals"]["packets"] == 3
+        assert Archive(out).check().manifest["totals"]["packets"] == 3
     finally:
         call("down", "-t", "1", check=False)
 

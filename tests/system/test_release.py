@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tarcap import TOP
+from process import TOP
 
 yaml = pytest.importorskip("yaml", reason="needs python3-yaml")
 FILES = sorted((TOP / ".github/workflows").iterdir())

@@ -7,10 +7,11 @@ import tarfile
 
 import pytest
 
-from tarcap import TARCAP, Archive, pcap_file, run, tar_members
-from test_join import (archive_of, bad, captured, join, member, numbers, records, taken_apart, verdict, whole,
-                       with_manifest)
-from test_summary import fact, page, summary
+from altered import archive_of, captured, member, records, taken_apart, with_manifest
+from archive import Archive, pcap_file, tar_members
+from capture import run
+from join import bad, join, numbers, verdict, whole
+from summary import fact, page, summary
 
 LONG_NAME = "n" * 63  # as long as --name may be, less one
 INTERFACE = "interface-15-ch"  # as long as an interface's name may be

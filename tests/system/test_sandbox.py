@@ -12,19 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import Capture, numbered, pcap_file, run, sh
-import tarcap
+from archive import pcap_file
+from capture import Capture, run
+from probe import BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, BY_TABLES, tried
+from process import sh, start_process
+from wire import numbered
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 ARCH = "arm64" if os.uname().machine == "aarch64" else "amd64"
 PROBE = BUILD / "probe" / ARCH / "tarcap"
-BY_MEMORY = {"mprotect to execute", "mmap to execute"}
-BY_TABLES = {"x32", "32 bits"} if os.uname().machine == "x86_64" else set()
-BY_NETWORK = {"socket of packets", "socket of IPv4", "socket of unix", "socketpair", "sendto", "detach the filter"}
-BY_FILES = {"open to read", "open to write", "open a directory", "mkdir", "unlink", "rename", "truncate", "chmod", "mount",
-            "execve"}
-BY_PROCESSES = {"fork", "ptrace", "kill", "process_vm_readv", "setuid", "prctl", "capset", "unshare", "bpf",
-                "io_uring_setup", "perf_event_open", "userfaultfd"}
 # What a capture may not do with its packet socket; and what it must be able to.
 BY_BINDING = {"bind elsewhere", "bind within an entry", "bind behind the table", "bind by an upper half", "bind with more",
               "ring", "membership", "the number on another level", "another option",
@@ -37,14 +33,6 @@ ALL = BY_MEMORY | BY_TABLES | BY_NETWORK | BY_FILES | BY_PROCESSES
 @pytest.fixture(scope="module", autouse=True)
 def probe():
     sh("make", "-s", "-C", str(BUILD.parent), f"build/probe/{ARCH}/tarcap")
-
-
-def tried(path):
-    """What each attempt came to. Where the kernel has no 32-bit calls at all, there is nothing to refuse."""
-    results = dict(line.split(": ") for line in path.read_text().splitlines())
-    # musl's mmap() says ENOMEM for the kernel's EPERM.
-    same = {("mmap to execute", "ENOMEM"), ("32 bits", "no such path on this kernel")}
-    return {what: "EPERM" if (what, said) in same else said for what, said in results.items()}
 
 
 def environment(path, without=""):
@@ -146,7 +134,7 @@ def test_what_the_kernel_says_of_a_capture(wire):
 @pytest.mark.parametrize("words", [["hold", "--ttl", "3s"]])
 def test_a_hold_keeps_no_net_raw(words):
     """It has to signal its captures, whoever runs them."""
-    hold = tarcap.start_process([BUILD / "tarcap", *words], stderr=subprocess.PIPE)
+    hold = start_process([BUILD / "tarcap", *words], stderr=subprocess.PIPE)
     hold.stderr.readline()
     status = status_of(hold.pid)
     assert {status[f"Cap{kind}"] for kind in ("Prm", "Eff", "Bnd")} == {"0000000000000020"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import TOP
+from process import TOP
 
 NAMES = ["musl", "libpcap", "libarchive", "libzstd", "jansson"]
 OLD, NEW = "1.0-1", "1.0-1+deb13u1"

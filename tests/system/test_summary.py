@@ -1,8 +1,8 @@
 """tarcap summary: each number of it against tshark's and capinfos' on the same files."""
 
 import collections
-import io
 import json
+import odd
 import os
 import random
 import re
@@ -11,15 +11,17 @@ import signal
 import socket
 import struct
 import subprocess
-import tarfile
 import threading
 
 import pytest
 
-import test_headers as odd
-from tarcap import (MAC_A, MAC_B, TARCAP, TOP, Archive, Capture, frame, in_namespace, lines, pcap_file, run, sh,
-                    start_process, tar_members, wait_until)
-from test_join import SANITIZED, archive_of, compressed, member, taken_apart, with_manifest, with_zstd
+from altered import archive_of, compressed, member, taken_apart, with_manifest, with_zstd
+from archive import Archive, pcap_file
+from capture import Capture, run
+from join import SANITIZED
+from process import TARCAP, TOP, lines, sh, start_process, wait_until
+from summary import fact, page, summary
+from wire import MAC_A, MAC_B, Flood, Wire, frame, in_namespace
 
 START = 1_800_000_000
 PROTOCOLS = {1: "ICMP", 4: "IPv4 in IP", 6: "TCP", 17: "UDP", 41: "IPv6 in IP", 47: "GRE", 50: "ESP", 58: "ICMPv6",
@@ -32,27 +34,6 @@ FLAGS = {"syn": 0x02, "syn_ack": 0x12, "fin": 0x01, "rst": 0x04}
 @pytest.fixture(scope="module", autouse=True)
 def tools():
     sh(TOP / "image/need", "zstd", "tshark", timeout=300)
-
-
-def summary(data, *arguments, status=0):
-    """The JSON of it."""
-    result = run("summary", "--json", *arguments, stdin=data)
-    assert result.status == status, result.err
-    return json.loads(result.out)
-
-
-def page(data, status=0):
-    result = run("summary", stdin=data)
-    assert result.status == status, result.err
-    text = result.out.decode("ascii")
-    assert max(map(len, text.splitlines())) <= 100 and not re.search(r"[^\n -~]| $", text, re.M), text
-    return text
-
-
-def fact(text, label):
-    """What stands behind a label, over all of its lines."""
-    found = re.search(rf"^{label} +(.*(?:\n {{11}}\S.*)*)", text, re.M)
-    return re.sub(r"\s+", " ", found[1]) if found else None
 
 
 # --- the referee ------------------------------------------------------------------------------------------------
@@ -276,7 +257,6 @@ def knock(wire, family, address, port, seconds=1.3):
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory):
     """An archive of real traffic, the pcap file that join makes of it, and tshark's reading of that."""
-    from tarcap import Wire
     wire, directory = Wire(ipv6=True), tmp_path_factory.mktemp("traffic")
     wire.addresses()
     for name, interface, number, peer, mac in ((wire.a, "tc1", 1, 2, MAC_B), (wire.b, "tc0", 2, 1, MAC_A)):
@@ -510,7 +490,6 @@ def test_loss(small):
 
 def test_loss_for_real(wire):
     """A ring that is too small while the reader stands still: what is said is what the manifest says."""
-    from tarcap import Flood
     ours, theirs = os.pipe()
     capture = Capture(wire, "-B", "2048", "--memory", "2M", "-C", "64k", stdout=theirs)
     os.close(theirs)

@@ -10,7 +10,10 @@ import tempfile
 
 import pytest
 
-from tarcap import TARCAP, Archive, Capture, frame, pcap_file, run, sh, wait_until
+from archive import Archive, pcap_file
+from capture import Capture, run
+from process import TARCAP, sh, wait_until
+from wire import frame
 
 
 def refused(result, status, *words):

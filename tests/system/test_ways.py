@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tarcap import Archive, wait_until
-from test_image import containers, docker, engine, image, web_image  # noqa: F401 (fixtures)
+from archive import Archive
+from engine import docker
+from process import wait_until
 
 
 class Way:

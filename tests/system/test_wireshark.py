@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-import tarcap
 import traffic
-from tarcap import TOP, run
-from test_image import docker, engine, image  # noqa: F401
+from archive import Pcap
+from capture import run
+from engine import docker
+from process import TOP
 
 PROFILES = TOP / "image/root/usr/share/tarcap/wireshark"
 NAMES = ["tarcap", "tarcap-utc"]
@@ -103,7 +104,7 @@ def joined(archive, path):
     result = run("join", stdin=archive.data)
     assert result.status == 0, result.err
     path.write_bytes(result.out)
-    return [Packet(number, record) for number, record in enumerate(tarcap.Pcap("joined", result.out).records, 1)]
+    return [Packet(number, record) for number, record in enumerate(Pcap("joined", result.out).records, 1)]
 
 
 def test_profiles_on_a_capture(wire, tshark, tmp_path):

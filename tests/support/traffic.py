@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 
-import tarcap
-from tarcap import MAC_A, in_namespace, wait_until
+from capture import Capture
+from process import kill_all_started, wait_until
+from wire import MAC_A, Wire, in_namespace
 
 CLIENT, SERVER, NOBODY = "10.9.0.1", "10.9.0.2", "10.9.0.3"
 SLOW = 0.6  # seconds
@@ -170,7 +171,7 @@ def captured(wire, *arguments, interface="tc0"):
     scene = Scene(wire)
     try:
         before = wire.received()
-        capture = tarcap.Capture(wire, *arguments, interface=interface)
+        capture = Capture(wire, *arguments, interface=interface)
         scene.play()
         wait_until(lambda: wire.received() > before)
         return capture.end().whole()
@@ -179,10 +180,10 @@ def captured(wire, *arguments, interface="tc0"):
 
 
 if __name__ == "__main__":
-    made = tarcap.Wire()
+    made = Wire()
     try:
         with open(sys.argv[1], "wb") as file:
             file.write(captured(made).data)
     finally:
-        tarcap.kill_all_started()
+        kill_all_started()
         made.close()

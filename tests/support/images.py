@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tarcap import TOP
-from test_image import BUILD, VERSION, sh
+from process import BUILD, VERSION, sh
 
 ARCHES = ["amd64", "arm64"]
 # VFS_CAP_REVISION_2 with CAP_NET_RAW permitted, not effective, nothing inheritable: as linux/capability.h has it

@@ -4,9 +4,11 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 
-import tarcap  # noqa: E402
+from engine import containers, engine, image, web_image  # noqa: E402, F401 (fixtures)
+from process import kill_all_started  # noqa: E402
+from wire import Wire  # noqa: E402
 
 
 def pytest_configure(config):
@@ -36,21 +38,21 @@ def signals_are_not_ignored():
 @pytest.fixture
 def wire():
     assert os.geteuid() == 0, "network namespaces take root"
-    made = tarcap.Wire()
+    made = Wire()
     yield made
-    tarcap.kill_all_started()
+    kill_all_started()
     made.close()
 
 
 @pytest.fixture
 def wire6():
-    made = tarcap.Wire(ipv6=True)
+    made = Wire(ipv6=True)
     yield made
-    tarcap.kill_all_started()
+    kill_all_started()
     made.close()
 
 
 @pytest.fixture(autouse=True)
 def no_process_stays():
     yield
-    tarcap.kill_all_started()
+    kill_all_started()

@@ -1,0 +1,124 @@
+"""tarcap at work: run to its end, or capturing on a wire, with a reader of its output."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from archive import Archive
+from process import TARCAP, lines, patience, rests, start_process, wait_until
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def archive(self):
+        return Archive(self.out)
+
+    def whole(self):
+        assert self.status == 0, (self.status, self.err)
+        return self.archive().check()
+
+    def said(self, *words):
+        return any(all(word in line for word in words) for line in self.err)
+
+
+def run(*arguments, stdin=None, timeout=20, namespace=None, before=(), **more):
+    """Run it to its end; before is what runs it."""
+    command = [*before, TARCAP, *(item if isinstance(item, bytes) else str(item) for item in arguments)]
+    if namespace:
+        command = ["nsenter", f"--net=/run/netns/{namespace}"] + command
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run(command, **given, capture_output=True, timeout=timeout, **more)
+    return Result(done.returncode, done.stdout, lines(done.stderr))
+
+
+class Capture:
+    """tarcap at work on tc0 of a wire. Its stdout is collected unless a descriptor is given, or read=False."""
+
+    def __init__(self, wire, *arguments, stdout=None, stdin=subprocess.DEVNULL, read=True, ready=True,
+                 namespace=None, interface="tc0", before=(), binary=TARCAP, stderr_to=None, **more):
+        arguments = [str(argument) for argument in arguments]
+        if interface and "-i" not in arguments:
+            arguments = ["-i", interface] + arguments
+        command = [f"--net=/run/netns/{namespace or wire.b}", *before, binary] + arguments
+        self.out, self.err = bytearray(), []
+        self.ready = threading.Event()
+        self.process = start_process(["nsenter"] + command, stdin=stdin,
+                                     stdout=subprocess.PIPE if stdout is None else stdout,
+                                     stderr=subprocess.PIPE if stderr_to is None else stderr_to, **more)
+        self.pid = self.process.pid
+        self.readers = [] if stderr_to else [threading.Thread(target=self._listen, daemon=True)]
+        if stdout is None and read:
+            self.readers.append(threading.Thread(target=self._collect, daemon=True))
+        for reader in self.readers:
+            reader.start()
+        if ready:
+            assert self.ready.wait(10 * patience()) and self.is_listening(), self.err
+
+    def is_listening(self):
+        return any("listening on" in line for line in self.err)
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.err.append(line.decode("utf-8", "replace").rstrip("\n"))
+            if "listening on" in self.err[-1]:
+                self.ready.set()
+        self.ready.set()
+
+    def _collect(self):
+        stream = os.dup(self.process.stdout.fileno())
+        while data := os.read(stream, 1 << 20):
+            self.out += data
+        os.close(stream)
+
+    def collect(self):
+        """Begin to read, where read=False kept it from that."""
+        self.readers.append(threading.Thread(target=self._collect, daemon=True))
+        self.readers[-1].start()
+
+    def kill(self, number=signal.SIGINT):
+        os.kill(self.pid, number)
+
+    def heard(self, *words, timeout=5):
+        wait_until(lambda: any(all(word in line for word in words) for line in self.err), timeout, f"'{words}'")
+
+    def wait(self, timeout=10):
+        status = self.process.wait(timeout * patience())
+        for reader in self.readers:
+            reader.join(5 * patience())
+        return Result(status, bytes(self.out), self.err)
+
+    def end(self, number=signal.SIGINT, timeout=10):
+        self.kill(number)
+        return self.wait(timeout)
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rests(self, seconds, wakings=4):
+        rests(self.pid, seconds, wakings)
+
+    def rss(self):
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Rss:"):
+                return int(line.split()[1]) * 1024
+
+
+def read_paced(capture, bytes_per_second, piece=None):
+    """Read what capture (with read=False) writes, at this speed, and piece bytes at a time if that is given."""
+    piece = piece or max(1, bytes_per_second // 100)
+
+    def work():
+        start, stream = time.monotonic(), os.dup(capture.process.stdout.fileno())
+        while data := os.read(stream, piece):
+            capture.out += data
+            time.sleep(max(0, start + len(capture.out) / bytes_per_second - time.monotonic()))
+        os.close(stream)
+    capture.readers.append(threading.Thread(target=work, daemon=True))
+    capture.readers[-1].start()

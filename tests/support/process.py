@@ -1,0 +1,90 @@
+"""What everything stands on: where things are, programs that are run, and limits of time."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
+TARCAP = os.path.abspath(os.environ.get("TARCAP", TOP / "build/dev/tarcap"))
+VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text()).group(1)
+# For names that no other process of the tests has: in a PID namespace (tests/system/worker) its number alone is no name.
+OWN = f"{os.stat('/proc/self/ns/pid').st_ino:x}-{os.getpid()}"
+
+
+# --- programs ---------------------------------------------------------------------------------------------------
+
+def sh(*command, timeout=60, check=True, **more):
+    """Run a command, at the top of the sources unless cwd says otherwise, to its end; its output is text."""
+    given = {} if "input" in more else {"stdin": subprocess.DEVNULL}
+    done = subprocess.run([str(word) for word in command], text=True, errors="replace", capture_output=True,
+                          timeout=timeout, **{"cwd": TOP, **given, **more})
+    if check:
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+    return done
+
+
+def lines(data):
+    return data.decode("utf-8", "replace").splitlines()
+
+
+started = []
+
+
+def start_process(command, **more):
+    """A process in a group of its own, so that what it starts can be ended with it."""
+    process = subprocess.Popen(command, **{"start_new_session": True, **more})
+    started.append(process)
+    return process
+
+
+def kill_all_started():
+    for process in started:
+        # Also when it has ended itself: a child that holds its stderr open would keep us waiting below.
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait(10)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+    started.clear()
+
+
+# --- time -------------------------------------------------------------------------------------------------------
+
+def patience():
+    """What a limit of time is multiplied by: it is meant for a machine that has time; four times where many share one."""
+    average, _, _, running, _ = Path("/proc/loadavg").read_text().split()
+    busy = max(float(average), int(running.partition("/")[0])) / os.cpu_count()
+    return min(4, max(1, busy))
+
+
+def wait_until(condition, timeout=5, what="it"):
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout * patience(), f"{what} did not happen within {timeout} s"
+        time.sleep(0.005)
+
+
+def work(pid):
+    """Seconds of processor time so far, to the nanosecond, and how often it has begun to wait."""
+    ran = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    [waits] = re.findall(r"\nvoluntary_ctxt_switches:\s(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return ran / 1e9, int(waits)
+
+
+def rests(pid, seconds, wakings=4):
+    """It waits for all of this time and wakes seldom, per second. What runs beside it makes that no more; and where
+    twenty share two processors, a busy loop would still get four times the processor time that is allowed here."""
+    before = work(pid)
+    time.sleep(seconds)
+    ran, woken = (after - earlier for after, earlier in zip(work(pid), before))
+    assert woken <= 2 + wakings * seconds and ran < 0.025 * seconds, (woken, ran)
