@@ -13,10 +13,11 @@ import time
 
 import pytest
 
+import random_packets
 from archive import Pcap, packets_in, pcap_file, tar_members
 from capture import Capture, read_paced, run
 from process import TARCAP, start_process
-from wire import raw_socket, udp
+from random_packets import packet
 
 SECONDS = float(os.environ.get("PROPERTY_TIME", 40))
 
@@ -34,28 +35,6 @@ def rounds(share, least=1):
 
 
 # --- live -------------------------------------------------------------------------------------------------------
-
-PORTS = (5000, 5001, 5002)
-
-
-def packet(seed, number):
-    """(its bytes, its port): the same for everybody who knows the seed and its number."""
-    chance = random.Random(seed * 1_000_003 + number)
-    port = chance.choice(PORTS)
-    size = chance.choice((60, 60, 60, 100, 300, 600, 1400, 1514, chance.randrange(60, 1515)))
-    return udp(number, port, size), port
-
-
-def generate(namespace, seed, milliseconds):
-    """Packets in bursts with pauses, for so long; then says how many."""
-    chance, sock, number = random.Random(seed), raw_socket(namespace, "tc1"), 0
-    end = time.monotonic() + milliseconds / 1000
-    while time.monotonic() < end:
-        for _ in range(chance.choice((1, 3, 50, 1000, 5000))):
-            sock.send(packet(seed, number)[0])
-            number += 1
-        time.sleep(chance.choice((0, 0, 0.001, 0.02, 0.15)))
-    print(number)
 
 
 class Plan:
@@ -176,7 +155,7 @@ def test_random_live_captures(wire):
         if plan.speed:
             read_paced(capture, plan.speed)
         milliseconds = int(plan.time_to_end * 1000 * plan.chance.choice((0.5, 1, 1.3)))
-        generator = start_process([sys.executable, __file__, wire.a, str(seed), str(milliseconds)],
+        generator = start_process([sys.executable, random_packets.__file__, wire.a, str(seed), str(milliseconds)],
                                   stdout=subprocess.PIPE)
         end_by(plan, capture, ours)
         sent = int(generator.communicate(timeout=30)[0])
@@ -297,7 +276,3 @@ def test_random_files_joined(tmp_path):
         assert len(packets_in(result.out[:cut_at])) <= len(part)
         assert part == sorted(kept[:len(part)], key=lambda record: record[:2])
         assert join(cut, "--check")[0] == 1
-
-
-if __name__ == "__main__":
-    generate(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
