@@ -13,6 +13,7 @@
 #include "archive/manifest.h"
 #include "archive/sink.h"
 #include "archive/tar.h"
+#include "base/json.h"
 #include "base/version.h"
 #include "capture/capture_set.h"
 #include "capture/exclude.h"
@@ -59,7 +60,7 @@ struct capturing {
 static enum status show_version(void)
 {
 	printf("tarcap %s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
-	       tar_library(), decompress_library(), manifest_library(), TARCAP_SOURCES);
+	       tar_library(), decompress_library(), json_library(), TARCAP_SOURCES);
 	return STATUS_OK;
 }
 

@@ -15,7 +15,6 @@
 
 #define MANIFEST_FILES 4096   /* then a part is written and the table restarts */
 #define MANIFEST_NAME_SIZE 80 /* of a member, without the archive's prefix, with the end */
-#define MANIFEST_VERSION 1    /* raised when a reader of the old one would misread the new */
 
 /* What does not change during a capture. Pointers stay the caller's. */
 struct manifest_setup {
@@ -65,8 +64,5 @@ MUST_CHECK int manifest_part_text(struct manifest *manifest, char name[MANIFEST_
 				  size_t *size, struct err *err);
 MUST_CHECK int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text,
 			     size_t *size, struct err *err);
-
-/* The JSON library's name and version. */
-const char *manifest_library(void);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <jansson.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -15,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "system/rtnetlink.h"
 
 #define TAIL_SIZE 64 /* bytes that the text's end takes at most */
@@ -74,7 +74,7 @@ static json_t *json_words(const struct word *words, unsigned bits)
 
 	for (; words->name; words++) {
 		if (bits & words->number)
-			json_array_append_new(list, json_string(words->name));
+			json_append(&list, json_string(words->name));
 	}
 	return list;
 }
@@ -136,13 +136,6 @@ static json_t *json_link_address(const unsigned char *data, size_t size)
 	for (size_t i = 0; i < size && i < 32; i++)
 		snprintf(text + (i ? 3 * i - 1 : 0), 4, i ? ":%02x" : "%02x", data[i]);
 	return json_string(text);
-}
-
-/* What has no value is left out. */
-static void set(json_t *object, const char *key, json_t *value)
-{
-	if (value)
-		json_object_set_new(object, key, value);
 }
 
 /* --- the text --- */
@@ -248,33 +241,58 @@ static json_t *json_addresses(const struct interfaces *interfaces, uint32_t inte
 
 		if (address->interface != interface)
 			continue;
-		entry = json_pack("{s:s, s:o}", "family", family_name(address->family), "local",
-				  json_address(address->family, address->local, sizeof(address->local)));
+		entry = json_object();
+		json_put_text(&entry, "family", family_name(address->family));
+		json_put(&entry, "local", json_address(address->family, address->local, sizeof(address->local)));
 		if (memcmp(address->local, address->peer, sizeof(address->local)) != 0)
-			set(entry, "address", json_address(address->family, address->peer, sizeof(address->peer)));
-		set(entry, "prefixlen", json_integer(address->prefix));
-		set(entry, "scope", json_word(scopes, address->scope));
-		json_array_append_new(found, entry);
+			json_put_known(&entry, "address",
+				       json_address(address->family, address->peer, sizeof(address->peer)));
+		json_put_known(&entry, "prefixlen", json_integer(address->prefix));
+		json_put_known(&entry, "scope", json_word(scopes, address->scope));
+		json_append(&found, entry);
 	}
 	return found;
 }
 
+#define STATISTIC(name, field) \
+	{ \
+		name, offsetof(struct rtnl_link_stats64, field) \
+	}
+
+static const struct json_field received[] = {
+	STATISTIC("bytes", rx_bytes),
+	STATISTIC("packets", rx_packets),
+	STATISTIC("errors", rx_errors),
+	STATISTIC("dropped", rx_dropped),
+	STATISTIC("over_errors", rx_over_errors),
+	STATISTIC("multicast", multicast),
+	{0},
+};
+static const struct json_field sent[] = {
+	STATISTIC("bytes", tx_bytes),
+	STATISTIC("packets", tx_packets),
+	STATISTIC("errors", tx_errors),
+	STATISTIC("dropped", tx_dropped),
+	STATISTIC("carrier_errors", tx_carrier_errors),
+	STATISTIC("collisions", collisions),
+	{0},
+};
+
 static json_t *json_statistics(const struct nlmsghdr *message)
 {
-	struct rtnl_link_stats64 s = {0};
+	struct rtnl_link_stats64 statistics = {0};
 	size_t size;
 	const void *data = rtnetlink_attribute(message, sizeof(struct ifinfomsg), IFLA_STATS64, &size);
+	json_t *object;
 
 	if (!data)
 		return NULL;
-	memcpy(&s, data, size < sizeof(s) ? size : sizeof(s)); /* newer kernels have more of them */
-	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "rx", "bytes",
-			 (json_int_t)s.rx_bytes, "packets", (json_int_t)s.rx_packets, "errors", (json_int_t)s.rx_errors,
-			 "dropped", (json_int_t)s.rx_dropped, "over_errors", (json_int_t)s.rx_over_errors, "multicast",
-			 (json_int_t)s.multicast, "tx", "bytes", (json_int_t)s.tx_bytes, "packets",
-			 (json_int_t)s.tx_packets, "errors", (json_int_t)s.tx_errors, "dropped",
-			 (json_int_t)s.tx_dropped, "carrier_errors", (json_int_t)s.tx_carrier_errors, "collisions",
-			 (json_int_t)s.collisions);
+	/* newer kernels have more of them */
+	memcpy(&statistics, data, size < sizeof(statistics) ? size : sizeof(statistics));
+	object = json_object();
+	json_put(&object, "rx", json_numbers(received, &statistics));
+	json_put(&object, "tx", json_numbers(sent, &statistics));
+	return object;
 }
 
 /* "veth", "bridge"; a plain device has none. */
@@ -327,21 +345,22 @@ static bool add_interface(void *context, const struct nlmsghdr *message)
 
 	if (!header || message->nlmsg_type != RTM_NEWLINK)
 		return true;
-	entry = json_pack("{s:i}", "ifindex", header->ifi_index);
-	set(entry, "ifname", json_text_attribute(message, IFLA_IFNAME));
-	set(entry, "link_index", json_number_attribute(message, IFLA_LINK));
-	set(entry, "flags", json_words(link_flags, header->ifi_flags));
-	set(entry, "mtu", json_number_attribute(message, IFLA_MTU));
-	set(entry, "qdisc", json_text_attribute(message, IFLA_QDISC));
+	entry = json_object();
+	json_put_number(&entry, "ifindex", (uint64_t)header->ifi_index);
+	json_put_known(&entry, "ifname", json_text_attribute(message, IFLA_IFNAME));
+	json_put_known(&entry, "link_index", json_number_attribute(message, IFLA_LINK));
+	json_put_known(&entry, "flags", json_words(link_flags, header->ifi_flags));
+	json_put_known(&entry, "mtu", json_number_attribute(message, IFLA_MTU));
+	json_put_known(&entry, "qdisc", json_text_attribute(message, IFLA_QDISC));
 	if ((master = rtnetlink_number(message, sizeof(*header), IFLA_MASTER, 0)))
-		set(entry, "master", json_interface(&interfaces->names, master));
-	set(entry, "operstate", json_operstate(message));
-	set(entry, "txqlen", json_number_attribute(message, IFLA_TXQLEN));
-	set(entry, "link_type", json_word(link_types, header->ifi_type));
-	set(entry, "kind", json_kind(message));
-	set(entry, "address", json_bytes_attribute(message, IFLA_ADDRESS));
-	set(entry, "addr_info", json_addresses(interfaces, (uint32_t)header->ifi_index));
-	set(entry, "stats64", json_statistics(message));
+		json_put_known(&entry, "master", json_interface(&interfaces->names, master));
+	json_put_known(&entry, "operstate", json_operstate(message));
+	json_put_known(&entry, "txqlen", json_number_attribute(message, IFLA_TXQLEN));
+	json_put_known(&entry, "link_type", json_word(link_types, header->ifi_type));
+	json_put_known(&entry, "kind", json_kind(message));
+	json_put_known(&entry, "address", json_bytes_attribute(message, IFLA_ADDRESS));
+	json_put_known(&entry, "addr_info", json_addresses(interfaces, (uint32_t)header->ifi_index));
+	json_put_known(&entry, "stats64", json_statistics(message));
 	return add(interfaces->text, entry);
 }
 
@@ -390,14 +409,14 @@ static json_t *json_via(const void *data, size_t size)
 	return json_address(via.rtvia_family, (const unsigned char *)data + sizeof(via), size - sizeof(via));
 }
 
-static void set_gateway(json_t *entry, int family, const void *attributes, size_t all)
+static void put_gateway(json_t **entry, int family, const void *attributes, size_t all)
 {
 	size_t size;
 	const void *gateway = rtnetlink_nested(attributes, all, RTA_GATEWAY, &size);
 
-	set(entry, "gateway", json_address(family, gateway, size));
+	json_put_known(entry, "gateway", json_address(family, gateway, size));
 	gateway = rtnetlink_nested(attributes, all, RTA_VIA, &size);
-	set(entry, "via", json_via(gateway, size));
+	json_put_known(entry, "via", json_via(gateway, size));
 }
 
 /* One route over several ways, as a list of struct rtnexthop, each with its attributes. */
@@ -414,11 +433,11 @@ static json_t *json_nexthops(struct entries *entries, int family, const unsigned
 		if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > size - at)
 			break;
 		entry = json_object();
-		set_gateway(entry, family, data + at + sizeof(hop), hop.rtnh_len - sizeof(hop));
-		set(entry, "dev", json_interface(&entries->names, (uint32_t)hop.rtnh_ifindex));
-		set(entry, "weight", json_integer(hop.rtnh_hops + 1));
-		set(entry, "flags", json_words(route_flags, hop.rtnh_flags));
-		json_array_append_new(hops, entry);
+		put_gateway(&entry, family, data + at + sizeof(hop), hop.rtnh_len - sizeof(hop));
+		json_put_known(&entry, "dev", json_interface(&entries->names, (uint32_t)hop.rtnh_ifindex));
+		json_put_known(&entry, "weight", json_integer(hop.rtnh_hops + 1));
+		json_put_known(&entry, "flags", json_words(route_flags, hop.rtnh_flags));
+		json_append(&hops, entry);
 		if (RTA_ALIGN((size_t)hop.rtnh_len) > size - at)
 			break;
 		at += RTA_ALIGN((size_t)hop.rtnh_len);
@@ -427,19 +446,19 @@ static json_t *json_nexthops(struct entries *entries, int family, const unsigned
 }
 
 /* Where packets go. */
-static void set_way(struct entries *entries, json_t *entry, const struct nlmsghdr *message, const struct rtmsg *header)
+static void put_way(struct entries *entries, json_t **entry, const struct nlmsghdr *message, const struct rtmsg *header)
 {
 	const void *attributes = (const unsigned char *)header + NLMSG_ALIGN(sizeof(*header));
 	uint32_t interface = rtnetlink_number(message, sizeof(*header), RTA_OIF, 0);
 	size_t size;
 	const void *data;
 
-	set_gateway(entry, header->rtm_family, attributes,
+	put_gateway(entry, header->rtm_family, attributes,
 		    message->nlmsg_len - NLMSG_HDRLEN - NLMSG_ALIGN(sizeof(*header)));
 	if (interface)
-		set(entry, "dev", json_interface(&entries->names, interface));
+		json_put_known(entry, "dev", json_interface(&entries->names, interface));
 	data = rtnetlink_attribute(message, sizeof(*header), RTA_MULTIPATH, &size);
-	set(entry, "nexthops", json_nexthops(entries, header->rtm_family, data, size));
+	json_put_known(entry, "nexthops", json_nexthops(entries, header->rtm_family, data, size));
 }
 
 static bool add_route(void *context, const struct nlmsghdr *message)
@@ -456,18 +475,19 @@ static bool add_route(void *context, const struct nlmsghdr *message)
 	table = rtnetlink_number(message, sizeof(*header), RTA_TABLE, header->rtm_table);
 	if (table == RT_TABLE_LOCAL || (header->rtm_flags & RTM_F_CLONED))
 		return true;
-	entry = json_pack("{s:s}", "family", family_name(header->rtm_family));
-	set(entry, "type", json_word(route_types, header->rtm_type));
-	set(entry, "dst", json_destination(message, header));
-	set_way(entries, entry, message, header);
-	set(entry, "table", json_integer(table));
-	set(entry, "protocol", json_word(protocols, header->rtm_protocol));
-	set(entry, "scope", header->rtm_family == AF_INET ? json_word(scopes, header->rtm_scope) : NULL);
+	entry = json_object();
+	json_put_text(&entry, "family", family_name(header->rtm_family));
+	json_put_known(&entry, "type", json_word(route_types, header->rtm_type));
+	json_put_known(&entry, "dst", json_destination(message, header));
+	put_way(entries, &entry, message, header);
+	json_put_known(&entry, "table", json_integer(table));
+	json_put_known(&entry, "protocol", json_word(protocols, header->rtm_protocol));
+	json_put_known(&entry, "scope", header->rtm_family == AF_INET ? json_word(scopes, header->rtm_scope) : NULL);
 	data = rtnetlink_attribute(message, sizeof(*header), RTA_PREFSRC, &size);
-	set(entry, "prefsrc", json_address(header->rtm_family, data, size));
+	json_put_known(&entry, "prefsrc", json_address(header->rtm_family, data, size));
 	if ((metric = rtnetlink_number(message, sizeof(*header), RTA_PRIORITY, 0)))
-		set(entry, "metric", json_integer(metric));
-	set(entry, "flags", json_words(route_flags, header->rtm_flags));
+		json_put_known(&entry, "metric", json_integer(metric));
+	json_put_known(&entry, "flags", json_words(route_flags, header->rtm_flags));
 	return add(entries->text, entry);
 }
 
@@ -493,14 +513,15 @@ static bool add_neighbour(void *context, const struct nlmsghdr *message)
 	    !(header->ndm_state & ~NUD_NOARP))
 		return true;
 	data = rtnetlink_attribute(message, sizeof(*header), NDA_DST, &size);
-	entry = json_pack("{s:s}", "family", family_name(header->ndm_family));
-	set(entry, "dst", json_address(header->ndm_family, data, size));
-	set(entry, "dev", json_interface(&entries->names, (uint32_t)header->ndm_ifindex));
+	entry = json_object();
+	json_put_text(&entry, "family", family_name(header->ndm_family));
+	json_put_known(&entry, "dst", json_address(header->ndm_family, data, size));
+	json_put_known(&entry, "dev", json_interface(&entries->names, (uint32_t)header->ndm_ifindex));
 	if ((data = rtnetlink_attribute(message, sizeof(*header), NDA_LLADDR, &size)))
-		set(entry, "lladdr", json_link_address(data, size));
+		json_put_known(&entry, "lladdr", json_link_address(data, size));
 	if (header->ndm_flags & NTF_ROUTER)
-		set(entry, "router", json_true());
-	set(entry, "state", json_words(neighbour_states, header->ndm_state));
+		json_put_known(&entry, "router", json_true());
+	json_put_known(&entry, "state", json_words(neighbour_states, header->ndm_state));
 	return add(entries->text, entry);
 }
 

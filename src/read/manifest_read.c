@@ -1,9 +1,9 @@
 #include "read/manifest_read.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/json.h"
 #include "format/link_type.h"
 
 #define ARENA ((size_t)MANIFEST_READ_MEMORY_MAX)
@@ -98,34 +98,18 @@ void manifest_read_close(struct manifest_read *listing)
 		close_arena();
 }
 
-static bool number(const json_t *object, const char *key, uint64_t *value)
-{
-	const json_t *found = json_object_get(object, key);
-
-	if (!json_is_integer(found) || json_integer_value(found) < 0)
-		return false;
-	*value = (uint64_t)json_integer_value(found);
-	return true;
-}
-
 /* A number that older versions do not write. */
 static bool optional(const json_t *object, const char *key, uint64_t *value)
 {
 	*value = 0;
-	return !json_object_get(object, key) || number(object, key, value);
-}
-
-static bool string(const json_t *object, const char *key, const char **value)
-{
-	*value = json_string_value(json_object_get(object, key));
-	return *value != NULL;
+	return !json_object_get(object, key) || json_get_number(object, key, value);
 }
 
 uint64_t manifest_read_version(const struct manifest_read *listing)
 {
 	uint64_t version;
 
-	return number(listing->root, "tarcap_manifest", &version) ? version : 0;
+	return json_get_number(listing->root, "tarcap_manifest", &version) ? version : 0;
 }
 
 uint64_t manifest_read_part(const struct manifest_read *listing)
@@ -160,16 +144,17 @@ bool manifest_read_file(const struct manifest_read *listing, size_t i, struct ma
 {
 	const json_t *object = json_array_get(listing->files, i);
 
-	return string(object, "name", &file->name) && string(object, "interface", &file->interface) &&
-	       number(object, "packets", &file->packets) && number(object, "bytes", &file->bytes) &&
-	       number(object, "stored_bytes", &file->stored_bytes) && optional(object, "dropped", &file->dropped) &&
-	       string(object, "first", &file->first) && string(object, "last", &file->last);
+	return json_get_text(object, "name", &file->name) && json_get_text(object, "interface", &file->interface) &&
+	       json_get_number(object, "packets", &file->packets) && json_get_number(object, "bytes", &file->bytes) &&
+	       json_get_number(object, "stored_bytes", &file->stored_bytes) &&
+	       optional(object, "dropped", &file->dropped) && json_get_text(object, "first", &file->first) &&
+	       json_get_text(object, "last", &file->last);
 }
 
 /* As files have it: earlier versions wrote libpcap's own number. */
 static bool link_type(const json_t *object, uint64_t *value)
 {
-	if (!number(object, "link_type_number", value))
+	if (!json_get_number(object, "link_type_number", value))
 		return false;
 	*value = link_type_of_file(*value);
 	return true;
@@ -180,17 +165,19 @@ bool manifest_read_account(const struct manifest_read *listing, size_t i, struct
 	const json_t *object = json_array_get(listing->interfaces, i);
 
 	account->dropped_before_no_file = UINT64_MAX;
-	return string(object, "name", &account->name) && number(object, "received_by_filter", &account->received) &&
-	       number(object, "written", &account->written) &&
-	       number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
-	       number(object, "dropped_at_stop", &account->dropped_at_stop) &&
+	return json_get_text(object, "name", &account->name) &&
+	       json_get_number(object, "received_by_filter", &account->received) &&
+	       json_get_number(object, "written", &account->written) &&
+	       json_get_number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
+	       json_get_number(object, "dropped_at_stop", &account->dropped_at_stop) &&
 	       optional(object, "dropped_output_failed", &account->dropped_output_failed) &&
-	       number(object, "after_limit", &account->after_limit) &&
-	       number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
+	       json_get_number(object, "after_limit", &account->after_limit) &&
+	       json_get_number(object, "filtered_in_user_space", &account->filtered_in_user_space) &&
 	       optional(object, "dropped_by_kernel_while_reader_slow", &account->dropped_reader_slow) &&
 	       (!json_object_get(object, "dropped_before_no_file") ||
-		number(object, "dropped_before_no_file", &account->dropped_before_no_file)) &&
-	       link_type(object, &account->link_type) && number(object, "snapshot_length", &account->snapshot_length);
+		json_get_number(object, "dropped_before_no_file", &account->dropped_before_no_file)) &&
+	       link_type(object, &account->link_type) &&
+	       json_get_number(object, "snapshot_length", &account->snapshot_length);
 }
 
 bool manifest_read_context(const struct manifest_read *listing, size_t i, struct manifest_read_context *context)
@@ -198,9 +185,9 @@ bool manifest_read_context(const struct manifest_read *listing, size_t i, struct
 	const json_t *object = json_array_get(listing->context, i);
 
 	context->left_out = json_object_get(object, "left_out") != NULL;
-	return string(object, "name", &context->name) &&
-	       (context->left_out ||
-		(number(object, "bytes", &context->bytes) && number(object, "stored_bytes", &context->stored_bytes)));
+	return json_get_text(object, "name", &context->name) &&
+	       (context->left_out || (json_get_number(object, "bytes", &context->bytes) &&
+				      json_get_number(object, "stored_bytes", &context->stored_bytes)));
 }
 
 bool manifest_read_summary(const struct manifest_read *listing, struct manifest_read_summary *summary)
@@ -208,25 +195,26 @@ bool manifest_read_summary(const struct manifest_read *listing, struct manifest_
 	const json_t *totals = json_object_get(listing->root, "totals");
 	const json_t *ended = json_object_get(listing->root, "ended_by");
 
-	if (!string(ended, "detail", &summary->detail))
+	if (!json_get_text(ended, "detail", &summary->detail))
 		summary->detail = "";
-	if (!string(listing->root, "format", &summary->format))
+	if (!json_get_text(listing->root, "format", &summary->format))
 		summary->format = "";
 	summary->named = json_array_size(json_object_get(listing->root, "not_captured"));
 	summary->left_out_told = json_object_get(listing->root, "not_captured_count") != NULL;
 	return optional(listing->root, "not_captured_count", &summary->left_out) &&
-	       string(ended, "cause", &summary->cause) && number(totals, "files", &summary->files) &&
-	       number(totals, "packets", &summary->packets) && number(totals, "bytes", &summary->bytes) &&
-	       number(listing->root, "parts", &summary->parts);
+	       json_get_text(ended, "cause", &summary->cause) && json_get_number(totals, "files", &summary->files) &&
+	       json_get_number(totals, "packets", &summary->packets) &&
+	       json_get_number(totals, "bytes", &summary->bytes) &&
+	       json_get_number(listing->root, "parts", &summary->parts);
 }
 
 void manifest_read_request(const struct manifest_read *listing, struct manifest_read_request *request)
 {
-	if (!string(listing->root, "name", &request->name))
+	if (!json_get_text(listing->root, "name", &request->name))
 		request->name = "";
-	if (!string(listing->root, "filter", &request->filter))
+	if (!json_get_text(listing->root, "filter", &request->filter))
 		request->filter = "";
-	if (!string(listing->root, "reason", &request->reason))
+	if (!json_get_text(listing->root, "reason", &request->reason))
 		request->reason = "";
 }
 
@@ -234,7 +222,7 @@ uint64_t manifest_read_request_version(const struct manifest_read *listing)
 {
 	uint64_t version;
 
-	return number(listing->root, "tarcap_capture", &version) ? version : 0;
+	return json_get_number(listing->root, "tarcap_capture", &version) ? version : 0;
 }
 
 bool manifest_read_request_whole(const struct manifest_read *listing)
@@ -271,7 +259,7 @@ static int digest(const char *data, size_t size, void *context)
 	return 0;
 }
 
-static void add(const json_t *value, uint64_t *to)
+static void add_digest(const json_t *value, uint64_t *to)
 {
 	if (value && json_dump_callback(value, digest, to, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) < 0)
 		*to = UINT64_MAX;
@@ -287,7 +275,7 @@ static uint64_t interfaces_value(const struct manifest_read *listing)
 		const json_t *object = json_array_get(listing->interfaces, i);
 
 		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
-			add(json_object_get(object, keys[k]), &value);
+			add_digest(json_object_get(object, keys[k]), &value);
 	}
 	return listing->interfaces ? value : 0;
 }
@@ -299,7 +287,7 @@ void manifest_read_shared(const struct manifest_read *listing, enum manifest_rea
 		const json_t *value = json_object_get(listing->root, shared_fields[i].keys[kind]);
 
 		shared->values[i] = value ? 1 : 0;
-		add(value, &shared->values[i]);
+		add_digest(value, &shared->values[i]);
 	}
 	shared->values[MANIFEST_READ_SHARED - 1] = interfaces_value(listing);
 }

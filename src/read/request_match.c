@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "archive/manifest.h"
+#include "base/version.h"
 
 void request_match_begin(struct request_match *match, struct defects *defects)
 {

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/manifest.h"
+#include "base/version.h"
+#include "capture/capture_set.h"
 #include "format/link_type.h"
 #include "format/naming.h"
 #include "read/context_match.h"

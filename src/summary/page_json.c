@@ -1,11 +1,10 @@
-#include <jansson.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/json.h"
 #include "summary/page.h"
 
-/* What an archive says may be no UTF-8. */
-static json_t *json_text(const char *text)
+/* What an archive says may be anything. */
+static json_t *json_clean(const char *text)
 {
 	char copy[256];
 	size_t length = strlen(text);
@@ -14,49 +13,20 @@ static json_t *json_text(const char *text)
 		length = sizeof(copy) - 1;
 	for (size_t i = 0; i < length; i++)
 		copy[i] = page_clean(text[i]);
-	return json_stringn(copy, length);
+	copy[length] = '\0';
+	return json_text(copy);
 }
 
-/* Beyond what JSON has numbers for, the largest of these. */
-static json_int_t json_number(uint64_t value)
+static json_t *json_told(const char *text)
 {
-	return value < INT64_MAX ? (json_int_t)value : INT64_MAX;
+	return text[0] ? json_clean(text) : json_null();
 }
 
-static json_t *json_time(uint64_t time)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	return json_string(clock_rfc3339(time, text));
-}
-
-/* A length of time, as text: a double has no room for nanoseconds. */
-static json_t *json_seconds(uint64_t time)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	return json_string(clock_seconds(time, text));
-}
-
-/* Append value and let go of it. jansson says by NULL that it had no memory: then there is no list either. */
-static json_t *append(json_t *list, json_t *value)
-{
-	if (json_array_append_new(list, value) == 0) /* takes the value in any case */
-		return list;
-	json_decref(list);
-	return NULL;
-}
-
-static json_t *json_count(const char *key, json_t *name, const struct protocols_count *count)
-{
-	return json_pack("{s:o, s:I, s:I}", key, name, "packets", (json_int_t)count->packets, "bytes",
-			 (json_int_t)count->bytes);
-}
-
-static json_t *json_amount(const struct protocols_count *count)
-{
-	return json_pack("{s:I, s:I}", "packets", (json_int_t)count->packets, "bytes", (json_int_t)count->bytes);
-}
+static const struct json_field amounts[] = {
+	{"packets", offsetof(struct protocols_count, packets)},
+	{"bytes", offsetof(struct protocols_count, bytes)},
+	{0},
+};
 
 static json_t *json_protocols(const struct summary *summary)
 {
@@ -64,9 +34,25 @@ static json_t *json_protocols(const struct summary *summary)
 	size_t count = protocols_rows(&summary->protocols, rows);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < count; i++)
-		list = append(list, json_count("name", json_string(rows[i].name), &rows[i].count));
+	for (size_t i = 0; i < count; i++) {
+		json_t *row = json_object();
+
+		json_put_text(&row, "name", rows[i].name);
+		json_put_numbers(&row, amounts, &rows[i].count);
+		json_append(&list, row);
+	}
 	return list;
+}
+
+static json_t *json_of_these(const struct protocols *protocols)
+{
+	json_t *object = json_object();
+
+	json_put(&object, "ipv4", json_numbers(amounts, &protocols->version4));
+	json_put(&object, "ipv6", json_numbers(amounts, &protocols->version6));
+	json_put(&object, "vlan", json_numbers(amounts, &protocols->tagged));
+	json_put(&object, "fragments", json_numbers(amounts, &protocols->fragments));
+	return object;
 }
 
 static json_t *json_interfaces(const struct summary *summary)
@@ -75,10 +61,13 @@ static json_t *json_interfaces(const struct summary *summary)
 
 	for (size_t i = 0; i < summary->interface_count; i++) {
 		const struct summary_interface *interface = &summary->interfaces[i];
+		json_t *row = json_object();
 
-		list = append(list, json_pack("{s:o, s:I, s:I, s:I}", "name", json_text(interface->name),
-					      "link_type_number", (json_int_t)interface->link_type, "packets",
-					      (json_int_t)interface->packets, "bytes", (json_int_t)interface->bytes));
+		json_put(&row, "name", json_clean(interface->name));
+		json_put_number(&row, "link_type_number", interface->link_type);
+		json_put_number(&row, "packets", interface->packets);
+		json_put_number(&row, "bytes", interface->bytes);
+		json_append(&list, row);
 	}
 	return list;
 }
@@ -87,78 +76,121 @@ static json_t *json_losses(const struct verify_loss *losses, size_t count)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < count; i++)
-		list = append(list, json_pack("{s:o, s:I}", "name", json_text(losses[i].name), "packets",
-					      (json_int_t)losses[i].packets));
+	for (size_t i = 0; i < count; i++) {
+		json_t *row = json_object();
+
+		json_put(&row, "name", json_clean(losses[i].name));
+		json_put_number(&row, "packets", losses[i].packets);
+		json_append(&list, row);
+	}
 	return list;
+}
+
+/* What the counters of a file of packets say. */
+static json_t *json_counted(const struct pcapng_read_loss *loss)
+{
+	json_t *object = json_object();
+
+	json_put_number(&object, "by_counters", loss->packets);
+	json_put_number(&object, "interfaces_with_counters", loss->counted);
+	return object;
+}
+
+/* What a manifest says. */
+static json_t *json_accounted(const struct verify_told *told)
+{
+	size_t files = told->lossy_files < VERIFY_LOSSES ? (size_t)told->lossy_files : VERIFY_LOSSES;
+	json_t *object = json_object();
+
+	json_put_number(&object, "dropped_by_kernel", told->dropped_by_kernel);
+	json_put_number(&object, "dropped_at_stop", told->dropped_at_stop);
+	json_put_number(&object, "dropped_output_failed", told->dropped_output_failed);
+	json_put(&object, "interfaces", json_losses(told->interfaces, told->interface_count));
+	json_put_number(&object, "files", told->lossy_files);
+	json_put_number(&object, "before_files", told->lost_before_files);
+	json_put(&object, "most_before", json_losses(told->losses, files));
+	return object;
 }
 
 /* null where nothing says what was lost. */
 static json_t *json_loss(const struct summary *summary)
 {
-	const struct verify_told *told = summary->told;
-	size_t files = told->lossy_files < VERIFY_LOSSES ? (size_t)told->lossy_files : VERIFY_LOSSES;
-
 	if (summary->loss.counted)
-		return json_pack("{s:I, s:I}", "by_counters", json_number(summary->loss.packets),
-				 "interfaces_with_counters", json_number(summary->loss.counted));
-	if (!told->cause[0])
-		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:o}", "dropped_by_kernel",
-			 (json_int_t)told->dropped_by_kernel, "dropped_at_stop", (json_int_t)told->dropped_at_stop,
-			 "dropped_output_failed", (json_int_t)told->dropped_output_failed, "interfaces",
-			 json_losses(told->interfaces, told->interface_count), "files", (json_int_t)told->lossy_files,
-			 "before_files", (json_int_t)told->lost_before_files, "most_before",
-			 json_losses(told->losses, files));
+		return json_counted(&summary->loss);
+	return summary->told->cause[0] ? json_accounted(summary->told) : json_null();
 }
 
 /* All that there are, at most HISTOGRAM_BUCKETS; those in which nothing is are left out. */
-static json_t *json_histogram(const struct summary *summary)
+static json_t *json_buckets(const struct histogram *histogram, const struct histogram_view *view)
 {
-	struct histogram_view view = histogram_view(&summary->histogram, HISTOGRAM_BUCKETS);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < view.rows; i++) {
-		struct histogram_bucket row = histogram_row(&summary->histogram, &view, i);
-		uint64_t seconds = view.start + i * view.width;
+	for (size_t i = 0; i < view->rows; i++) {
+		struct histogram_bucket bucket = histogram_row(histogram, view, i);
+		json_t *row;
 
-		if (row.packets)
-			list = append(list, json_pack("{s:I, s:I, s:I}", "seconds", (json_int_t)seconds, "packets",
-						      (json_int_t)row.packets, "bytes", (json_int_t)row.bytes));
+		if (!bucket.packets)
+			continue;
+		row = json_object();
+		json_put_number(&row, "seconds", view->start + i * view->width);
+		json_put_number(&row, "packets", bucket.packets);
+		json_put_number(&row, "bytes", bucket.bytes);
+		json_append(&list, row);
 	}
-	return json_pack("{s:I, s:o}", "width_seconds", (json_int_t)view.width, "buckets", list);
+	return list;
+}
+
+static json_t *json_histogram(const struct histogram *histogram)
+{
+	struct histogram_view view = histogram_view(histogram, HISTOGRAM_BUCKETS);
+	json_t *object = json_object();
+
+	json_put_number(&object, "width_seconds", view.width);
+	json_put(&object, "buckets", json_buckets(histogram, &view));
+	return object;
 }
 
 static json_t *json_side(const struct conversation *conversation, int side)
 {
 	const struct conversation_side *from = &conversation->sides[side];
 	char address[PAGE_END_SIZE];
+	json_t *object = json_object();
 
-	return json_pack(
-		"{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "address", page_address(conversation, &from->end, address),
-		"port", conversation->ports ? json_integer(from->end.port) : json_null(), "packets",
-		(json_int_t)from->packets, "bytes", (json_int_t)from->bytes, "syn", (json_int_t)from->syn, "syn_ack",
-		(json_int_t)from->syn_ack, "fin", (json_int_t)from->fin, "rst", (json_int_t)from->rst);
+	json_put_text(&object, "address", page_address(conversation, &from->end, address));
+	json_put(&object, "port", conversation->ports ? json_integer(from->end.port) : json_null());
+	json_put_number(&object, "packets", from->packets);
+	json_put_number(&object, "bytes", from->bytes);
+	json_put_number(&object, "syn", from->syn);
+	json_put_number(&object, "syn_ack", from->syn_ack);
+	json_put_number(&object, "fin", from->fin);
+	json_put_number(&object, "rst", from->rst);
+	return object;
 }
 
 static json_t *json_conversation(const struct conversation *conversation)
 {
 	char protocol[PROTOCOLS_NAME_SIZE];
+	json_t *object = json_object();
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "protocol", protocols_name(conversation->protocol, protocol), "a",
-			 json_side(conversation, 0), "b", json_side(conversation, 1), "first",
-			 json_time(conversation->first), "last", json_time(conversation->last));
+	json_put_text(&object, "protocol", protocols_name(conversation->protocol, protocol));
+	json_put(&object, "a", json_side(conversation, 0));
+	json_put(&object, "b", json_side(conversation, 1));
+	json_put(&object, "first", json_time(conversation->first));
+	json_put(&object, "last", json_time(conversation->last));
+	return object;
 }
 
 static json_t *json_ranked(const struct summary *summary, enum conversations_order order, size_t max)
 {
 	static const struct conversation *ranked[PAGE_LISTED];
 	size_t total, count = conversations_rank(summary->conversations, order, ranked, max, &total);
-	json_t *list = json_array();
+	json_t *object = json_object(), *list = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		list = append(list, json_conversation(ranked[i]));
-	return json_pack("{s:I, s:o}", "total", (json_int_t)total, "list", list);
+		json_append(&list, json_conversation(ranked[i]));
+	json_put_number(&object, "total", total);
+	json_put(&object, "list", list);
+	return object;
 }
 
 static json_t *json_findings(const struct summary *summary)
@@ -167,47 +199,63 @@ static json_t *json_findings(const struct summary *summary)
 
 	if (!defects_any(summary->defects))
 		return json_null();
-	return json_text(defects_sentence(summary->defects, sentence, sizeof(sentence)));
-}
-
-static json_t *json_told(const char *text)
-{
-	return text[0] ? json_text(text) : json_null();
+	return json_clean(defects_sentence(summary->defects, sentence, sizeof(sentence)));
 }
 
 static json_t *json_span(const struct summary *summary)
 {
+	json_t *span;
+
 	if (summary->packets == summary->untimed)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "first", json_time(summary->first), "last", json_time(summary->last),
-			 "seconds", json_seconds(summary->last - summary->first));
+	span = json_object();
+	json_put(&span, "first", json_time(summary->first));
+	json_put(&span, "last", json_time(summary->last));
+	json_put(&span, "seconds", json_seconds(summary->last - summary->first));
+	return span;
+}
+
+/* Where it comes from, whether it is whole, and what was asked for. */
+static void put_source(json_t **root, const struct summary *summary, const char *name)
+{
+	const struct verify_told *told = summary->told;
+
+	json_put_number(root, "tarcap_summary", 1);
+	json_put(root, "source", json_clean(name));
+	json_put_text(root, "content", summary->archive ? "archive" : "packets");
+	json_put(root, "not_whole", json_findings(summary));
+	json_put_number(root, "files_in_another_order", told->reordered);
+	json_put(root, "ended_by", json_told(told->cause));
+	json_put(root, "detail", json_told(told->detail));
+	json_put(root, "name", json_told(told->name));
+	json_put(root, "filter", json_told(told->filter));
+	json_put(root, "reason", json_told(told->reason));
+	json_put_number(root, "junk_bytes", summary->junk);
+	json_put_number(root, "trailing_bytes", summary->trailing);
+	json_put_number(root, "whole_files", summary->files);
 }
 
 static json_t *json_summary(const struct summary *summary, const char *name)
 {
-	const struct protocols *protocols = &summary->protocols;
-	const struct verify_told *told = summary->told;
+	json_t *root = json_object();
 
-	return json_pack(
-		"{s:i, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, "
-		"s:o, "
-		"s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:I, s:I, s:I}",
-		"tarcap_summary", 1, "source", json_text(name), "content", summary->archive ? "archive" : "packets",
-		"not_whole", json_findings(summary), "files_in_another_order", (json_int_t)told->reordered, "ended_by",
-		json_told(told->cause), "detail", json_told(told->detail), "name", json_told(told->name), "filter",
-		json_told(told->filter), "reason", json_told(told->reason), "junk_bytes", (json_int_t)summary->junk,
-		"trailing_bytes", (json_int_t)summary->trailing, "whole_files", (json_int_t)summary->files, "span",
-		json_span(summary), "packets", (json_int_t)summary->packets, "bytes", (json_int_t)summary->bytes,
-		"kept_bytes", (json_int_t)summary->kept, "lost", json_loss(summary), "interfaces",
-		json_interfaces(summary), "packets_of_other_interfaces",
-		(json_int_t)summary->interfaces[SUMMARY_INTERFACES].packets, "protocols", json_protocols(summary),
-		"of_these", "ipv4", json_amount(&protocols->version4), "ipv6", json_amount(&protocols->version6),
-		"vlan", json_amount(&protocols->tagged), "fragments", json_amount(&protocols->fragments), "histogram",
-		json_histogram(summary), "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP),
-		"syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED),
-		"packets_not_attributed", (json_int_t)conversations_left_out(summary->conversations),
-		"packets_without_addresses", (json_int_t)summary->without_addresses, "packets_without_time",
-		(json_int_t)summary->untimed);
+	put_source(&root, summary, name);
+	json_put(&root, "span", json_span(summary));
+	json_put_number(&root, "packets", summary->packets);
+	json_put_number(&root, "bytes", summary->bytes);
+	json_put_number(&root, "kept_bytes", summary->kept);
+	json_put(&root, "lost", json_loss(summary));
+	json_put(&root, "interfaces", json_interfaces(summary));
+	json_put_number(&root, "packets_of_other_interfaces", summary->interfaces[SUMMARY_INTERFACES].packets);
+	json_put(&root, "protocols", json_protocols(summary));
+	json_put(&root, "of_these", json_of_these(&summary->protocols));
+	json_put(&root, "histogram", json_histogram(&summary->histogram));
+	json_put(&root, "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP));
+	json_put(&root, "syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED));
+	json_put_number(&root, "packets_not_attributed", conversations_left_out(summary->conversations));
+	json_put_number(&root, "packets_without_addresses", summary->without_addresses);
+	json_put_number(&root, "packets_without_time", summary->untimed);
+	return root;
 }
 
 struct sink {

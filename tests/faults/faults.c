@@ -227,30 +227,19 @@ WRAP(GROUP_ARCHIVE, int, archive_write_close, (struct archive * a), (a), ARCHIVE
 
 /* --- jansson --- */
 
+WRAP(GROUP_JSON, json_t *, json_object, (void), (), NULL)
+WRAP(GROUP_JSON, json_t *, json_array, (void), (), NULL)
 WRAP(GROUP_JSON, json_t *, json_string, (const char *text), (text), NULL)
 WRAP(GROUP_JSON, json_t *, json_integer, (json_int_t value), (value), NULL)
 WRAP(GROUP_JSON, json_t *, json_real, (double value), (value), NULL)
 WRAP(GROUP_JSON, json_t *, json_loadb, (const char *text, size_t size, size_t flags, json_error_t *why),
      (text, size, flags, why), NULL)
-WRAP(GROUP_JSON, int, json_object_update, (json_t * object, json_t *other), (object, other), -1)
 WRAP(GROUP_JSON, int, json_dump_callback, (const json_t *json, json_dump_callback_t back, void *context, size_t flags),
      (json, back, context, flags), -1)
 
-json_t *__wrap_json_pack(const char *format, ...);
-json_t *__wrap_json_pack(const char *format, ...)
-{
-	bool fail = fails(GROUP_JSON);
-	va_list values;
-	json_t *made;
-
-	va_start(values, format);
-	made = json_vpack_ex(NULL, 0, format, values);
-	va_end(values);
-	if (!fail)
-		return made;
-	json_decref(made); /* a failed json_pack() has taken what it was given, too */
-	return NULL;
-}
+/* It takes the value in any case. */
+WRAP(GROUP_JSON, int, json_object_set_new, (json_t * object, const char *name, json_t *value), (object, name, value),
+     (json_decref(value), -1))
 
 /* --- writing and reading --- */
 

@@ -1,0 +1,218 @@
+#include "archive/manifest_json.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "archive/compress.h"
+#include "base/version.h"
+
+#define COMMAND_MAX 4096 /* bytes of words before the filter that are recorded; the rest is "..." */
+
+const char *manifest_json_format(bool pcapng)
+{
+	return pcapng ? "pcapng" : "pcap";
+}
+
+static json_t *json_limit(uint64_t value)
+{
+	return value ? json_integer((json_int_t)value) : json_null();
+}
+
+/* A duration, which is whole milliseconds. */
+static json_t *json_duration(uint64_t nanoseconds)
+{
+	uint64_t milliseconds = nanoseconds / 1000000;
+
+	return nanoseconds ? json_real((double)milliseconds / 1000.0) : json_null();
+}
+
+json_t *manifest_json_limits(const struct options *options)
+{
+	json_t *limits = json_object();
+
+	json_put(&limits, "duration_seconds", json_duration(options->duration));
+	json_put(&limits, "max_bytes", json_limit(options->max_bytes));
+	json_put(&limits, "packets", json_limit(options->count));
+	json_put(&limits, "segments", json_limit(options->segments));
+	return limits;
+}
+
+json_t *manifest_json_memory(const struct manifest_setup *setup)
+{
+	struct capture_set_sum sum = capture_set_sum(setup->captures);
+	json_t *memory = json_object();
+
+	json_put(&memory, "ring_bytes", sum.ring_unknown ? json_null() : json_integer((json_int_t)sum.ring));
+	json_put_number(&memory, "pool_bytes", (uint64_t)setup->pool->count * setup->pool->segment_size);
+	json_put_number(&memory, "segment_bytes", setup->pool->segment_size);
+	json_put_number(&memory, "compressor_bytes", setup->options->compressor);
+	json_put_number(&memory, "manifest_bytes", manifest_memory());
+	json_put_number(&memory, "context_bytes", setup->context ? CONTEXT_MEMORY : 0);
+	return memory;
+}
+
+static json_t *json_interface(const struct manifest_setup *setup, const struct interface *interface)
+{
+	const struct capture *capture = &interface->capture;
+	json_t *object = json_object();
+
+	json_put_text(&object, "name", interface->series.interface);
+	json_put_text(&object, "link_type", capture->link_type);
+	json_put_number(&object, "link_type_number", capture->link_type_number);
+	json_put_number(&object, "snapshot_length", capture->snaplen);
+	json_put_flag(&object, "headers", setup->options->headers);
+	json_put_text(&object, "time_stamp_precision", capture->tick == PACKET_TICK_NANO ? "nano" : "micro");
+	return object;
+}
+
+static json_t *json_interface_account(const struct manifest_setup *setup, const struct interface *interface)
+{
+	static const struct json_field fields[] = {
+		{"received_by_filter", offsetof(struct account, received)},
+		{"written", offsetof(struct account, written)},
+		{"dropped_by_kernel", offsetof(struct account, dropped)},
+		{"dropped_by_kernel_while_reader_slow", offsetof(struct account, dropped_reader_slow)},
+		{"dropped_at_stop", offsetof(struct account, dropped_at_stop)},
+		{"dropped_output_failed", offsetof(struct account, dropped_output_failed)},
+		{"after_limit", offsetof(struct account, after_limit)},
+		{"filtered_in_user_space", offsetof(struct account, filtered_in_user_space)},
+		{0},
+	};
+	json_t *object = json_interface(setup, interface);
+
+	json_put_numbers(&object, fields, &interface->account);
+	json_put_number(&object, "dropped_before_no_file", interface->account.dropped - interface->series.dropped);
+	json_put(&object, "gone", interface->gone ? json_time(interface->gone_at) : json_null());
+	return object;
+}
+
+json_t *manifest_json_interfaces(const struct manifest_setup *setup, bool accounts)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < setup->captures->count; i++) {
+		const struct interface *interface = &setup->captures->list[i];
+
+		json_append(&list, (accounts ? json_interface_account : json_interface)(setup, interface));
+	}
+	return list;
+}
+
+static json_t *json_excluded(const struct capture_set *captures)
+{
+	const char *excluded = capture_set_excluded(captures);
+
+	return json_text(excluded[0] ? excluded : NULL);
+}
+
+static bool filtered_in_user_space(const struct capture_set *captures)
+{
+	for (unsigned i = 0; i < captures->count; i++) {
+		if (captures->list[i].capture.user_filter)
+			return true;
+	}
+	return false;
+}
+
+json_t *manifest_json_left_out(const struct capture_set *captures)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURE_SET_LEFT_OUT; i++) {
+		json_t *object = json_object();
+
+		json_put_text(&object, "name", captures->left_out[i].name);
+		json_put_text(&object, "why", captures->left_out[i].why);
+		json_append(&list, object);
+	}
+	return list;
+}
+
+static json_t *json_compression(const struct options *options)
+{
+	json_t *object = json_object();
+
+	if (options->compression == COMPRESSION_NONE) {
+		json_decref(object);
+		return json_null();
+	}
+	json_put_text(&object, "format", "zstd");
+	json_put_number(&object, "level", COMPRESS_LEVEL);
+	return object;
+}
+
+static json_t *json_machine(void)
+{
+	struct utsname system = {0};
+	json_t *object = json_object();
+
+	uname(&system);
+	json_put_text(&object, "host", system.nodename);
+	json_put_text(&object, "kernel", system.release);
+	json_put_text(&object, "machine", system.machine);
+	return object;
+}
+
+static json_t *json_user(void)
+{
+	json_t *object = json_object();
+
+	json_put_number(&object, "uid", getuid());
+	json_put_number(&object, "gid", getgid());
+	return object;
+}
+
+/* The words before the filter, which has a place of its own. */
+static json_t *json_command(const struct options *options)
+{
+	json_t *words = json_array();
+	size_t left = COMMAND_MAX;
+
+	for (int i = 0; i < options->words; i++) {
+		size_t length = strlen(options->argv[i]);
+		bool fits = length < left;
+
+		json_append(&words, json_text(fits ? options->argv[i] : "..."));
+		if (!fits)
+			break;
+		left -= length + 1;
+	}
+	return words;
+}
+
+static const char *direction_name(enum direction direction)
+{
+	return direction == DIRECTION_IN ? "in" : direction == DIRECTION_OUT ? "out" : "inout";
+}
+
+json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t started, uint64_t clock_offset)
+{
+	const struct options *options = setup->options;
+	json_t *root = json_object();
+
+	json_put_number(&root, "tarcap_capture", MANIFEST_VERSION);
+	json_put_text(&root, "version", VERSION_TEXT);
+	json_put(&root, "started", json_time(started));
+	json_put(&root, "clock_offset_seconds", json_seconds(clock_offset));
+	json_put_text(&root, "name", options->name);
+	json_put(&root, "system", json_machine());
+	json_put(&root, "user", json_user());
+	json_put(&root, "command", json_command(options));
+	json_put_text(&root, "reason", options->reason);
+	json_put_text(&root, "source", options->read_file ? "file" : "interface");
+	json_put_text(&root, "file", options->read_file);
+	json_put(&root, "interfaces", manifest_json_interfaces(setup, false));
+	json_put_text(&root, "filter", options->filter);
+	json_put(&root, "excluded", json_excluded(setup->captures));
+	json_put_text(&root, "direction", direction_name((enum direction)options->direction));
+	json_put_flag(&root, "promiscuous", capture_set_promiscuous(setup->captures));
+	json_put_flag(&root, "filter_in_user_space", filtered_in_user_space(setup->captures));
+	json_put(&root, "segment_seconds", json_duration(options->segment_time));
+	json_put_text(&root, "format", manifest_json_format(options->format == FORMAT_PCAPNG));
+	json_put(&root, "compression", json_compression(options));
+	json_put(&root, "limits", manifest_json_limits(options));
+	json_put(&root, "memory", manifest_json_memory(setup));
+	json_put_flag(&root, "context", setup->context != NULL);
+	return root;
+}

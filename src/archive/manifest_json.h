@@ -1,0 +1,23 @@
+/* The objects that the two JSON members are made of. Each is the caller's; NULL when there was no memory. */
+#ifndef TARCAP_MANIFEST_JSON_H
+#define TARCAP_MANIFEST_JSON_H
+
+#include "archive/manifest.h"
+#include "base/json.h"
+
+/* "pcap" or "pcapng", which is the end of a file's name, too. */
+const char *manifest_json_format(bool pcapng);
+
+json_t *manifest_json_limits(const struct options *options);
+json_t *manifest_json_memory(const struct manifest_setup *setup);
+
+/* Each interface, and with accounts what became of its packets. */
+json_t *manifest_json_interfaces(const struct manifest_setup *setup, bool accounts);
+
+/* The interfaces that are not captured, and why. */
+json_t *manifest_json_left_out(const struct capture_set *captures);
+
+/* All of capture.json: what was asked for, who asked, and where. started: ns since the epoch; clock_offset: ns. */
+json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t started, uint64_t clock_offset);
+
+#endif
