@@ -122,3 +122,26 @@ def read_paced(capture, bytes_per_second, piece=None):
         os.close(stream)
     capture.readers.append(threading.Thread(target=work, daemon=True))
     capture.readers[-1].start()
+
+
+class Peak:
+    """The largest resident size of a capture while the block runs."""
+
+    def __init__(self, capture):
+        self.capture, self.rss, self.over = capture, 0, threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self):
+        while not self.over.wait(0.05):
+            try:
+                self.rss = max(self.rss, self.capture.rss() or 0)
+            except (OSError, ValueError):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(5)
