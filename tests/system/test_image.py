@@ -103,7 +103,7 @@ def test_readers_of_an_archive_take_no_rights(containers, tmp_path):
     page = reader("summary")
     assert (page.returncode, page.stderr) == (0, b"")
     assert page.stdout.count(f" > {address}:80 ".encode()) == 3 and b"\nended by   stdin closed\n" in page.stdout
-    assert f"\npackets    {len(archive.records)} in {len(archive.files)} file".encode() in page.stdout
+    assert f"\npackets    {len(archive.records)} packets in {len(archive.files)} file".encode() in page.stdout
     assert reader("join", "--check").returncode == 0
 
 
