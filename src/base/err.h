@@ -2,7 +2,7 @@
 #ifndef TARCAP_ERR_H
 #define TARCAP_ERR_H
 
-/* Exit statuses; see README. */
+/* Exit statuses; see doc/ending.md. */
 enum status {
 	STATUS_OK = 0,
 	STATUS_FAILED = 1,	 /* also: no such interface, no permission */

@@ -19,7 +19,7 @@ DEFAULTS = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "dumpcap"]
 GSO = 54 + 45 * 1448  # a frame as TCP makes it with an MTU of 1500, 65,214 bytes
 FLOORS = ["floor drain", "floor write", "floor copy"]
 
-# Section "Numbers" of README says what each is for.
+# "The benchmark" in tests/README.md says what each is for.
 TARGETS = {
     ("cpu-64", "tcpdump"): 0.6, ("cpu-64", "tcpdump -U"): 0.12, ("cpu-64", "dumpcap"): 0.05,
     ("cpu-1472", "tcpdump"): 0.8, ("cpu-1472", "tcpdump -U"): 0.5, ("cpu-1472", "dumpcap"): 0.4,

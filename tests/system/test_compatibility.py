@@ -1,4 +1,4 @@
-"""What reads an archive, and what reads its files: README's table, as it comes out of trying."""
+"""What reads an archive, and what reads its files: the table of src/doc/formats.md, as it comes out of trying."""
 
 import io
 import re
@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOP / "tests/k8s"))
 
 import stand_in  # noqa: E402
 
-# What is captured with; a new format is a row here, and one in README.
+# What is captured with; a new format is a row here, and one in formats.md.
 VARIANTS = {
     "plain": [],
     "`--nano`": ["--nano"],
@@ -200,11 +200,11 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_table_in_readme(directory, wire):
+def test_table_of_readers(directory, wire):
     table = [f"| | {' | '.join([*TARS, *READERS])} |", "|---" * (1 + len(TARS) + len(READERS)) + "|"]
     wire.addresses()
     table += [row(variant, directory, wire) for variant in VARIANTS]
-    text = (TOP / "README.md").read_text().partition("\n## What reads it\n")[2].partition("\n## ")[0]
+    text = (TOP / "src/doc/formats.md").read_text().partition("\n## What reads it\n")[2].partition("\n## ")[0]
     assert [line for line in text.splitlines() if line.startswith("|")] == table, "\n" + "\n".join(table)
     # Through join everybody reads everything.
     assert not any(cell.strip() == "no" for line in table for cell in line.split("|"))

@@ -1,4 +1,4 @@
-"""The manual page and README: nothing in them that the program does not have, and nothing it has that they lack."""
+"""The manual page, README and its pages: nothing in them that the program does not have, and nothing it has that they lack."""
 
 import os
 import pathlib
@@ -345,14 +345,56 @@ def test_files_are_those_of_the_image():
         assert (TOP / f"image/root{path}").exists() or path[1:] in layer, path
 
 
-# --- README -----------------------------------------------------------------------------------------------------
+# --- README and its pages ---------------------------------------------------------------------------------------
 
-DOCUMENTS = ("README.md", "k8s/README.md", ".github/SECURITY.md")
+PAGES = sorted((TOP / "src/doc").glob("*.md"))
+DOCUMENTS = [TOP / "README.md", *PAGES, TOP / "k8s/README.md", TOP / ".github/SECURITY.md"]  # for those who use it
+ALL_DOCUMENTS = sorted({*DOCUMENTS, *TOP.glob("*/README.md"), *TOP.glob(".github/*.md")})  # and who work on it
 
 
-def spans_of_readme():
+def text_of_all():
+    return "\n".join(path.read_text() for path in DOCUMENTS)
+
+
+def rows_of(path):
+    """Of the only table of a page, without its head."""
+    return [line for line in path.read_text().splitlines() if line.startswith("|")][2:]
+
+
+def anchors(path):
+    """What a heading is called in a link."""
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)", path.read_text(), re.M)}
+
+
+def test_readme_is_short_and_links_every_page():
+    text = (TOP / "README.md").read_text()
+    assert len(text.splitlines()) <= 200
+    for path in PAGES:
+        assert f"]({path.relative_to(TOP)})" in text, path
+
+
+@pytest.mark.parametrize("path", ALL_DOCUMENTS, ids=lambda path: str(path.relative_to(TOP)))
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", path.read_text()):
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_no_sentence_stands_on_two_pages():
+    """A whole line of prose or of a table that is there twice is a fact that will be mended once."""
+    seen = {}
+    for path in DOCUMENTS:
+        for line in path.read_text().splitlines():
+            if len(line) >= 60 and not line.startswith("    "):
+                assert seen.setdefault(line, path) == path, (line, path, seen[line])
+
+
+def spans_of_documents():
     """What is typed: code spans, and the lines of examples without their comments."""
-    text = "\n".join((TOP / name).read_text() for name in DOCUMENTS)
+    text = text_of_all()
     lines = [re.sub(r"\s+# .*", "", line.strip()) for line in text.splitlines() if line.startswith("    ")]
     return [span.replace("\\|", "|") for span in re.findall(r"`([^`\n]+)`", text)] + lines
 
@@ -361,12 +403,12 @@ def flags_in(words):
     return set(re.findall(r"(?<!\S)-{1,2}[A-Za-z][a-z-]*", words))
 
 
-def test_flags_in_readme_exist():
+def test_flags_in_documents_exist():
     """After the word tarcap, or in a code span that begins with a flag; kubectl's own are kubectl's affair."""
     known = {name for part in ("OPTIONS", "JOIN", "SUMMARY", "HOLD") for names in flags_of(section(part)) for name in names}
     plugins = flags_in(call("k8s/kubectl-tarcap", "--help").stdout.replace(",", " ").replace("|", " "))
     used, used_of_plugin = set(), set()
-    for span in spans_of_readme():
+    for span in spans_of_documents():
         if span.startswith("kubectl tarcap "):
             used_of_plugin |= flags_in(span.partition(" -- ")[0])
             continue
@@ -383,8 +425,8 @@ def test_flags_in_readme_exist():
     assert len(used_of_plugin) >= 6 and used_of_plugin <= plugins | known, used_of_plugin - plugins
 
 
-def test_commands_of_the_plugin_in_readme():
-    lines = [span for span in spans_of_readme() if span.startswith("kubectl tarcap ") and span != "kubectl tarcap POD"]
+def test_commands_of_the_plugin_in_documents():
+    lines = [span for span in spans_of_documents() if span.startswith("kubectl tarcap ") and span != "kubectl tarcap POD"]
     assert len(lines) >= 6
     for line in lines:
         words = shlex.split(line.replace("POD", "web").replace("NODE", "node-1"))[2:]
@@ -392,20 +434,14 @@ def test_commands_of_the_plugin_in_readme():
         assert done.returncode == 0 and "kubectl exec -i" in re.sub(r" -n \S+", "", done.stdout), (line, done.stderr)
 
 
-def test_paths_and_versions_in_readme_are_right():
-    text = "\n".join((TOP / name).read_text() for name in DOCUMENTS)
+def test_paths_and_versions_in_documents_are_right():
+    text = text_of_all()
     paths = set(re.findall(r"\b(?:k8s|src|tests)/[A-Za-z][\w.-]*\w", text))
     assert len(paths) >= 9
     for path in paths:
         assert (TOP / path).exists(), path
     version = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text())[1]
     assert set(re.findall(r"\btarcap:(\d[\d.]*\d)", text)) == {version}
-    headings = {re.sub(r"[^a-z ]", "", line[3:].lower()).replace(" ", "-")
-                for line in text.splitlines() if line.startswith("## ")}
-    assert set(re.findall(r"\]\(#([a-z-]+)\)", text)) <= headings
-    for name in DOCUMENTS:
-        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", (TOP / name).read_text()):
-            assert ((TOP / name).parent / link).exists(), (name, link)
 
 
 def test_table_of_clusters_says_what_was_measured():
@@ -417,8 +453,8 @@ def test_table_of_clusters_says_what_was_measured():
         assert re.match(r"measured\b|untried\b", row.split("|")[4].strip()), row
 
 
-def test_targets_in_readme_exist():
-    text = (TOP / "README.md").read_text()
+def test_targets_in_documents_exist():
+    text = "\n".join(path.read_text() for path in ALL_DOCUMENTS)
     makefile = "\n".join(path.read_text() for path in (TOP / "Makefile", *sorted((TOP / "tests").rglob("*.mk"))))
     for target in set(re.findall(r"`?\bmake ([a-z]+)`", text)) | set(re.findall(r"^    make ([a-z]+)", text, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
@@ -430,11 +466,10 @@ def test_minutes_are_the_same_everywhere():
     assert re.search(r"make bench:.*?\((\d+) minutes", helped)[1] == re.search(r"`make bench` \(.*?(\d+) minutes", text)[1]
 
 
-def test_messages_in_readme_are_the_program_s():
+def test_messages_are_the_program_s():
     """Each of the table's is text in the code; where the code has a number or a name, the message stops before it."""
     code = re.sub(r'"\s*\n\s*"', "", "".join(path.read_text() for path in sorted((TOP / "src").rglob("*.c"))))
-    text = (TOP / "README.md").read_text().partition("\n## When it says\n")[2].partition("\n## ")[0]
-    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    rows = rows_of(TOP / "src/doc/messages.md")
     assert 15 <= len(rows) <= 30
     for row in rows:
         assert row.count("|") == 3, row
@@ -445,8 +480,7 @@ def test_messages_in_readme_are_the_program_s():
 
 
 def test_other_tools_are_sourced_and_dated():
-    text = (TOP / "README.md").read_text().partition("\n## Other tools\n")[2].partition("\n## ")[0]
-    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    text, rows = (TOP / "src/doc/comparison.md").read_text(), rows_of(TOP / "src/doc/comparison.md")
     assert len(rows) == 4 and re.search(r"\b\d{1,2} [A-Z][a-z]+ 20\d\d\b", text)
     for row in rows:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -454,7 +488,7 @@ def test_other_tools_are_sourced_and_dated():
 
 
 def test_texts_are_plain():
-    for path in (PAGE, *(TOP / name for name in DOCUMENTS)):
+    for path in (PAGE, *ALL_DOCUMENTS):
         text = path.read_text()
         assert "\u2014" not in text and "\u2013" not in text, path
         assert not re.search(r"\w!(\s|$)", text), path

@@ -1,4 +1,4 @@
-"""README's recipes: each of their tshark commands on a capture that has the answer, and their filters side by side."""
+"""The recipes: each of their tshark commands on a capture that has the answer, and their filters side by side."""
 
 import os
 import re
@@ -18,8 +18,8 @@ from process import TOP, kill_all_started, wait_until
 from wire import Wire, in_namespace
 
 README = (TOP / "README.md").read_text()
-CHAPTER = README.partition("\n## Recipes\n")[2].partition("\n## ")[0]
-RECIPES = dict(re.findall(r"^### (.*?)\n\n(.*?)(?=\n### |\Z)", CHAPTER, re.M | re.S))
+STARTING = (TOP / "src/doc/starting.md").read_text()
+RECIPES = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", (TOP / "src/doc/recipes.md").read_text(), re.M | re.S))
 LEAVES, RESET, DNS, MESH, BOTH, FIRST, HOUR = RECIPES
 
 
@@ -86,7 +86,7 @@ def test_docker_and_kubectl_capture_the_same(recipe):
 @pytest.mark.parametrize("recipe, file", [(LEAVES, "web"), (RESET, "web"), (DNS, "web"), (MESH, "local"), (BOTH, "web")])
 def test_filters_of_both_kinds_select_the_same(directory, recipe, file):
     words = [word for word in capture_words(recipe)[0] if word not in ("-i", "lo", "--headers")]
-    [shown] = re.findall(r"`([^`]+)` shows\s+the\s+same\s+in\s+Wireshark", RECIPES[recipe])
+    [shown] = re.findall(r"In\s+Wireshark:\s+`([^`]+)`", RECIPES[recipe])
     path = directory / f"{file}.pcap"
     out = subprocess.run(["tshark", "-r", path, "-Y", shown, "-T", "fields", "-e", "frame.time_epoch"], text=True,
                          capture_output=True, timeout=60, check=True).stdout.split()
@@ -224,13 +224,13 @@ def test_before_the_first_packet(containers):  # noqa: F811
 
 
 def test_compose_file(containers, tmp_path):  # noqa: F811
-    """README's, with the web server of the demo in it, by docker-compose."""
+    """The page's, with the web server of the demo in it, by docker-compose."""
     subprocess.run(["image/need", "docker-compose"], cwd=TOP, check=True, timeout=300)
-    [text] = re.findall(r"```yaml\n(services:.*?)```", README, re.S)
+    [text] = re.findall(r"```yaml\n(services:.*?)```", STARTING, re.S)
     compose = yaml.safe_load(text)
     compose["services"]["web"]["image"] = "tarcap-web"
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(compose))
-    [line] = re.findall(r"^    docker compose (exec .*?) > web.tar", README, re.M)
+    [line] = re.findall(r"^    docker compose (exec .*?) > web.tar", STARTING, re.M)
     words = shlex.split(line)
     where = ["docker-compose", "-p", f"tarcap-test-{os.getpid()}", "-f", str(tmp_path / "compose.yaml")]
 
@@ -239,7 +239,7 @@ def test_compose_file(containers, tmp_path):  # noqa: F811
     try:
         call("up", "-d")
         web = call("ps", "-q", "web").stdout.decode().strip()
-        # The words of README, and an end that needs no terminal.
+        # The words of the page, and an end that needs no terminal.
         assert words[:4] == ["exec", "-T", "tarcap", "tarcap"]
         capture = subprocess.Popen([*where, *words[:4], "-c", "3", *words[4:]], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)

@@ -19,6 +19,7 @@ from engine import docker
 from process import TOP
 
 PROFILES = TOP / "image/root/usr/share/tarcap/wireshark"
+PAGE = TOP / "src/doc/reading.md"
 NAMES = ["tarcap", "tarcap-utc"]
 HOUR = 3600 * 10**9
 SLOW = 10**9 // 2
@@ -148,17 +149,17 @@ def test_profiles_differ_in_the_time_alone():
     assert buttons(NAMES[0]) == buttons(NAMES[1])
 
 
-def test_picture_in_readme_is_small():
+def test_picture_is_small():
     """tests/demo/picture makes it; somebody has looked at it."""
-    [path] = re.findall(r"!\[.*\]\((tests/demo/\S+\.png)\)", (TOP / "README.md").read_text())
-    data = (TOP / path).read_bytes()
+    [path] = re.findall(r"!\[.*\]\((\S*tests/demo/\S+\.png)\)", PAGE.read_text())
+    data = (PAGE.parent / path).read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) < 150_000
 
 
 # --- on its way to the person -----------------------------------------------------------------------------------
 
-def commands_in_readme():
-    text = (TOP / "README.md").read_text()
+def commands_of_the_page():
+    text = PAGE.read_text()
     [commands] = re.findall(r"^    (mkdir -p \S+/wireshark/profiles)\n    (docker run .* \| tar x.*)$", text, re.M)
     return "\n".join(commands)
 
@@ -179,8 +180,8 @@ def test_a_directory_comes_out_of_tar(tmp_path):
 
 
 def test_profiles_come_out_of_the_image(image, tmp_path):  # noqa: F811
-    """As README has it, into a home that has no Wireshark yet."""
-    done = subprocess.run(["sh", "-euc", commands_in_readme()], capture_output=True, text=True, timeout=60,
+    """As the page has it, into a home that has no Wireshark yet."""
+    done = subprocess.run(["sh", "-euc", commands_of_the_page()], capture_output=True, text=True, timeout=60,
                           env={**os.environ, "HOME": str(tmp_path)})
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert same_files(tmp_path / ".config/wireshark/profiles")
