@@ -11,13 +11,14 @@ struct unit {
 };
 
 #define NANOSECONDS UINT64_C(1000000000)
+#define MILLISECOND UINT64_C(1000000)
 
 /* The largest unit first, so that number_format finds the shortest form. */
 static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
 static const struct unit size_units[] = {{"G", 1 << 30}, {"M", 1 << 20}, {"k", 1 << 10}, {"", 1}, {NULL, 0}};
 static const struct unit millions_units[] = {{"G", 1 << 30}, {"M", 1 << 20}, {"k", 1 << 10}, {"", 1000000}, {NULL, 0}};
 static const struct unit duration_units[] = {{"h", 3600 * NANOSECONDS}, {"m", 60 * NANOSECONDS}, {"s", NANOSECONDS},
-					     {"ms", 1000000},		{"", NANOSECONDS},	 {NULL, 0}};
+					     {"ms", MILLISECOND},	{"", NANOSECONDS},	 {NULL, 0}};
 
 /* What is read besides, and never printed. MB is of 1000, MiB of 1024, as dd(1) has it; Mi is Kubernetes'. */
 static const struct unit no_aliases[] = {{NULL, 0}};
@@ -106,7 +107,8 @@ static int scan(const char *text, enum number_kind kind, uint64_t *value)
 		    __builtin_add_overflow(*value, part, value))
 			return -1;
 	}
-	return last ? 0 : -1;
+	/* What is finer than the smallest unit could not be printed as it is. */
+	return !last || (kind == NUMBER_DURATION && *value % MILLISECOND) ? -1 : 0;
 }
 
 int number_parse(const char *flag, const char *text, const struct number_range *range, uint64_t *value, struct err *err)

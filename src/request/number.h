@@ -11,7 +11,7 @@ enum number_kind {
 	NUMBER_SIZE,	  /* bytes; k, M, G and KiB, MiB, GiB are powers of 1024, kB, MB, GB of 1000; "1.5G" */
 	NUMBER_MILLIONS,  /* as NUMBER_SIZE, but a bare number is in units of 1,000,000 (tcpdump's -C) */
 	NUMBER_KIBIBYTES, /* a bare number of KiB (tcpdump's -B), or with k, M, G; the result is in KiB */
-	NUMBER_DURATION,  /* ms, s, m, h, d, "1m30s", "1.5m"; a bare number is seconds; the result is in nanoseconds */
+	NUMBER_DURATION,  /* ms, s, m, h, d, "1m30s", "1.5m", whole ms; a bare number is seconds; in nanoseconds */
 };
 
 struct number_range {

@@ -9,6 +9,12 @@ BY_FILES = {"open to read", "open to write", "open a directory", "mkdir", "unlin
             "execve"}
 BY_PROCESSES = {"fork", "ptrace", "kill", "process_vm_readv", "setuid", "prctl", "capset", "unshare", "bpf",
                 "io_uring_setup", "perf_event_open", "userfaultfd"}
+# What a capture may not do with its packet socket; and what it must be able to.
+BY_BINDING = {"bind elsewhere", "bind within an entry", "bind behind the table", "bind by an upper half", "bind with more",
+              "ring", "membership", "the number on another level", "another option",
+              *(f"table, {how}" for how in ("mprotect", "mprotect by a tag", "munmap", "munmap from below", "munmap by a tag",
+                                            "madvise", "mmap over it", "mremap over it", "mremap away"))}
+NEEDED = {"arm", "disarm"}
 
 
 def tried(path):

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from archive import Archive, Pcap, pcap_file
-from probe import BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, tried
+from probe import BY_BINDING, BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, NEEDED, tried
 from process import TOP, lines, sh
 from wire import numbered
 
@@ -61,7 +61,7 @@ def same(*words, cwd, stdin=None):
     (["-d", "--headers", "udp"], 0), (["--compress", "xz"], 2),
     (["-d", "tcp port nowhere"], 2), (["-d", "host ("], 2), (["-s", "-1"], 2), (["--duration", "1y"], 2),
     (["-C", "9999999999999999999"], 2), (["--memory", "1"], 2), (["--nonsense"], 2), (["-A"], 2), (["-B"], 2),
-    (["--max-bytes", "1.5G"], 2), (["join", "no-such-file"], 1), (["join", "--memory", "1"], 2), (["check", "--ttl", "1"], 2),
+    (["--max-bytes", "1.5X"], 2), (["join", "no-such-file"], 1), (["join", "--memory", "1"], 2), (["check", "--ttl", "1"], 2),
     (["hold", "--ttl", "x"], 2), (["-r", "no-such-file"], 1), (["-r", "micro.pcap", "-i", "lo"], 2),
 ])
 def test_options_are_read_alike(files, words, status):
@@ -191,8 +191,8 @@ def test_machine_sandbox_refuses_everything_else(machine, tmp_path):
     (tmp_path / "log").write_text("\n".join(machine.told("probe")))
     results = tried(tmp_path / "log")
     assert results.pop("memory") == "allowed"
-    assert set(results) == BY_MEMORY | BY_NETWORK | BY_FILES | BY_PROCESSES
-    assert set(results.values()) == {"EPERM"}
+    assert set(results) == BY_MEMORY | BY_NETWORK | BY_FILES | BY_PROCESSES | BY_BINDING | NEEDED
+    assert {what: said for what, said in results.items() if said != "EPERM"} == dict.fromkeys(NEEDED, "allowed")
 
 
 def test_machine_program_is_protected_in_memory(machine):

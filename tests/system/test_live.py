@@ -515,7 +515,7 @@ def test_readiness_line_says_limits_and_memory(wire):
     capture = Capture(wire, "--duration", "90s", "--max-bytes", "3M", "-s", "100", "--memory", "4M")
     asked, line = capture.err
     assert asked.startswith("tarcap: asked for by uid 0: ") and asked.endswith("-s 100 --memory 4M")
-    assert line.startswith("tarcap: listening on tc0, link-type EN10MB (Ethernet), snapshot length 100 bytes")
+    assert line.startswith("tarcap: listening on tc0 (no address), link-type EN10MB (Ethernet), snapshot length 100 bytes")
     assert "90s" in line and "3M" in line and "pool 4M" in line
     capture.end().whole()
 

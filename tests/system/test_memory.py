@@ -67,6 +67,7 @@ def test_a_slow_reader_gets_no_capture_killed(wire, group, options):
     capture = stuck(wire, group, *options)
     assert int(group.used.read_text()) < 14 * MIB
     capture.collect()
+    wait_until(lambda: len(capture.out) > 20 * MIB, 30)  # before the 3 s that a signal leaves begin
     result = capture.end()
     memory = result.whole().manifest["memory"]
     [line] = [line for line in result.err if "listening on" in line]

@@ -14,19 +14,13 @@ import pytest
 
 from archive import pcap_file
 from capture import Capture, run
-from probe import BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, BY_TABLES, tried
+from probe import BY_BINDING, BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, BY_TABLES, NEEDED, tried
 from process import sh, start_process
 from wire import numbered
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 ARCH = "arm64" if os.uname().machine == "aarch64" else "amd64"
 PROBE = BUILD / "probe" / ARCH / "tarcap"
-# What a capture may not do with its packet socket; and what it must be able to.
-BY_BINDING = {"bind elsewhere", "bind within an entry", "bind behind the table", "bind by an upper half", "bind with more",
-              "ring", "membership", "the number on another level", "another option",
-              *(f"table, {how}" for how in ("mprotect", "mprotect by a tag", "munmap", "munmap from below", "munmap by a tag",
-                                            "madvise", "mmap over it", "mremap over it", "mremap away"))}
-NEEDED = {"arm", "disarm"}
 ALL = BY_MEMORY | BY_TABLES | BY_NETWORK | BY_FILES | BY_PROCESSES
 
 
