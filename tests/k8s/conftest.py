@@ -5,6 +5,7 @@ import os
 import pytest
 
 from plugin import SHELLS, Cluster, script
+from process import sh
 
 
 @pytest.fixture(params=SHELLS, ids=lambda words: words[0])
@@ -17,6 +18,14 @@ def no_kubectl(tmp_path):
     """A PATH in which kubectl says that it was called, and fails: what needs no cluster must not ask one."""
     path = script(tmp_path / "bin/kubectl", "echo CALLED >&2\nexit 1")
     return {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="session")
+def real_kubectl():
+    found = sh("tests/k8s/real-kubectl", check=False, timeout=300)
+    if found.returncode == 3:
+        pytest.skip("no kubectl in PATH, and the package archive can't be reached")
+    return found.stdout.strip()
 
 
 @pytest.fixture(scope="module")

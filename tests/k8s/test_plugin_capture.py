@@ -107,11 +107,8 @@ def test_questions_to_the_cluster(shell, cluster, tmp_path):
     assert asked()[0] == ["auth can-i", "exec -i", "get pods"]
 
 
-def test_flags_of_the_questions_are_kubectls(cluster, tmp_path):
+def test_flags_of_the_questions_are_kubectls(cluster, real_kubectl, tmp_path):
     """What the stand-in was asked, put to a real kubectl: with --help it still refuses a flag that it does not know."""
-    kubectl = shutil.which("kubectl")
-    if not kubectl:
-        pytest.skip("needs a kubectl in PATH")
     log = tmp_path / "log"
     env, namespace = {**cluster.env, "STAND_IN_LOG": str(log)}, cluster.make()
     for words, status in [(["web", "--count", 1], 0), (["--node", "stand-in", "-i", "lo", "--duration", "1s"], 0),
@@ -122,7 +119,7 @@ def test_flags_of_the_questions_are_kubectls(cluster, tmp_path):
     assert len({words[:2] for words in asked}) >= 8
     for words in asked:
         cut = words.index("--") if "--" in words else len(words)
-        done = sh(kubectl, *words[:cut], "--help", check=False)
+        done = sh(real_kubectl, *words[:cut], "--help", check=False)
         assert done.returncode == 0, (words, done.stderr)
     assert sh(kubectl, "get", "pods", "--no-such-flag", "--help", check=False).returncode != 0
 

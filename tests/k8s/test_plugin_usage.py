@@ -264,13 +264,12 @@ def test_no_kubectl(tmp_path):
 # --- with a real kubectl, up to exec ------------------------------------------------------------------------------
 
 @pytest.fixture
-def api(tmp_path):
+def api(tmp_path, real_kubectl):
     """An environment in which kubectl asks tests/k8s/api.py."""
-    if not shutil.which("kubectl"):
-        pytest.skip("needs a kubectl in PATH")
     server = kube_api.start()
     (tmp_path / "kubeconfig").write_text(kube_api.kubeconfig(server))
-    yield {**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    path = f"{os.path.dirname(real_kubectl)}:{os.environ['PATH']}"
+    yield {**os.environ, "PATH": path, "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     server.closing = True
     server.shutdown()
     server.server_close()
