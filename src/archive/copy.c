@@ -55,7 +55,7 @@ static la_ssize_t to_sink(struct archive *archive, void *context, const void *da
 	return n < 0 ? -1 : n;
 }
 
-static int failed(void)
+static int archive_failed(void)
 {
 	const char *text = archive_error_string(copy.archive);
 
@@ -82,7 +82,7 @@ static int put_content(int fd, uint64_t size)
 			n = (ssize_t)want;
 		}
 		if (archive_write_data(copy.archive, data, (size_t)n) != n)
-			return failed();
+			return archive_failed();
 		size -= (uint64_t)n;
 	}
 	return 0;
@@ -105,7 +105,7 @@ static int put_header(const char *path, const struct stat *status)
 		target[length] = '\0';
 		archive_entry_set_symlink(entry, target);
 	}
-	return archive_write_header(copy.archive, entry) < ARCHIVE_WARN ? failed() : 0;
+	return archive_write_header(copy.archive, entry) < ARCHIVE_WARN ? archive_failed() : 0;
 }
 
 static int put_file(const char *path)
@@ -125,7 +125,7 @@ static int put_file(const char *path)
 	return result;
 }
 
-static int put(const char *path, const struct stat *status, int type, struct FTW *place)
+static int put_entry(const char *path, const struct stat *status, int type, struct FTW *place)
 {
 	int result = 0;
 
@@ -154,7 +154,7 @@ static int open_archive(int fd)
 	/* As ustar, but for names and sizes that it has no room for. */
 	if (archive_write_set_format_pax_restricted(copy.archive) != ARCHIVE_OK ||
 	    archive_write_open(copy.archive, NULL, NULL, to_sink, NULL) != ARCHIVE_OK)
-		return failed();
+		return archive_failed();
 	return 0;
 }
 
@@ -167,11 +167,11 @@ int copy_trees(char *const *paths, int fd, copy_tell *tell, struct err *err)
 		for (; *paths && !err->status; paths++) {
 			if (lstat(*paths, &status) < 0)
 				missing(*paths, strerror(errno));
-			else if (nftw(*paths, put, FOLDERS_OPEN, FTW_PHYS) < 0)
+			else if (nftw(*paths, put_entry, FOLDERS_OPEN, FTW_PHYS) < 0)
 				err_sys(err, errno, "%.200s", *paths);
 		}
 		if (!err->status && archive_write_close(copy.archive) != ARCHIVE_OK)
-			failed();
+			archive_failed();
 	}
 	archive_entry_free(copy.entry);
 	archive_write_free(copy.archive);

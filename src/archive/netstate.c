@@ -140,7 +140,7 @@ static json_t *json_link_address(const unsigned char *data, size_t size)
 
 /* --- the text --- */
 
-static void begin(struct netstate_text *text, const char *name, uint64_t time)
+static void begin_text(struct netstate_text *text, const char *name, uint64_t time)
 {
 	char when[CLOCK_TEXT_SIZE];
 
@@ -149,7 +149,7 @@ static void begin(struct netstate_text *text, const char *name, uint64_t time)
 }
 
 /* One more entry, which ends here. False when that was one too many. */
-static bool add(struct netstate_text *text, json_t *entry)
+static bool add_entry(struct netstate_text *text, json_t *entry)
 {
 	const char *front = text->text[text->used - 1] == '[' ? "\n" : ",\n";
 	size_t taken = text->used + strlen(front) + TAIL_SIZE, room = taken < text->size ? text->size - taken : 0;
@@ -170,7 +170,7 @@ static bool add(struct netstate_text *text, json_t *entry)
 	return true;
 }
 
-static void finish(struct netstate_text *text)
+static void end_text(struct netstate_text *text)
 {
 	text->used += (size_t)snprintf(text->text + text->used, text->size - text->used,
 				       "\n],\n\"cut\": %s, \"changed\": %s}\n", text->cut ? "true" : "false",
@@ -361,7 +361,7 @@ static bool add_interface(void *context, const struct nlmsghdr *message)
 	json_put_known(&entry, "address", json_bytes_attribute(message, IFLA_ADDRESS));
 	json_put_known(&entry, "addr_info", json_addresses(interfaces, (uint32_t)header->ifi_index));
 	json_put_known(&entry, "stats64", json_statistics(message));
-	return add(interfaces->text, entry);
+	return add_entry(interfaces->text, entry);
 }
 
 void netstate_interfaces(struct netstate_text *text, int fd, uint64_t time)
@@ -371,10 +371,10 @@ void netstate_interfaces(struct netstate_text *text, int fd, uint64_t time)
 	memset(&interfaces, 0, sizeof(interfaces));
 	interfaces.text = text;
 	interfaces.names.fd = fd;
-	begin(text, "interfaces", time);
+	begin_text(text, "interfaces", time);
 	ask(text, fd, RTM_GETADDR, note_address, &interfaces);
 	ask(text, fd, RTM_GETLINK, add_interface, &interfaces);
-	finish(text);
+	end_text(text);
 }
 
 /* --- routes and neighbours --- */
@@ -488,16 +488,16 @@ static bool add_route(void *context, const struct nlmsghdr *message)
 	if ((metric = rtnetlink_number(message, sizeof(*header), RTA_PRIORITY, 0)))
 		json_put_known(&entry, "metric", json_integer(metric));
 	json_put_known(&entry, "flags", json_words(route_flags, header->rtm_flags));
-	return add(entries->text, entry);
+	return add_entry(entries->text, entry);
 }
 
 void netstate_routes(struct netstate_text *text, int fd, uint64_t time)
 {
 	struct entries entries = {.text = text, .names = {.fd = fd}};
 
-	begin(text, "routes", time);
+	begin_text(text, "routes", time);
 	ask(text, fd, RTM_GETROUTE, add_route, &entries);
-	finish(text);
+	end_text(text);
 }
 
 static bool add_neighbour(void *context, const struct nlmsghdr *message)
@@ -522,14 +522,14 @@ static bool add_neighbour(void *context, const struct nlmsghdr *message)
 	if (header->ndm_flags & NTF_ROUTER)
 		json_put_known(&entry, "router", json_true());
 	json_put_known(&entry, "state", json_words(neighbour_states, header->ndm_state));
-	return add(entries->text, entry);
+	return add_entry(entries->text, entry);
 }
 
 void netstate_neighbours(struct netstate_text *text, int fd, uint64_t time)
 {
 	struct entries entries = {.text = text, .names = {.fd = fd}};
 
-	begin(text, "neighbours", time);
+	begin_text(text, "neighbours", time);
 	ask(text, fd, RTM_GETNEIGH, add_neighbour, &entries);
-	finish(text);
+	end_text(text);
 }

@@ -44,7 +44,7 @@ static bool add_part(struct outbox *outbox, const unsigned char *kept, size_t si
 }
 
 /* kept is NULL where there was no room for a copy. */
-static int put(struct outbox *outbox, const unsigned char *kept, size_t size, struct err *err)
+static int put_on_its_way(struct outbox *outbox, const unsigned char *kept, size_t size, struct err *err)
 {
 	if (!kept || !add_part(outbox, kept, size))
 		return err_set(err, STATUS_FAILED,
@@ -56,13 +56,13 @@ static int put(struct outbox *outbox, const unsigned char *kept, size_t size, st
 
 int outbox_put(struct outbox *outbox, const void *data, size_t size, struct err *err)
 {
-	return put(outbox, keep(outbox, data, size), size, err);
+	return put_on_its_way(outbox, keep(outbox, data, size), size, err);
 }
 
 int outbox_put_body(struct outbox *outbox, const void *body, size_t size, struct err *err)
 {
 	outbox_set_body(outbox, body, size);
-	return put(outbox, body, size, err);
+	return put_on_its_way(outbox, body, size, err);
 }
 
 bool outbox_empty(const struct outbox *outbox)

@@ -133,7 +133,7 @@ struct header_sink {
 	size_t used;
 };
 
-static ssize_t take_header(void *cookie, const char *data, size_t size)
+static ssize_t keep_header(void *cookie, const char *data, size_t size)
 {
 	struct header_sink *sink = cookie;
 
@@ -147,7 +147,7 @@ static ssize_t take_header(void *cookie, const char *data, size_t size)
 int capture_file_header(struct capture *capture, unsigned char header[PACKET_FILE_HEADER], struct err *err)
 {
 	struct header_sink sink = {header, 0};
-	FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = take_header});
+	FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = keep_header});
 	pcap_dumper_t *dumper = stream ? pcap_dump_fopen(capture->pcap, stream) : NULL;
 
 	if (!dumper) {
@@ -398,7 +398,7 @@ static void take(unsigned char *context, const struct pcap_pkthdr *packet, const
 		pcap_breakloop(capture->pcap);
 }
 
-static inline void put_block(struct reading *reading, const struct pcap_pkthdr *packet, const unsigned char *data,
+static inline void add_block(struct reading *reading, const struct pcap_pkthdr *packet, const unsigned char *data,
 			     uint32_t caplen, uint32_t flags)
 {
 	uint64_t time = (uint32_t)packet->ts.tv_sec * CLOCK_SECOND + (uint32_t)packet->ts.tv_usec;
@@ -420,7 +420,7 @@ __attribute__((noinline)) static void ask_for_block(unsigned char *context, cons
 		return;
 	if (capture->headers)
 		caplen = filter_header_length(capture->headers, data, caplen);
-	put_block(reading, packet, data, caplen,
+	add_block(reading, packet, data, caplen,
 		  packet_direction_flags(&capture->arrival, data, (uint32_t)packet->ts.tv_sec,
 					 (uint32_t)packet->ts.tv_usec, packet->len));
 }
@@ -437,7 +437,7 @@ static void take_block(unsigned char *context, const struct pcap_pkthdr *packet,
 		return;
 	}
 	capture->read++;
-	put_block(reading, packet, data, packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
+	add_block(reading, packet, data, packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
 		  packet_direction_flags_there(&capture->arrival, data));
 }
 

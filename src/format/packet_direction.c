@@ -22,8 +22,8 @@ void packet_direction_init(struct packet_direction *arrival, int fd, uint32_t ot
 }
 
 /* Look for the header; false when it is not found. */
-static bool find(struct packet_direction *arrival, const unsigned char *data, uint32_t seconds, uint32_t nanoseconds,
-		 uint32_t length)
+static bool find_direction(struct packet_direction *arrival, const unsigned char *data, uint32_t seconds,
+			   uint32_t nanoseconds, uint32_t length)
 {
 	/* Headers are aligned to 8 bytes. */
 	for (uint32_t offset = NEAREST + (uint32_t)(((uintptr_t)data - NEAREST) % 8); offset <= FARTHEST; offset += 8) {
@@ -45,7 +45,7 @@ uint32_t packet_direction_flags(struct packet_direction *arrival, const unsigned
 				uint32_t nanoseconds, uint32_t length)
 {
 	if (arrival->offset && (packet_direction_is_there(arrival, data, seconds, nanoseconds, length) ||
-				find(arrival, data, seconds, nanoseconds, length)))
+				find_direction(arrival, data, seconds, nanoseconds, length)))
 		return packet_direction_flags_there(arrival, data);
 	return arrival->otherwise;
 }

@@ -115,7 +115,7 @@ static bool convert_header(struct pcap_read *records, struct file_header *header
 	return is_magic(header->magic);
 }
 
-static bool is_ours(const struct pcap_read *records, const struct file_header *header)
+static bool is_as_we_write(const struct pcap_read *records, const struct file_header *header)
 {
 	return !records->swapped && header->magic != MAGIC_MODIFIED && header->major == 2 && header->minor == 4 &&
 	       header->zone == 0 && header->accuracy == 0 && header->snaplen > 0 &&
@@ -161,7 +161,8 @@ static enum pcap_read_event next_header(struct pcap_read *records)
 	if (!data)
 		return PCAP_READ_MORE;
 	memcpy(&header, data, sizeof(header));
-	if (!convert_header(records, &header) || !(records->foreign ? is_readable(&header) : is_ours(records, &header)))
+	if (!convert_header(records, &header) ||
+	    !(records->foreign ? is_readable(&header) : is_as_we_write(records, &header)))
 		return damaged(records);
 	memcpy(records->file_header, &header, sizeof(header));
 	records->tick = header.magic == MAGIC_NANO ? PACKET_TICK_NANO : PACKET_TICK_MICRO;

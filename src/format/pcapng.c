@@ -26,7 +26,7 @@ static void put32(struct block *block, uint32_t value)
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the block is written through it. */
-static struct block begin(unsigned char *to, uint32_t type)
+static struct block begin_block(unsigned char *to, uint32_t type)
 {
 	struct block block = {.data = to};
 
@@ -96,7 +96,7 @@ char *pcapng_text(char *to, size_t size, const char *text)
 size_t pcapng_put_section(unsigned char *to, const struct pcapng_section *section)
 {
 	static const uint16_t version[2] = {1, 0};
-	struct block block = begin(to, PCAPNG_SECTION);
+	struct block block = begin_block(to, PCAPNG_SECTION);
 
 	put32(&block, PCAPNG_BYTE_ORDER);
 	put(&block, version, sizeof(version));
@@ -121,7 +121,7 @@ size_t pcapng_put_interface(unsigned char *to, const struct pcapng_interface *in
 {
 	static const unsigned char resolution = RESOLUTION_NANO;
 	uint16_t link_type[2] = {(uint16_t)interface->link_type, 0};
-	struct block block = begin(to, PCAPNG_INTERFACE);
+	struct block block = begin_block(to, PCAPNG_INTERFACE);
 
 	put(&block, link_type, sizeof(link_type));
 	put32(&block, interface->snaplen);
@@ -139,7 +139,7 @@ size_t pcapng_put_interface(unsigned char *to, const struct pcapng_interface *in
  */
 size_t pcapng_put_statistics(unsigned char *to, uint32_t interface, const struct pcapng_statistics *statistics)
 {
-	struct block block = begin(to, PCAPNG_STATISTICS);
+	struct block block = begin_block(to, PCAPNG_STATISTICS);
 
 	put32(&block, interface);
 	put32(&block, (uint32_t)(statistics->end >> 32));

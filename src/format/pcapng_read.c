@@ -333,8 +333,8 @@ static enum pcapng_read_kind fill_packet(struct pcapng_read *blocks, const unsig
 	return PCAPNG_READ_PACKET;
 }
 
-static enum pcapng_read_kind take_packet(struct pcapng_read *blocks, const unsigned char *block, uint32_t size,
-					 struct packet *packet)
+static enum pcapng_read_kind take_packet_block(struct pcapng_read *blocks, const unsigned char *block, uint32_t size,
+					       struct packet *packet)
 {
 	bool obsolete = get32(blocks, block) == PCAPNG_OBSOLETE_PACKET;
 	uint32_t number = obsolete ? get16(blocks, block + 8) : get32(blocks, block + 8);
@@ -467,7 +467,7 @@ enum pcapng_read_kind pcapng_read_take(struct pcapng_read *blocks, const unsigne
 				       (struct options_left){block + STATISTICS_HEAD, size - STATISTICS_HEAD - 4});
 	case PCAPNG_PACKET:
 	case PCAPNG_OBSOLETE_PACKET:
-		return take_packet(blocks, block, size, packet);
+		return take_packet_block(blocks, block, size, packet);
 	case PCAPNG_SIMPLE_PACKET:
 		return take_simple(blocks, block, size, packet);
 	default:

@@ -50,7 +50,7 @@ static void take_record(struct extended *extended, const unsigned char *record, 
 }
 
 /* Records are "LENGTH KEY=VALUE\n", where the length counts all of that, its own digits too. */
-static void take_records(struct extended *extended, const unsigned char *data, size_t size)
+static void take_pax(struct extended *extended, const unsigned char *data, size_t size)
 {
 	while (size > 0) {
 		const unsigned char *blank = memchr(data, ' ', size < 20 ? size : 20);
@@ -71,5 +71,5 @@ void extended_take(struct extended *extended, unsigned char type, const unsigned
 	if (type == 'L')
 		take_name(extended, data, strnlen((const char *)data, size));
 	else if (type != 'K')
-		take_records(extended, data, size);
+		take_pax(extended, data, size);
 }

@@ -416,7 +416,7 @@ static int write_statistics(struct join *join, struct err *err)
 	return 0;
 }
 
-static int finish(struct join *join, struct err *err)
+static int finish_output(struct join *join, struct err *err)
 {
 	join->result->found = join->directory_known;
 	join->result->junk = join->members.junk;
@@ -478,6 +478,6 @@ int join_run(struct join *join, struct join_result *result, struct err *err)
 	join->members.more_to_come = true;
 	read_members(join, err);
 	/* When the source fails, what it gave before is still delivered; when the output does, it fails once more. */
-	finish(join, err);
+	finish_output(join, err);
 	return err->status ? -1 : 0;
 }

@@ -45,7 +45,7 @@ static bool is_same(const struct joined_interface *interface, const struct pcap_
 	       interface->description.snaplen == records->interface.snaplen;
 }
 
-static int add(struct joined *joined, const char *series, const struct pcap_read *records)
+static int add_interface(struct joined *joined, const char *series, const struct pcap_read *records)
 {
 	struct joined_interface *interface = &joined->interfaces[joined->count];
 
@@ -79,7 +79,7 @@ int joined_find(struct joined *joined, const char *series, const struct pcap_rea
 		if (interface->number == records->interface_number && strcmp(interface->series, series) == 0)
 			return is_same(interface, records) ? (int)i : JOINED_OTHER;
 	}
-	return add(joined, series, records);
+	return add_interface(joined, series, records);
 }
 
 static int write(struct joined *joined, const void *data, size_t size, struct err *err)
@@ -119,7 +119,7 @@ int joined_begin(struct joined *joined, const struct pcapng_interface *only, str
 	return describe(joined, err);
 }
 
-static int put_block(struct joined *joined, const struct packet *packet, uint64_t time, struct err *err)
+static int put_packet(struct joined *joined, const struct packet *packet, uint64_t time, struct err *err)
 {
 	static const unsigned char padding[3];
 	uint32_t caplen = packet->header.caplen, flags = packet->origin.flags;
@@ -148,7 +148,7 @@ int joined_put(void *context, const struct packet *packet, struct err *err)
 	if (time > interface->last)
 		interface->last = time;
 	if (joined->pcapng)
-		return put_block(joined, packet, time, err);
+		return put_packet(joined, packet, time, err);
 	if (write(joined, &packet->header, sizeof(packet->header), err) < 0)
 		return -1;
 	return write(joined, packet->data, packet->header.caplen, err);

@@ -21,7 +21,7 @@ static unsigned char *arena;
 static size_t arena_used;
 static struct manifest_read opened; /* one at a time, as the arena is */
 
-static void *take(size_t size)
+static void *take_piece(size_t size)
 {
 	void *piece = arena + arena_used;
 
@@ -31,7 +31,7 @@ static void *take(size_t size)
 	return piece;
 }
 
-static void give(void *memory)
+static void give_piece(void *memory)
 {
 	(void)memory;
 }
@@ -49,7 +49,7 @@ static bool is_small(const char *text, size_t size)
 	return values <= MANIFEST_READ_VALUES_MAX;
 }
 
-static struct manifest_read *parse(const char *text, size_t size)
+static struct manifest_read *parse_text(const char *text, size_t size)
 {
 	opened.root = json_loadb(text, size, 0, NULL);
 	opened.files = json_object_get(opened.root, "files");
@@ -83,9 +83,9 @@ struct manifest_read *manifest_read_open(const char *text, size_t size, const ch
 	if (arena == MAP_FAILED)
 		return NULL;
 	arena_used = 0;
-	json_set_alloc_funcs(take, give);
+	json_set_alloc_funcs(take_piece, give_piece);
 	*reason = "no JSON";
-	listing = parse(text, size);
+	listing = parse_text(text, size);
 	if (!listing)
 		close_arena();
 	return listing;

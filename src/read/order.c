@@ -40,7 +40,7 @@ void order_close(struct order *order)
 	order->slots = NULL;
 }
 
-static int compare(const void *left, const void *right)
+static int by_time(const void *left, const void *right)
 {
 	const struct order_slot *a = left, *b = right;
 
@@ -70,7 +70,7 @@ static size_t index_records(struct order *order)
 		at += sizeof(record) + record.header.caplen;
 	}
 	if (!sorted)
-		qsort(order->slots, count, sizeof(*order->slots), compare);
+		qsort(order->slots, count, sizeof(*order->slots), by_time);
 	return count;
 }
 

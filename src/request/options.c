@@ -402,7 +402,7 @@ uint64_t options_segment_share(const struct options *options, unsigned interface
 	uint64_t share = (options->memory / (2 * (uint64_t)interfaces)) & ~UINT64_C(4095);
 	uint64_t smallest = smallest_segment(options);
 
-	if (!options->segment_chosen || share >= options->segment_size)
+	if (!options->segment_by_default || share >= options->segment_size)
 		return options->segment_size;
 	return share < smallest ? smallest : share;
 }
@@ -444,7 +444,7 @@ static int check_segment_size(struct options *options, struct err *err)
 
 	if (options->segment_size > largest)
 		return refuse_segment_size(options, err);
-	options->segment_chosen = !options->segment_size;
+	options->segment_by_default = !options->segment_size;
 	options->segment_grown = options->segment_size && options->segment_size < size;
 	options->segment_size = size;
 	if (options->compression != COMPRESSION_NONE)

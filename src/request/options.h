@@ -80,10 +80,10 @@ struct options {
 	bool no_optimize; /* -O */
 	bool promiscuous;
 	bool wait_reader;
-	bool raw;	      /* one file of packets instead of an archive */
-	bool duration_chosen; /* --duration was given, also as 0 */
-	bool segment_chosen;  /* nobody asked for segment_size */
-	bool segment_grown;   /* -C was below one maximal packet, and was raised to segment_size */
+	bool raw;		 /* one file of packets instead of an archive */
+	bool duration_chosen;	 /* --duration was given, also as 0 */
+	bool segment_by_default; /* nobody asked for segment_size */
+	bool segment_grown;	 /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
 	char *const *argv; /* as it was given to options_parse */
 	int words;	   /* of argv: where the filter begins */

@@ -47,7 +47,7 @@ static unsigned count_row(const char *row, const struct capture_set *captures, u
 }
 
 /* False unless each that is captured has a row. */
-static bool count(const struct idle *idle, const struct capture_set *captures, uint64_t *packets)
+static bool count_passed(const struct idle *idle, const struct capture_set *captures, uint64_t *packets)
 {
 	char text[4096 + 1];
 	size_t used = 0;
@@ -74,13 +74,13 @@ static bool count(const struct idle *idle, const struct capture_set *captures, u
 
 void idle_begin(struct idle *idle, const struct capture_set *captures)
 {
-	idle->begun = count(idle, captures, &idle->before);
+	idle->begun = count_passed(idle, captures, &idle->before);
 }
 
 void idle_end(struct idle *idle, const struct capture_set *captures)
 {
 	if (idle->begun && !idle->ended)
-		idle->ended = count(idle, captures, &idle->after);
+		idle->ended = count_passed(idle, captures, &idle->after);
 }
 
 bool idle_passed(const struct idle *idle, uint64_t *packets)

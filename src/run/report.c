@@ -148,7 +148,7 @@ static void format_limits(const struct options *options, char *text, size_t size
 }
 
 /* How much of the text is used now. */
-static size_t add(char *text, size_t size, size_t used, const char *format, ...)
+static size_t add_words(char *text, size_t size, size_t used, const char *format, ...)
 {
 	va_list args;
 	int length;
@@ -168,28 +168,28 @@ static void format_interfaces(const struct capture_set *captures, char *text, si
 	size_t used = 0;
 
 	if (captures->count == 1) {
-		used = add(text, size, 0, "%.60s%s%s%s, link-type ", first->interface, *addresses ? " (" : "",
-			   addresses, *addresses ? ")" : "");
+		used = add_words(text, size, 0, "%.60s%s%s%s, link-type ", first->interface, *addresses ? " (" : "",
+				 addresses, *addresses ? ")" : "");
 		if (first->link_type)
-			add(text, size, used, "%s (%s)", first->link_type,
-			    first->link_type_description ? first->link_type_description : "?");
+			add_words(text, size, used, "%s (%s)", first->link_type,
+				  first->link_type_description ? first->link_type_description : "?");
 		else
-			add(text, size, used, "%u", first->link_type_number);
+			add_words(text, size, used, "%u", first->link_type_number);
 		return;
 	}
-	used = add(text, size, 0, "%u interfaces: ", captures->count);
+	used = add_words(text, size, 0, "%u interfaces: ", captures->count);
 	for (unsigned i = 0; i < captures->count; i++) {
 		const struct capture *capture = &captures->list[i].capture;
 
 		addresses =
 			strcmp(captures->list[i].addresses, INTERFACES_NO_ADDRESS) ? captures->list[i].addresses : "";
 		if (size - used < 120) {
-			add(text, size, used, ", ...");
+			add_words(text, size, used, ", ...");
 			break;
 		}
-		used = add(text, size, used, "%s%.20s (%.20s%s%.*s)", i ? ", " : "", capture->interface,
-			   capture->link_type ? capture->link_type : "?", *addresses ? ", " : "",
-			   (int)strcspn(addresses, ","), addresses);
+		used = add_words(text, size, used, "%s%.20s (%.20s%s%.*s)", i ? ", " : "", capture->interface,
+				 capture->link_type ? capture->link_type : "?", *addresses ? ", " : "",
+				 (int)strcspn(addresses, ","), addresses);
 	}
 }
 
@@ -266,7 +266,7 @@ bool report_has_reader(void)
 	return fstat(STDERR_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
-static void count(uint64_t packets, const char *what)
+static void say_count(uint64_t packets, const char *what)
 {
 	say_bare("%" PRIu64 " packet%s %s", packets, packets == 1 ? "" : "s", what);
 }
@@ -308,21 +308,21 @@ void report_account(const struct capture_set *captures, const struct options *op
 	if (!options->quiet && !account.written && !account.received)
 		explain_nothing(captures, options, idle);
 	if (!options->quiet) {
-		count(account.written, "captured");
-		count(account.received, "received by filter");
+		say_count(account.written, "captured");
+		say_count(account.received, "received by filter");
 	}
 	if (!options->quiet || account.dropped)
-		count(account.dropped, "dropped by kernel");
+		say_count(account.dropped, "dropped by kernel");
 	account_for_each(captures);
 	if (account.dropped_reader_slow)
 		say_bare("%" PRIu64 " of these while the reader took too little", account.dropped_reader_slow);
 	if (account.dropped_at_stop)
-		count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
+		say_count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
 	if (account.dropped_output_failed)
-		count(account.dropped_output_failed, "dropped: the output failed");
+		say_count(account.dropped_output_failed, "dropped: the output failed");
 	if (captures->left_out_at_least || captures->left_out_count > LEFT_OUT_SHOWN)
 		say_bare("%s%u interfaces not captured: see the manifest",
 			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
 	if (account.after_limit && !options->quiet)
-		count(account.after_limit, "came after the limit");
+		say_count(account.after_limit, "came after the limit");
 }

@@ -47,7 +47,7 @@ static bool send_now(const char *bytes, size_t size)
 	return ready == 1 && (polled.revents & POLLOUT) && write(out, bytes, size) >= 0;
 }
 
-static void put(const char *prefix, const char *format, va_list args)
+static void put_line(const char *prefix, const char *format, va_list args)
 {
 	char line[1024 + 2 * SAY_LIVE_MAX + 2];
 	size_t front = put_over(line), used = front + (size_t)snprintf(line + front, 1024, "%s", prefix);
@@ -107,7 +107,7 @@ void say(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	put("tarcap: ", format, args);
+	put_line("tarcap: ", format, args);
 	va_end(args);
 }
 
@@ -116,6 +116,6 @@ void say_bare(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	put("", format, args);
+	put_line("", format, args);
 	va_end(args);
 }

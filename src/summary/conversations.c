@@ -70,8 +70,8 @@ static uint32_t *chain_of(struct conversations *conversations, const struct diss
 	return &conversations->chains[siphash(&conversations->key, text, sizeof(text)) % CHAINS];
 }
 
-static struct conversation *add(struct conversations *conversations, uint32_t *chain, const struct dissected *dissected,
-				uint64_t time)
+static struct conversation *add_conversation(struct conversations *conversations, uint32_t *chain,
+					     const struct dissected *dissected, uint64_t time)
 {
 	struct conversation *conversation = &conversations->table[conversations->count];
 
@@ -90,8 +90,8 @@ static struct conversation *add(struct conversations *conversations, uint32_t *c
 	return conversation;
 }
 
-static struct conversation *find(struct conversations *conversations, const struct dissected *dissected, uint64_t time,
-				 int *side)
+static struct conversation *find_or_add(struct conversations *conversations, const struct dissected *dissected,
+					uint64_t time, int *side)
 {
 	uint32_t *chain = chain_of(conversations, dissected);
 
@@ -101,7 +101,7 @@ static struct conversation *find(struct conversations *conversations, const stru
 			return &conversations->table[place - 1];
 	}
 	*side = 0;
-	return add(conversations, chain, dissected, time);
+	return add_conversation(conversations, chain, dissected, time);
 }
 
 /* A handshake says which side is A: from here on the sides stay. Returns the side that has sent. */
@@ -122,7 +122,7 @@ static int settle(struct conversation *conversation, uint8_t flags, int side)
 	return side;
 }
 
-static void count(struct conversation_side *side, uint8_t flags, uint64_t bytes)
+static void count_sent(struct conversation_side *side, uint8_t flags, uint64_t bytes)
 {
 	side->packets++;
 	side->bytes += bytes;
@@ -138,14 +138,14 @@ void conversations_add(struct conversations *conversations, const struct dissect
 		       uint64_t bytes)
 {
 	int side;
-	struct conversation *conversation = find(conversations, dissected, time, &side);
+	struct conversation *conversation = find_or_add(conversations, dissected, time, &side);
 
 	if (!conversation) {
 		conversations->left_out++;
 		return;
 	}
 	side = settle(conversation, dissected->flags, side);
-	count(&conversation->sides[side], dissected->flags, bytes);
+	count_sent(&conversation->sides[side], dissected->flags, bytes);
 	if (time < conversation->first)
 		conversation->first = time;
 	if (time > conversation->last)

@@ -263,7 +263,7 @@ struct sink {
 	struct err *err;
 };
 
-static int put(const char *data, size_t size, void *context)
+static int to_output(const char *data, size_t size, void *context)
 {
 	struct sink *sink = context;
 
@@ -275,7 +275,7 @@ int page_write_json(const struct summary *summary, const char *name, struct outp
 	json_t *root = json_summary(summary, name);
 	struct sink sink = {output, err};
 
-	if (!root || json_dump_callback(root, put, &sink, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0)
+	if (!root || json_dump_callback(root, to_output, &sink, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0)
 		err_set(err, STATUS_FAILED, "memory for JSON");
 	else
 		output_put(output, "\n", 1, err);

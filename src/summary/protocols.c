@@ -36,7 +36,7 @@ static const struct name type_names[] = {
 	{0x8100, "VLAN, cut or malformed"},
 };
 
-static const char *find(const struct name *names, size_t count, uint16_t number)
+static const char *name_of(const struct name *names, size_t count, uint16_t number)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (names[i].number == number)
@@ -47,7 +47,7 @@ static const char *find(const struct name *names, size_t count, uint16_t number)
 
 char *protocols_name(uint8_t protocol, char name[PROTOCOLS_NAME_SIZE])
 {
-	const char *known = find(ip_names, sizeof(ip_names) / sizeof(ip_names[0]), protocol);
+	const char *known = name_of(ip_names, sizeof(ip_names) / sizeof(ip_names[0]), protocol);
 
 	if (known)
 		snprintf(name, PROTOCOLS_NAME_SIZE, "%s", known);
@@ -58,7 +58,7 @@ char *protocols_name(uint8_t protocol, char name[PROTOCOLS_NAME_SIZE])
 
 static void name_type(uint16_t type, char name[PROTOCOLS_NAME_SIZE])
 {
-	const char *known = find(type_names, sizeof(type_names) / sizeof(type_names[0]), type);
+	const char *known = name_of(type_names, sizeof(type_names) / sizeof(type_names[0]), type);
 
 	if (known)
 		snprintf(name, PROTOCOLS_NAME_SIZE, "%s", known);
@@ -66,7 +66,7 @@ static void name_type(uint16_t type, char name[PROTOCOLS_NAME_SIZE])
 		snprintf(name, PROTOCOLS_NAME_SIZE, "ethertype 0x%04x", type);
 }
 
-static void count(struct protocols_count *to, uint64_t bytes)
+static void count_packet(struct protocols_count *to, uint64_t bytes)
 {
 	to->packets++;
 	to->bytes += bytes;
@@ -87,18 +87,18 @@ static struct protocols_count *type_of(struct protocols *protocols, uint16_t typ
 void protocols_add(struct protocols *protocols, const struct dissected *dissected, uint64_t bytes)
 {
 	if (dissected->vlan)
-		count(&protocols->tagged, bytes);
+		count_packet(&protocols->tagged, bytes);
 	if (dissected->fragment)
-		count(&protocols->fragments, bytes);
+		count_packet(&protocols->fragments, bytes);
 	if (!dissected->version) {
-		count(type_of(protocols, dissected->ethertype), bytes);
+		count_packet(type_of(protocols, dissected->ethertype), bytes);
 		return;
 	}
-	count(dissected->version == 4 ? &protocols->version4 : &protocols->version6, bytes);
-	count(&protocols->ip[dissected->protocol], bytes);
+	count_packet(dissected->version == 4 ? &protocols->version4 : &protocols->version6, bytes);
+	count_packet(&protocols->ip[dissected->protocol], bytes);
 }
 
-static int compare(const void *left, const void *right)
+static int by_bytes(const void *left, const void *right)
 {
 	const struct protocols_count *a = &((const struct protocols_row *)left)->count;
 	const struct protocols_count *b = &((const struct protocols_row *)right)->count;
@@ -128,6 +128,6 @@ size_t protocols_rows(const struct protocols *protocols, struct protocols_row ro
 		snprintf(rows[used].name, PROTOCOLS_NAME_SIZE, "other ethertypes");
 		rows[used++].count = protocols->other;
 	}
-	qsort(rows, used, sizeof(*rows), compare);
+	qsort(rows, used, sizeof(*rows), by_bytes);
 	return used;
 }

@@ -10,7 +10,7 @@
 #define SYS_pidfd_open 434
 #endif
 
-static void append(char text[AUDIT_TEXT_SIZE], size_t *used, const char *part)
+static void append_part(char text[AUDIT_TEXT_SIZE], size_t *used, const char *part)
 {
 	while (*part && *used < AUDIT_TEXT_SIZE)
 		text[(*used)++] = *part++;
@@ -22,10 +22,10 @@ static void append_word(char text[AUDIT_TEXT_SIZE], size_t *used, const char *wo
 	const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
 	bool quoted = !*word || word[strspn(word, plain)];
 
-	append(text, used, quoted ? " '" : " ");
+	append_part(text, used, quoted ? " '" : " ");
 	for (; *word; word++)
-		append(text, used, *word == '\'' ? "'\\''" : (const char[]){*word, '\0'});
-	append(text, used, quoted ? "'" : "");
+		append_part(text, used, *word == '\'' ? "'\\''" : (const char[]){*word, '\0'});
+	append_part(text, used, quoted ? "'" : "");
 }
 
 char *audit_text(uid_t uid, char *const *words, char text[AUDIT_TEXT_SIZE])

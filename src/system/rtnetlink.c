@@ -69,7 +69,7 @@ static void take_error(struct list *list, const struct nlmsghdr *message)
 	list->errnum = error ? -error->error : EIO;
 }
 
-static void take(struct list *list, const struct nlmsghdr *message)
+static void take_message(struct list *list, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		list->changed = true;
@@ -92,7 +92,7 @@ static void take_all(struct list *list, const unsigned char *buffer, size_t size
 			list->changed = true; /* longer than the buffer: what it had to say is lost */
 			return;
 		}
-		take(list, message);
+		take_message(list, message);
 		at += NLMSG_ALIGN(message->nlmsg_len);
 		if (at > size)
 			return;
