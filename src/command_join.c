@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,11 @@
 
 #include "command.h"
 #include "read/join.h"
-#include "read/manifest_read.h"
 #include "read/output.h"
 #include "read/source.h"
 #include "request/flags.h"
 #include "request/number.h"
 #include "run/say.h"
-#include "system/sandbox.h"
 
 struct join_options {
 	bool check, quiet, help;
@@ -196,7 +193,6 @@ static int join_now(const struct join_options *options, int fd, struct output *o
 static enum status join_all(const struct join_options *options, struct err *err)
 {
 	struct output *output;
-	struct sandbox sandbox;
 	int fd;
 
 	if (!options->check && isatty(STDOUT_FILENO)) {
@@ -208,18 +204,15 @@ static enum status join_all(const struct join_options *options, struct err *err)
 	fd = source_open(options->path, "join", err);
 	if (fd < 0)
 		return err->status;
-	signal(SIGPIPE, SIG_IGN);
-	manifest_read_prepare();
 	output = malloc(sizeof(*output));
-	if (output && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0) {
+	if (output) {
 		output_init(output, STDOUT_FILENO);
 		join_now(options, fd, output, err);
-	} else if (!output) {
+	} else {
 		err_sys(err, ENOMEM, "memory for the output");
 	}
 	free(output);
-	if (fd != STDIN_FILENO)
-		close(fd);
+	source_close(fd);
 	return err->status;
 }
 

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,11 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "read/manifest_read.h"
 #include "read/output.h"
 #include "read/source.h"
 #include "request/flags.h"
 #include "summary/page.h"
 #include "summary/summary.h"
-#include "system/sandbox.h"
 
 struct summary_options {
 	bool json, help;
@@ -115,17 +112,15 @@ static int make_key(struct siphash_key *key, struct err *err)
 static enum status summarize_in_sandbox(const struct summary_options *options, struct err *err)
 {
 	struct siphash_key key;
-	struct sandbox sandbox;
-	int fd = source_open(options->path, "summary", err);
+	int fd;
 
+	if (make_key(&key, err) < 0)
+		return err->status;
+	fd = source_open(options->path, "summary", err);
 	if (fd < 0)
 		return err->status;
-	signal(SIGPIPE, SIG_IGN);
-	manifest_read_prepare();
-	if (make_key(&key, err) == 0 && sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
-		summarize(options, fd, &key, err);
-	if (fd != STDIN_FILENO)
-		close(fd);
+	summarize(options, fd, &key, err);
+	source_close(fd);
 	return err->status;
 }
 

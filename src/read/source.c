@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "read/manifest_read.h"
+#include "system/sandbox.h"
 
 static bool is_directory(int fd)
 {
@@ -13,7 +17,7 @@ static bool is_directory(int fd)
 	return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-int source_open(const char *path, const char *command, struct err *err)
+static int open_file(const char *path, const char *command, struct err *err)
 {
 	int fd;
 
@@ -32,6 +36,27 @@ int source_open(const char *path, const char *command, struct err *err)
 			       path, path, command);
 	}
 	return fd;
+}
+
+int source_open(const char *path, const char *command, struct err *err)
+{
+	struct sandbox sandbox;
+	int fd = open_file(path, command, err);
+
+	if (fd < 0)
+		return -1;
+	signal(SIGPIPE, SIG_IGN);
+	manifest_read_prepare();
+	if (sandbox_enter(SANDBOX_CONVERT, &sandbox, err) == 0)
+		return fd;
+	source_close(fd);
+	return -1;
+}
+
+void source_close(int fd)
+{
+	if (fd != STDIN_FILENO)
+		close(fd);
 }
 
 ssize_t source_read(void *context, void *data, size_t size)

@@ -7,9 +7,14 @@
 
 #include "base/err.h"
 
-/* path NULL is stdin, which must be no terminal. command is who reads it, for the message where it is a directory. The
- * caller closes what is not STDIN_FILENO. -1 on failure. */
+/*
+ * Open what is read, and give up all that the rest of the work does not take: nothing can be opened from here on.
+ * path NULL is stdin, which must be no terminal. command is who reads it, for the message where it is a directory. A
+ * reader of the output that goes away is EPIPE from here on, no signal. The descriptor is for source_close(); -1 on
+ * failure.
+ */
 int source_open(const char *path, const char *command, struct err *err);
+void source_close(int fd);
 
 /* A members_source; context is a pointer to the descriptor. */
 ssize_t source_read(void *context, void *data, size_t size);
