@@ -27,8 +27,8 @@
 #include "request/options.h"
 #include "run/idle.h"
 #include "run/link_watch.h"
+#include "run/loop.h"
 #include "run/report.h"
-#include "run/run.h"
 #include "run/say.h"
 #include "system/container.h"
 #include "system/privileges.h"
@@ -383,7 +383,7 @@ static enum status capture_now(struct capturing *c, const struct options *option
 		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
-	status = run(&parts, err);
+	status = loop_run(&parts, err);
 	report_account(&c->captures, options, &c->idle);
 	return status;
 }

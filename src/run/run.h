@@ -1,34 +1,53 @@
-/* A capture's life: the one poll loop, its deadlines, and what ends it. */
+/* What the parts of a capture's life share: loop, intake, sending, stopping. */
 #ifndef TARCAP_RUN_H
 #define TARCAP_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "archive/deliver.h"
 #include "base/err.h"
 #include "capture/capture_set.h"
 #include "capture/segments.h"
 #include "request/options.h"
-#include "system/signals.h"
+#include "run/ending.h"
+#include "run/intake.h"
+#include "run/loop.h"
+#include "run/reader.h"
+#include "run/sending.h"
+#include "run/watch.h"
 
-/* All parts are open, the capture is armed, and they stay the caller's. */
-struct run_parts {
-	const struct options *options;
+struct run {
+	const struct run_parts *parts;
+	const struct options *options; /* these four as in parts */
 	struct capture_set *captures;
-	int newcomers_fd; /* see link_watch.h; -1: nobody asks */
 	struct segments *segments;
 	struct delivery *delivery;
-	const struct signals *signals;
-	struct idle *idle; /* filled by the way */
-	int stdin_fd;	   /* watched for its end; -1: not */
-	bool watch_sink;   /* the sink can tell that its reader has gone */
-	bool guarded;	   /* the archive may come back as packets: feedback.h */
-	bool live;	   /* stderr is a terminal that wants the live line: say_live_open() */
-	bool lines;	   /* or it gets a line of progress now and then */
+	struct err *err;
+	uint64_t now; /* boot time */
+	struct ending ending;
+	struct watch watch;
+	struct intake intake;
+	struct sending sending;
+	struct reader reader;
 };
 
-/*
- * Fire, say the readiness line, and run to the end. Fills the interfaces' accounts. Says what the user has to know on
- * the way. Returns the exit status; with STATUS_FAILED *err says why.
- */
-enum status run(const struct run_parts *parts, struct err *err);
+/* What is captured is a file: there is neither a ring nor a descriptor for it. */
+static inline bool run_reads_file(const struct run *run)
+{
+	return !run->ending.ring;
+}
+
+static inline bool run_is_over(const struct run *run)
+{
+	return run->ending.stage == STAGE_OVER;
+}
+
+/* Of deadlines, of which 0 is none. */
+static inline void run_earlier(uint64_t *deadline, uint64_t candidate)
+{
+	if (candidate && (!*deadline || candidate < *deadline))
+		*deadline = candidate;
+}
 
 #endif

@@ -81,7 +81,7 @@ def test_shipped_binary_is_a_hardened_static_pie(arch):
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_our_code_and_every_library_have_the_stack_protector(arch):
-    parts = [f"build/static/{arch}/obj/run/run.o"]
+    parts = [f"build/static/{arch}/obj/run/loop.o"]
     parts += [f"build/libs/{arch}/lib/{name}.a" for name in ("libc", "libpcap", "libarchive", "libzstd", "libjansson")]
     for part in parts:
         assert re.search(r"UND __stack_chk_fail$", run("readelf", "-Ws", part).stdout, re.M), part

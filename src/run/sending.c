@@ -1,0 +1,90 @@
+#include "run/sending.h"
+
+#include <string.h>
+
+#include "run/losses.h"
+#include "run/run.h"
+#include "run/stopping.h"
+
+/*
+ * The output failed. A file is cut back to its last complete member, and closed with a manifest that counts what is
+ * not in it.
+ */
+static bool rescue(struct run *run)
+{
+	struct ending *ending = &run->ending;
+
+	if (!run->delivery->errnum)
+		return false; /* it was not the output */
+	stop(run, CAUSE_OUTPUT_FAILED);
+	if (!deliver_cut_back(run->delivery))
+		return false;
+	losses_take_back(run->captures, CAUSE_OUTPUT_FAILED);
+	stopping_do(run, ending_cut_back(ending, strerror(run->delivery->errnum), run->now));
+	deliver_finish(run->delivery, ending->cause, ending->detail);
+	return true;
+}
+
+/* What ends by stdin came through an engine, as what attaches does; but that is always on its way. */
+static bool may_be_on_its_way(const struct run *run)
+{
+	return run->options->wait_reader || (run->ending.cause == CAUSE_STDIN_CLOSED && run->parts->watch_sink &&
+					     reader_is_behind(&run->reader, run->delivery->sent));
+}
+
+static void by_result(struct run *run, enum deliver_result result)
+{
+	switch (result) {
+	case DELIVER_IDLE:
+	case DELIVER_WAITING:
+	case DELIVER_BUSY:
+		break;
+	case DELIVER_DONE:
+		stop_by(run, may_be_on_its_way(run) ? EVENT_TAKEN_BEHIND : EVENT_DELIVERED);
+		break;
+	case DELIVER_GONE:
+		stop_by(run, EVENT_READER_GONE);
+		break;
+	case DELIVER_FAILED:
+		if (!rescue(run))
+			stop_by(run, EVENT_FAILED);
+		break;
+	}
+}
+
+static enum deliver_result send_now(struct run *run)
+{
+	enum deliver_result result;
+
+	run->sending.tried_at = run->now;
+	reader_sent(&run->reader, run->delivery->sent, run->now);
+	do {
+		result = deliver_advance(run->delivery, run->now, run->err);
+		by_result(run, result);
+	} while (result == DELIVER_FAILED && !run_is_over(run));
+	return result;
+}
+
+/* While we compress, it is not the reader that keeps the pool full. */
+static void note_who_holds_up(struct run *run)
+{
+	bool slow = !run->sending.compressing && !segments_all_open(run->segments);
+
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		struct interface *interface = &run->captures->list[i];
+
+		losses_hold(interface, slow && !segments_room(&interface->series), run->now);
+	}
+}
+
+void sending_advance(struct run *run)
+{
+	enum deliver_result result = DELIVER_IDLE;
+
+	if (!run->reader.awaited && !run->intake.held && run->ending.stage < STAGE_LINGER)
+		result = send_now(run);
+	run->sending.waits = result == DELIVER_WAITING;
+	run->sending.compressing = result == DELIVER_BUSY;
+	if (run->ending.stage < STAGE_FLUSH)
+		note_who_holds_up(run);
+}
