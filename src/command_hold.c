@@ -38,14 +38,13 @@ static void help(void)
 	printf("usage: tarcap hold [OPTION]... [-- CAPTURE]\n"
 	       "Stays idle as a container's main process, so that captures can be started in it:\n"
 	       "with 'kubectl exec' or 'docker exec', or with 'kubectl cp POD:/capture'.\n"
-	       "CAPTURE is what captures by 'kubectl cp' begin with: options and a filter, as for tarcap.\n\n"
+	       "CAPTURE is options and a filter, the defaults for captures made by 'kubectl cp'.\n\n"
 	       "      --ttl D   end after D, once the captures have ended (default 1h; 0: never)\n"
 	       "  -q, --quiet   say nothing\n"
 	       "  -h, --help    show this and exit\n\n"
 	       "    docker run -d --name cap --network container:web tarcap hold\n"
 	       "    tarcap hold --ttl 8h -- --headers 'tcp port 443'\n\n"
-	       "It also ends by SIGTERM, or by 'tarcap stop' in the same container: then it ends the captures "
-	       "first.\n");
+	       "SIGTERM, or 'tarcap stop' in the same container, ends the captures and then the hold.\n");
 }
 
 static int parse(struct hold *hold, int argc, char **argv, struct err *err)

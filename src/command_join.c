@@ -32,10 +32,10 @@ static void help(void)
 {
 	printf("usage: tarcap join [OPTION]... [FILE] > packets.pcap\n"
 	       "Reads an archive that tarcap wrote (FILE, or stdin), checks it against its manifest, and writes its\n"
-	       "packets as one pcap file, in the order of time, to stdout.\n\n"
+	       "packets as one pcap file, in order of time, to stdout.\n\n"
 	       "      --check      only check: write nothing\n"
-	       "      --memory N   memory for sorting (default 16M); what comes later than that keeps its place\n"
-	       "  -q, --quiet      say only what went wrong or was lost\n"
+	       "      --memory N   memory for sorting (default 16M); a packet too late for that keeps its place\n"
+	       "  -q, --quiet      print only errors and losses\n"
 	       "  -h, --help       show this and exit\n\n"
 	       "    tarcap join x.tar > x.pcap\n"
 	       "    docker run --rm -i tarcap join < x.tar > x.pcap\n\n"

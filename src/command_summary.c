@@ -34,7 +34,7 @@ static void help(void)
 	       "  -h, --help   show this and exit\n\n"
 	       "    tarcap summary x.tar\n"
 	       "    docker run --rm -i tarcap summary --json < x.tar\n\n"
-	       "Exit status: 0 it is whole, 1 it is not (the page is printed all the same), or cannot be read,\n"
+	       "Exit status: 0 it is whole, 1 it is not (the page is printed anyway), or cannot be read,\n"
 	       "2 wrong usage, 3 the reader went away.\n");
 }
 

@@ -72,7 +72,7 @@ static const char printing[] = "tarcap prints no packets: write the archive and 
 /* clang-format off */
 static const struct flag flags[] = {
 	{'i', "interface", KIND_INTERFACE, "NAME",
-	 .help = "on NAME, all or any (default: first, not lo)"},
+	 .help = "NAME, all or any (default: first up, not lo)"},
 	{'F', NULL, KIND_TEXT, "FILE", AT(filter_file),
 	 .help = "read the filter from FILE"},
 	{'s', "snapshot-length", KIND_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
@@ -80,13 +80,13 @@ static const struct flag flags[] = {
 	{0, "headers", KIND_SET, NULL, AT(headers),
 	 .help = "keep only the headers, up to TCP's or UDP's"},
 	{0, "format", KIND_CHOICE, "pcap|pcapng", AT(format), .choices = format_choices,
-	 .help = "of the files (default pcap); pcapng is in ns"},
+	 .help = "the files' format (default pcap; pcapng: ns)"},
 	{'Q', "direction", KIND_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
 	 .help = "only packets that came in, or went out"},
 	{0, "promiscuous", KIND_SET, NULL, AT(promiscuous),
 	 .help = "put the interface into promiscuous mode"},
 	{'y', "linktype", KIND_TEXT, "NAME", AT(link_type),
-	 .help = "record packets as of this link type (see -L)"},
+	 .help = "record packets with this link type (see -L)"},
 	{'r', NULL, KIND_TEXT, "FILE", AT(read_file),
 	 .help = "read packets from a pcap FILE (-: stdin)"},
 
@@ -103,7 +103,7 @@ static const struct flag flags[] = {
 	{0, "raw", KIND_SET, NULL, AT(raw),
 	 .help = "no tar: one pcap file, for | wireshark -k -i -"},
 	{0, "compress", KIND_CHOICE, "none|zstd", AT(compression), .choices = compress_choices,
-	 .help = "compress each file; Wireshark opens it so"},
+	 .help = "compress each file; Wireshark opens it"},
 	{0, "time-stamp-precision", KIND_CHOICE, "micro|nano", AT(precision), .choices = precision_choices},
 	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO, .help = WITH_NEXT},
 	{0, "nano", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
@@ -114,7 +114,7 @@ static const struct flag flags[] = {
 	 .help = "cut a file every D (default 1s, rising to 10s)"},
 	{0, "name", KIND_NAME, "NAME", .help = WITH_NEXT},
 	{0, "reason", KIND_TEXT, "TEXT", AT(reason),
-	 .help = "directory in the archive; why, for the record"},
+	 .help = "the archive's directory; why, for the record"},
 	{0, "no-context", KIND_SET, NULL, AT(no_context),
 	 .help = "leave out the network's state (context/)"},
 
@@ -125,7 +125,7 @@ static const struct flag flags[] = {
 	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
 	 .help = "leave out what carries the archive away"},
 	{0, "wait-reader", KIND_SET, NULL, AT(wait_reader),
-	 .help = "send nothing before a byte on stdin (attach)"},
+	 .help = "send nothing until a byte on stdin (attach)"},
 	{0, "stdin", KIND_CHOICE, "auto|ignore", AT(stdin_mode), .choices = stdin_choices,
 	 .help = "auto: end when a piped stdin closes (default)"},
 	{0, "stall", KIND_NUMBER, "D", AT(stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
@@ -134,7 +134,7 @@ static const struct flag flags[] = {
 	{'q', "quiet", KIND_COUNTER, NULL, AT(quiet),
 	 .help = "errors only"},
 	{'v', "verbose", KIND_COUNTER, NULL, AT(verbose),
-	 .help = "more detail; progress in a file, too"},
+	 .help = "more detail, and progress also into a file"},
 	{'D', "list-interfaces", KIND_ACTION, .action = ACTION_LIST_INTERFACES, .help = WITH_NEXT},
 	{'L', "list-data-link-types", KIND_ACTION, .action = ACTION_LIST_LINK_TYPES,
 	 .help = "list the interfaces; list link types for -y"},
@@ -688,7 +688,7 @@ void options_help(void)
 	usage_print();
 	printf("\n");
 	help_flags();
-	printf("  %-*s%s\n", HELP_COLUMN - 2, "-n -p -U -l -K -Z USER", "as for tcpdump; they change nothing");
+	printf("  %-*s%s\n", HELP_COLUMN - 2, "-n -p -U -l -K -Z USER", "accepted as in tcpdump; no effect");
 	printf("Sizes take k M G, durations ms s m h d. Exit status: 0 captured and delivered,\n"
 	       "1 failed, 2 wrong usage or filter, 3 the reader did not take everything,\n"
 	       "4 the interface vanished, or the archive came back as packets. See tarcap(1).\n");

@@ -7,7 +7,7 @@
 const struct usage usage_commands[] = {
 	{"join", "[FILE] > x.pcap", "an archive as one pcap file, checked"},
 	{"summary", "[FILE]", "an archive on one page: who talked with whom"},
-	{"check", "[OPTION]...", "would a capture work here? If not, why"},
+	{"check", "[OPTION]...", "whether a capture would work here, or why not"},
 	{"hold", "[-- CAPTURE]", "stay idle in a container, for captures in it"},
 	{"stop", "", "end this container's captures and its hold"},
 	{"tar", "cf - PATH", "what 'kubectl cp' runs; /capture captures"},
