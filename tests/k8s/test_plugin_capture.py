@@ -121,7 +121,7 @@ def test_flags_of_the_questions_are_kubectls(cluster, real_kubectl, tmp_path):
         cut = words.index("--") if "--" in words else len(words)
         done = sh(real_kubectl, *words[:cut], "--help", check=False)
         assert done.returncode == 0, (words, done.stderr)
-    assert sh(kubectl, "get", "pods", "--no-such-flag", "--help", check=False).returncode != 0
+    assert sh(real_kubectl, "get", "pods", "--no-such-flag", "--help", check=False).returncode != 0
 
 
 def test_who_may_not_watch_captures_all_the_same(cluster, tmp_path):

@@ -272,7 +272,7 @@ def elsewhere(archive, tmp_path):  # noqa: F811
     shutil.copytree(TOP / "image", top / "image")
     shutil.copytree(BUILD / "sources", top / "build/sources")
     for name in ("src/base/version.h", "LICENSE", "Containerfile"):
-        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, top / name)
     for arch in ARCHES:
         (top / "build" / arch).mkdir()
