@@ -14,7 +14,7 @@ LINKED := musl libpcap libarchive libzstd jansson
 SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(BUILD)/sources/versions; done | paste -sd, | sed 's/,/, /g')
 
 comma := ,
-SRC := $(wildcard src/*.c src/*/*.c)
+SRC := $(sort $(wildcard src/*.c src/*/*.c))# in one order in every locale: the linker keeps it
 ifeq ($(V),)
 Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)

@@ -390,9 +390,10 @@ static enum status capture_now(struct capturing *c, const struct options *option
 
 enum status capture_as_asked(const struct options *options, struct err *err)
 {
-	static struct capturing c;
+	static struct capturing c; /* too large for a small stack */
 	enum status status = STATUS_OK;
 
+	memset(&c, 0, sizeof(c)); /* the fuzz target calls this many times */
 	if (options->action != ACTION_HELP && options->action != ACTION_VERSION && !options->read_file)
 		privileges_stand_back();
 	c.sink.fd = c.signals.fd = c.signals.stop_fd = c.output_fd = c.newcomers_fd = -1;
