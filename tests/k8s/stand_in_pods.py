@@ -258,9 +258,9 @@ def start_probe(sandbox, probe):
     """A kubelet's probes are traffic: a process of our own connects to the pod until the pod is gone."""
     known({"tcpSocket", "periodSeconds"}, probe, "readinessProbe")
     address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", sandbox).stdout.strip()
-    subprocess.Popen([sys.executable, "-B", Path(__file__).with_name("stand_in.py"), "--probe", sandbox, address, str(probe["tcpSocket"]["port"]),
-                      str(probe.get("periodSeconds", 10))], start_new_session=True, stdin=subprocess.DEVNULL,
-                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.Popen([sys.executable, "-B", Path(__file__).with_name("stand_in.py"), "--probe", sandbox, address,
+                      str(probe["tcpSocket"]["port"]), str(probe.get("periodSeconds", 10))], start_new_session=True,
+                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def probe(sandbox, address, port, period):

@@ -27,6 +27,12 @@ def sh(*command, timeout=60, check=True, **more):
     return done
 
 
+def merged(*command, timeout=120, **more):
+    """A command to its end, whatever its status; stdout has what it said on either, as one who types it sees it."""
+    return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=timeout, **{"cwd": TOP, **more})
+
+
 def lines(data):
     return data.decode("utf-8", "replace").splitlines()
 

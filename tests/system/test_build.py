@@ -10,38 +10,34 @@ import sys
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from process import TOP, merged
+
 ARCHES = ["amd64", "arm64"]
 TRIPLET = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
-def run(*command, **more):
-    return subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=120, **more)
-
-
 def elf(arch, *options):
-    return run("readelf", "-W", *options, f"build/{arch}/tarcap", env={**os.environ, "LC_ALL": "C"}).stdout
+    return merged("readelf", "-W", *options, f"build/{arch}/tarcap", env={**os.environ, "LC_ALL": "C"}).stdout
 
 
 def disassembly(arch, path, *options):
-    return run(TRIPLET[arch] + "-objdump", "-d", *options, path).stdout
+    return merged(TRIPLET[arch] + "-objdump", "-d", *options, path).stdout
 
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_shipped_binary_passes(arch):
-    result = run("image/check-static", f"build/{arch}/tarcap", "1152")
+    result = merged("image/check-static", f"build/{arch}/tarcap", "1152")
     assert result.returncode == 0, result.stdout
 
 
 def test_dynamic_binary_is_refused():
-    result = run("image/check-static", sys.executable, "1000000")
+    result = merged("image/check-static", sys.executable, "1000000")
     assert result.returncode == 1
     assert "is not static" in result.stdout
 
 
 def test_large_binary_is_refused():
-    result = run("image/check-static", "build/amd64/tarcap", "1")
+    result = merged("image/check-static", "build/amd64/tarcap", "1")
     assert result.returncode == 1
     assert "allowed are 1024" in result.stdout
 
@@ -57,9 +53,9 @@ def test_large_binary_is_refused():
 def test_what_is_less_hardened_is_refused(tmp_path, said, flags, assembly):
     (tmp_path / "empty.c").write_text(f'int main(void) {{ return 0; }}\n__asm__("{assembly}\\n.quad 0\\n.text");')
     arch = "arm64" if platform.machine() == "aarch64" else "amd64"
-    done = run(f"build/libs/{arch}/bin/musl-gcc", *flags.split(), "-o", tmp_path / "empty", tmp_path / "empty.c")
+    done = merged(f"build/libs/{arch}/bin/musl-gcc", *flags.split(), "-o", tmp_path / "empty", tmp_path / "empty.c")
     assert done.returncode == 0, done.stdout
-    result = run("image/check-static", tmp_path / "empty", "1152")
+    result = merged("image/check-static", tmp_path / "empty", "1152")
     assert result.returncode == 1
     assert said in result.stdout
 
@@ -84,7 +80,7 @@ def test_our_code_and_every_library_have_the_stack_protector(arch):
     parts = [f"build/static/{arch}/obj/run/loop.o"]
     parts += [f"build/libs/{arch}/lib/{name}.a" for name in ("libc", "libpcap", "libarchive", "libzstd", "libjansson")]
     for part in parts:
-        assert re.search(r"UND __stack_chk_fail$", run("readelf", "-Ws", part).stdout, re.M), part
+        assert re.search(r"UND __stack_chk_fail$", merged("readelf", "-Ws", part).stdout, re.M), part
 
 
 def test_return_addresses_are_signed_on_arm64():
@@ -128,7 +124,7 @@ def test_shipped_binary_is_stripped_and_has_no_machine_path(arch):
 
 def test_fetch_without_network_says_so(tmp_path):
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    result = run("image/sources", "fetch", env={**os.environ, **nowhere, "BUILD": str(tmp_path)})
+    result = merged("image/sources", "fetch", env={**os.environ, **nowhere, "BUILD": str(tmp_path)})
     assert result.returncode == 1
     assert "try again with a network" in result.stdout
     assert not (tmp_path / "sources").exists()
@@ -138,20 +134,20 @@ def test_library_sources_are_kept_and_versions_recorded():
     lines = (TOP / "build/sources/versions").read_text().split("\n")
     names = [line.split()[0] for line in lines if line]
     assert names == ["musl", "libpcap", "libarchive", "libzstd", "jansson"]
-    version = run("build/amd64/tarcap", "--version").stdout
+    version = merged("build/amd64/tarcap", "--version").stdout
     for line in lines:
         if line and not line.startswith("libzstd"):  # fetched and built for later, not linked yet
             assert line in version
 
 
 def test_unknown_target_is_refused():
-    result = run("image/libraries", "pdp11")
+    result = merged("image/libraries", "pdp11")
     assert result.returncode == 1
     assert "unknown target 'pdp11'" in result.stdout
 
 
 def test_no_host_name_and_no_machine_path_in_the_repository():
-    files = run("git", "ls-files", "-co", "--exclude-standard").stdout.split()
+    files = merged("git", "ls-files", "-co", "--exclude-standard").stdout.split()
     for name in files:
         text = (TOP / name).read_text(errors="replace")
         for word in ("deb." + "debian.org", "registry." + "npmjs", str(TOP) + "/"):
@@ -160,7 +156,7 @@ def test_no_host_name_and_no_machine_path_in_the_repository():
 
 @pytest.mark.parametrize("target", ["help"])
 def test_make_help_lists_the_targets(target):
-    result = run("make", "-s", target)
+    result = merged("make", "-s", target)
     assert result.returncode == 0
     for word in ("make static", "make image", "make demo", "make test", "make unit"):
         assert word in result.stdout

@@ -14,21 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from process import TOP
+from process import TOP, merged
 
 NAMES = ["musl", "libpcap", "libarchive", "libzstd", "jansson"]
 OLD, NEW = "1.0-1", "1.0-1+deb13u1"
 
 
-def sh(*command, **more):
-    return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=120, **more)
-
-
 @pytest.fixture(scope="module")
 def key(tmp_path_factory):
     """Signs a text; .ring is what verifies that."""
-    assert sh(TOP / "image/need", "gnupg:gpg").returncode == 0
+    assert merged(TOP / "image/need", "gnupg:gpg").returncode == 0
     home = tmp_path_factory.mktemp("gnupg")
     home.chmod(0o700)
 
@@ -139,7 +134,7 @@ def archive(tmp_path, key):
         environment = {**os.environ, "APT_CONFIG": str(state / "apt.conf"), "DEBIAN_KEYRING": str(key.ring),
                        "BUILD": str(made.build), "no_proxy": "127.0.0.1", **more}
         environment.pop("http_proxy", None)
-        return sh(top / "image/sources", *arguments, env=environment)
+        return merged(top / "image/sources", *arguments, env=environment)
     made.sources = sources
     made.publish()
     yield made
@@ -249,7 +244,7 @@ def test_file_with_another_content_than_the_locked_one_is_refused(archive):
 
 def test_lock_file_names_every_library_and_every_file():
     lock = [line.split() for line in (TOP / "image/sources.lock").read_text().splitlines()]
-    assert list(dict.fromkeys(entry[0] for entry in lock)) == NAMES == sh(TOP / "image/sources", "names").stdout.split()
+    assert list(dict.fromkeys(entry[0] for entry in lock)) == NAMES == merged(TOP / "image/sources", "names").stdout.split()
     for name in NAMES:
         files = [file for library, _, _, file in lock if library == name]
         for end in (r"\.dsc", r"\.orig\.tar\.\wz", r"\.debian\.tar\.\wz"):

@@ -93,6 +93,17 @@ static void interface(uint16_t link_type, uint32_t snaplen, int resolution, uint
 	end_block(at);
 }
 
+/* Its two lengths and its bytes, padded. */
+static void put_packet(uint32_t caplen)
+{
+	put32(caplen);
+	put32(caplen + 1);
+	for (uint32_t i = 0; i < caplen; i++)
+		byte(i & 255);
+	while (used % 4)
+		byte(0);
+}
+
 static size_t packet_block(uint32_t number, uint64_t time, uint32_t caplen)
 {
 	size_t at = begin_block(6);
@@ -100,12 +111,7 @@ static size_t packet_block(uint32_t number, uint64_t time, uint32_t caplen)
 	put32(number);
 	put32((uint32_t)(time >> 32));
 	put32((uint32_t)time);
-	put32(caplen);
-	put32(caplen + 1);
-	for (uint32_t i = 0; i < caplen; i++)
-		byte(i & 255);
-	while (used % 4)
-		byte(0);
+	put_packet(caplen);
 	put16(2);
 	put16(4);
 	put32(5);
@@ -355,12 +361,7 @@ static void obsolete_packet(uint16_t number, uint16_t drops, uint64_t time, uint
 	put16(drops);
 	put32((uint32_t)(time >> 32));
 	put32((uint32_t)time);
-	put32(caplen);
-	put32(caplen + 1);
-	for (uint32_t i = 0; i < caplen; i++)
-		byte(i & 255);
-	while (used % 4)
-		byte(0);
+	put_packet(caplen);
 	end_block(at);
 }
 
