@@ -148,7 +148,7 @@ static void begin_member(struct join *join)
 static void left_out(struct join *join, int place)
 {
 	join->member.left_out = true;
-	defects_note(verify_findings(join->verify), DEFECT_HEADER, "%s is left out (%s)", join->member.name,
+	defects_note(verify_defects(join->verify), DEFECT_HEADER, "%s is left out (%s)", join->member.name,
 		     place == JOINED_OTHER  ? "its link type, precision or snapshot length is another"
 		     : place == JOINED_LATE ? "the output has begun as a pcap file, of one interface"
 					    : "there are too many interfaces");
@@ -269,7 +269,7 @@ static void note_passed(struct join *join)
 	const struct pcapng_read_passed *passed = &join->records.passed;
 
 	if (passed->blocks)
-		defects_note(verify_findings(join->verify), DEFECT_PASSED,
+		defects_note(verify_defects(join->verify), DEFECT_PASSED,
 			     "%s has %llu blocks of an unknown type (0x%08x), which may hold packets",
 			     join->member.name, (unsigned long long)passed->blocks, passed->type);
 }
@@ -300,7 +300,7 @@ static int end_packets(struct join *join, bool cut, struct err *err)
 	file->whole = complete && !cut;
 	join->result->files += file->whole && !member->left_out;
 	if (!complete && !cut)
-		defects_note(verify_findings(join->verify), DEFECT_DAMAGED, "%s is damaged after %llu packets",
+		defects_note(verify_defects(join->verify), DEFECT_DAMAGED, "%s is damaged after %llu packets",
 			     member->name, (unsigned long long)file->packets);
 	verify_end(join->verify, file);
 	return 0;
@@ -338,7 +338,7 @@ static int end_member(struct join *join, bool cut, struct err *err)
 	/* The archive does not end before its manifest and what that lists: until then zeros are a hole. */
 	join->members.more_to_come = !verify_complete(join->verify);
 	if (cut)
-		defects_note(verify_findings(join->verify), DEFECT_CUT, "it is cut inside %s", member->name);
+		defects_note(verify_defects(join->verify), DEFECT_CUT, "it is cut inside %s", member->name);
 	return 0;
 }
 
@@ -368,7 +368,7 @@ static int close_end(struct join *join, struct err *err)
 static void note_stream(struct join *join)
 {
 	const struct members *members = &join->members;
-	struct defects *defects = verify_findings(join->verify);
+	struct defects *defects = verify_defects(join->verify);
 	const char *places = members->gaps == 1 ? "1 place" : "several places";
 
 	if (members->gaps && members->skipped)
@@ -421,7 +421,7 @@ static int finish_output(struct join *join, struct err *err)
 	join->result->found = join->directory_known;
 	join->result->junk = join->members.junk;
 	join->result->trailing = join->members.trailing;
-	join->result->defects = verify_findings(join->verify);
+	join->result->defects = verify_defects(join->verify);
 	join->result->told = verify_told(join->verify);
 	join->result->input = join->input;
 	if (join->result->found)

@@ -86,7 +86,7 @@ void verify_close(struct verify *verify)
 	free(verify);
 }
 
-struct defects *verify_findings(struct verify *verify)
+struct defects *verify_defects(struct verify *verify)
 {
 	return &verify->defects;
 }

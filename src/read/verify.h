@@ -87,7 +87,7 @@ bool verify_counters(const struct verify *verify, const char *series, uint64_t *
 void verify_finish(struct verify *verify);
 
 /* What was found; others may note theirs. */
-struct defects *verify_findings(struct verify *verify);
+struct defects *verify_defects(struct verify *verify);
 const struct verify_told *verify_told(const struct verify *verify);
 
 #endif

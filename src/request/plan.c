@@ -94,8 +94,8 @@ static void confine(struct plan *plan, struct options *options, const struct cgr
 	*confined = (struct confined){
 		.limit = group->limit,
 		.left = left,
-		.lowered = plan->pool +
-			   plan->ring<before, .pool_above = plan->pool + compressor(options, plan->pool)> left,
+		.lowered = (plan->pool + plan->ring < before),
+		.pool_above = (plan->pool + compressor(options, plan->pool) > left),
 		.ring_above = plan->ring > group->left,
 	};
 }

@@ -419,7 +419,7 @@ static enum status outcome(const struct run *run)
 	const struct account account = capture_set_account(run->captures);
 
 	if (run->delivery->errnum)
-		(void)deliver_explain(run->delivery, run->err);
+		deliver_explain(run->delivery, run->err);
 	return run->err->status ? run->err->status : ending_status(&run->ending, &account);
 }
 

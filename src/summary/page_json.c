@@ -193,7 +193,7 @@ static json_t *json_ranked(const struct summary *summary, enum conversations_ord
 	return object;
 }
 
-static json_t *json_findings(const struct summary *summary)
+static json_t *json_defects(const struct summary *summary)
 {
 	char sentence[1000];
 
@@ -223,7 +223,7 @@ static void put_source(json_t **root, const struct summary *summary, const char 
 	json_put_number(root, "tarcap_summary", 1);
 	json_put(root, "source", json_clean(name));
 	json_put_text(root, "content", summary->archive ? "archive" : "packets");
-	json_put(root, "not_whole", json_findings(summary));
+	json_put(root, "not_whole", json_defects(summary));
 	json_put_number(root, "files_in_another_order", told->reordered);
 	json_put(root, "ended_by", json_told(told->cause));
 	json_put(root, "detail", json_told(told->detail));

@@ -141,7 +141,7 @@ static const char *sentence(void)
 	static char said[500];
 
 	verify_finish(verify);
-	return defects_sentence(verify_findings(verify), said, sizeof(said));
+	return defects_sentence(verify_defects(verify), said, sizeof(said));
 }
 
 static void whole(void **state)
@@ -152,7 +152,7 @@ static void whole(void **state)
 	write_manifest(0, 1, 10, 0);
 	give(0);
 	assert_string_equal(sentence(), "");
-	assert_false(defects_any(verify_findings(verify)));
+	assert_false(defects_any(verify_defects(verify)));
 	assert_int_equal(verify_told(verify)->dropped_by_kernel, 1);
 	assert_int_equal(verify_told(verify)->dropped_at_stop, 2);
 	assert_int_equal(verify_told(verify)->snapshot_length, 96);
@@ -331,7 +331,7 @@ static void twice(void **state)
 		assert_string_equal(sentence(), "eth0_00003_20270115080000.pcap came twice (and 1 more)");
 	}
 	give(0);
-	assert_int_equal(verify_findings(verify)->of[DEFECT_TWICE].count, 3);
+	assert_int_equal(verify_defects(verify)->of[DEFECT_TWICE].count, 3);
 }
 
 /* More files than the table has room for, with parts in time: all verified. */
