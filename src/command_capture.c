@@ -25,6 +25,7 @@
 #include "command.h"
 #include "read/decompress.h"
 #include "request/options.h"
+#include "request/plan.h"
 #include "run/idle.h"
 #include "run/link_watch.h"
 #include "run/loop.h"
@@ -220,7 +221,7 @@ static int add_series(struct capturing *c, unsigned place, const struct options 
 		.tick = interface->capture.tick,
 		.interface = options->raw ? place : 0,
 	};
-	unsigned char front[FILE_HEADER_SIZE];
+	unsigned char front[PCAPNG_FRONT_MAX];
 
 	name_series(c, place, options);
 	if (options->raw) {
@@ -241,7 +242,7 @@ static int make_raw(struct capturing *c, const struct options *options, struct e
 	unsigned count = c->captures.count;
 	size_t size, more;
 
-	c->front = malloc(FILE_HEADER_SIZE + count * PCAPNG_INTERFACE_MAX);
+	c->front = malloc(PCAPNG_FRONT_MAX + count * PCAPNG_INTERFACE_MAX);
 	c->trailer = malloc(count * (size_t)PCAPNG_STATISTICS_SIZE);
 	if (!c->front || !c->trailer)
 		return err_sys(err, ENOMEM, "memory for --raw");
@@ -269,7 +270,7 @@ static int open_segments(struct capturing *c, const struct options *options, str
 		.segments = options->segments,
 		.duration = options->duration,
 	};
-	uint64_t segment_size = options_segment_share(options, c->captures.count);
+	uint64_t segment_size = plan_segment_share(options, c->captures.count);
 
 	if (pool_open(&c->pool, options->memory, segment_size, err) < 0)
 		return -1;

@@ -133,7 +133,7 @@ static void print_capture(const struct capture_set *captures, const struct optio
 		printf(ROW "%s, link-type %s\n", "capture", capture->interface,
 		       capture->link_type ? capture->link_type : "?");
 	}
-	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURE_SET_LEFT_OUT; i++)
+	for (unsigned i = 0; i < captures->left_out_count && i < MANIFEST_LEFT_OUT; i++)
 		printf(ROW "not %s: %s\n", "capture", captures->left_out[i].name, captures->left_out[i].why);
 	printf(ROW "ring %s%s of %s, pool %s%s%s%s\n", "memory", sum.ring_unknown ? "unknown, at most " : "",
 	       number_format(NUMBER_SIZE, sum.ring, granted),

@@ -7,8 +7,8 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
-/* zstd asks for 761 KiB of it (1.5.7). */
-#define CONTEXT_SIZE ((size_t)1 << 20)
+#include "request/plan.h"
+
 /* A multiple of zstd's blocks (128 KiB), so that nothing is left over between slices. */
 #define SLICE ((size_t)1 << 20)
 
@@ -42,11 +42,6 @@ static const struct {
 	{ZSTD_c_stableOutBuffer, 1},
 };
 
-size_t compress_memory(size_t largest)
-{
-	return CONTEXT_SIZE + largest;
-}
-
 static bool set_parameters(ZSTD_CCtx *context)
 {
 	/* A static context has no defaults of its own: without this, frames would lack the content's size. */
@@ -61,15 +56,16 @@ static bool set_parameters(ZSTD_CCtx *context)
 struct compress *compress_open(size_t largest, struct err *err)
 {
 	struct compress *compress = calloc(1, sizeof(*compress));
+	size_t size = (size_t)plan_compressor(largest);
 
-	if (!compress || !(compress->memory = malloc(compress_memory(largest)))) {
+	if (!compress || !(compress->memory = malloc(size))) {
 		compress_close(compress);
-		err_sys(err, ENOMEM, "--compress: cannot have %zu bytes", compress_memory(largest));
+		err_sys(err, ENOMEM, "--compress: cannot have %zu bytes", size);
 		return NULL;
 	}
-	compress->output = compress->memory + CONTEXT_SIZE;
+	compress->output = compress->memory + PLAN_COMPRESSOR_CONTEXT;
 	compress->largest = largest;
-	compress->context = ZSTD_initStaticCCtx(compress->memory, CONTEXT_SIZE);
+	compress->context = ZSTD_initStaticCCtx(compress->memory, PLAN_COMPRESSOR_CONTEXT);
 	if (compress->context && set_parameters(compress->context))
 		return compress;
 	compress_close(compress);

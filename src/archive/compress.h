@@ -17,10 +17,7 @@
 
 struct compress;
 
-/* Bytes of memory that compress_open(largest) takes; pages of it cost nothing until they are used. */
-size_t compress_memory(size_t largest);
-
-/* For segments of at most largest bytes. NULL when there is no memory. */
+/* For segments of at most largest bytes, in plan_compressor(largest) bytes. NULL when there is no memory. */
 MUST_CHECK struct compress *compress_open(size_t largest, struct err *err);
 void compress_close(struct compress *compress);
 

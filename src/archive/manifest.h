@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "capture/capture_set.h"
 #include "capture/pool.h"
+#include "format/manifest_layout.h"
 #include "request/options.h"
 
 #define MANIFEST_FILES 4096   /* then a part is written and the table restarts */

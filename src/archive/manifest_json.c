@@ -119,7 +119,7 @@ json_t *manifest_json_left_out(const struct capture_set *captures)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < captures->left_out_count && i < CAPTURE_SET_LEFT_OUT; i++) {
+	for (unsigned i = 0; i < captures->left_out_count && i < MANIFEST_LEFT_OUT; i++) {
 		json_t *object = json_object();
 
 		json_put_text(&object, "name", captures->left_out[i].name);

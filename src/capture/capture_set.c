@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "capture/interfaces.h"
-#include "request/number.h"
+#include "request/plan.h"
 
 static int allocate(struct capture_set *captures, unsigned count, struct err *err)
 {
@@ -17,30 +17,6 @@ static int allocate(struct capture_set *captures, unsigned count, struct err *er
 	if (!captures->list)
 		return err_sys(err, ENOMEM, "memory for %u interfaces", count);
 	return 0;
-}
-
-/* Bytes of ring for each. What was asked for can be too little for so many, and so many too much for the ceiling. */
-static int share_ring(const struct options *options, unsigned count, uint64_t *share, struct err *err)
-{
-	char needed[NUMBER_TEXT_SIZE], ceiling[NUMBER_TEXT_SIZE];
-	uint64_t total;
-
-	*share = options->buffer_kib * 1024 / count;
-	if (count == 1)
-		return 0;
-	*share -= *share % RING_BLOCK;
-	if (*share >= CAPTURE_SET_RING_MIN)
-		return 0;
-	*share = CAPTURE_SET_RING_MIN;
-	total = count * *share + options->memory + options->compressor;
-	if (total <= options->memory_ceiling)
-		return 0;
-	return err_set(
-		err, STATUS_USAGE,
-		"-i: %u interfaces need %s of ring and pool, above the ceiling TARCAP_MAX_MEMORY, %s: name fewer, or "
-		"-i any, which has one ring",
-		count, number_format(NUMBER_SIZE, total, needed),
-		number_format(NUMBER_SIZE, options->memory_ceiling, ceiling));
 }
 
 static bool is_left_out(const struct capture_set *captures, int ifindex)
@@ -62,7 +38,7 @@ bool capture_set_leave_out(struct capture_set *captures, int ifindex, const char
 		captures->left_out_at_least = true;
 		return false;
 	}
-	if (captures->left_out_count < CAPTURE_SET_LEFT_OUT) {
+	if (captures->left_out_count < MANIFEST_LEFT_OUT) {
 		left_out = &captures->left_out[captures->left_out_count];
 		snprintf(left_out->name, sizeof(left_out->name), "%s", name);
 		snprintf(left_out->why, sizeof(left_out->why), "%s", why);
@@ -97,7 +73,7 @@ static int open_named(struct capture_set *captures, const struct options *option
 	unsigned count = (unsigned)options->interface_count;
 	uint64_t ring;
 
-	if (share_ring(options, count, &ring, err) < 0 || allocate(captures, count, err) < 0)
+	if (plan_ring_share(options, count, &ring, err) < 0 || allocate(captures, count, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < count; i++) {
 		if (open_next(captures, options->interfaces[i], ring, options, err) < 0)
@@ -122,7 +98,7 @@ static int open_default(struct capture_set *captures, const struct options *opti
 	int result = -1;
 
 	if (name && allocate(captures, 1, err) == 0)
-		result = open_found(captures, name, options->buffer_kib * 1024, options, err);
+		result = open_found(captures, name, options->buffer_kib * KIB, options, err);
 	free(name);
 	return result;
 }
@@ -134,7 +110,7 @@ static int open_each(struct capture_set *captures, char (*names)[INTERFACES_NAME
 	struct err first = {0};
 	uint64_t ring;
 
-	if (share_ring(options, count, &ring, err) < 0 || allocate(captures, count, err) < 0)
+	if (plan_ring_share(options, count, &ring, err) < 0 || allocate(captures, count, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < count; i++) {
 		struct err failure = {0};

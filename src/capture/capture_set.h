@@ -11,11 +11,11 @@
 #include "capture/interfaces.h"
 #include "capture/ledger.h"
 #include "capture/segments.h"
+#include "format/manifest_layout.h"
 #include "request/options.h"
 
-#define CAPTURE_SET_RING_MIN (2U << 20)	  /* bytes for each */
-#define CAPTURE_SET_LEFT_OUT 64		  /* interfaces that are named as not captured; */
-#define CAPTURE_SET_LEFT_OUT_COUNTED 4096 /* of more only the number is known, up to this; then "at least" */
+/* Interfaces that are not captured: MANIFEST_LEFT_OUT by name, so many counted, of more "at least" so many. */
+#define CAPTURE_SET_LEFT_OUT_COUNTED 4096
 
 struct interface {
 	struct capture capture;
@@ -37,7 +37,7 @@ struct left_out {
 struct capture_set {
 	struct interface *list; /* never empty once opened */
 	unsigned count;
-	struct left_out left_out[CAPTURE_SET_LEFT_OUT];
+	struct left_out left_out[MANIFEST_LEFT_OUT];
 	int left_out_index[CAPTURE_SET_LEFT_OUT_COUNTED]; /* of those counted */
 	unsigned left_out_count;
 	bool left_out_at_least; /* there may be more: more than we count, or than the kernel could tell */
@@ -46,7 +46,7 @@ struct capture_set {
 
 /*
  * Open the interfaces that the options name, or the first usable one, as capture_open_live() does. They share the ring,
- * but CAPTURE_SET_RING_MIN is the least for each. Of all interfaces, those that cannot be captured are left out.
+ * but PLAN_RING_MIN is the least for each. Of all interfaces, those that cannot be captured are left out.
  */
 MUST_CHECK int capture_set_open_live(struct capture_set *captures, const struct options *options, struct err *err);
 

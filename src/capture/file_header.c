@@ -54,7 +54,7 @@ size_t file_header_interface(unsigned char *to, const struct options *options, s
 	return pcapng_put_interface(to, &interface);
 }
 
-size_t file_header_make(unsigned char front[FILE_HEADER_SIZE], const struct options *options, struct capture *capture,
+size_t file_header_make(unsigned char front[PCAPNG_FRONT_MAX], const struct options *options, struct capture *capture,
 			const char *name, struct err *err)
 {
 	size_t section, interface;

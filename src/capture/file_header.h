@@ -9,8 +9,6 @@
 #include "format/pcapng.h"
 #include "request/options.h"
 
-#define FILE_HEADER_SIZE (PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX)
-
 /* A pcapng section that tells host, reason and version. Returns its bytes, at most PCAPNG_SECTION_MAX. */
 MUST_CHECK size_t file_header_section(unsigned char *to, const struct options *options);
 
@@ -22,7 +20,7 @@ MUST_CHECK size_t file_header_interface(unsigned char *to, const struct options 
 					const char *name, struct err *err);
 
 /* All that one interface's files begin with, in the format that options ask for. Returns its bytes, or 0 with *err. */
-MUST_CHECK size_t file_header_make(unsigned char front[FILE_HEADER_SIZE], const struct options *options,
+MUST_CHECK size_t file_header_make(unsigned char front[PCAPNG_FRONT_MAX], const struct options *options,
 				   struct capture *capture, const char *name, struct err *err);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "capture/capture.h"
 #include "capture/filter.h"
-#include "read/input.h"
+#include "format/known_files.h"
 
 #define READ_BUFFER (256 * 1024) /* musl's stdio buffer is 1 KiB */
 
@@ -63,10 +63,10 @@ static const char *cure(const char *text)
 /* What libpcap says, and, of a file that can be read once more, what helps. */
 static int no_packets(const struct capture *capture, const char *text, struct err *err)
 {
-	unsigned char first[INPUT_LOOK];
+	unsigned char first[KNOWN_FILES_LOOK];
 	ssize_t n = pread(capture->file, first, sizeof(first), 0);
 	char hint[120];
-	const char *what = input_known(first, n > 0 ? (size_t)n : 0, "-r -", hint, sizeof(hint));
+	const char *what = known_files_hint(first, n > 0 ? (size_t)n : 0, "-r -", hint, sizeof(hint));
 
 	if (what)
 		return err_set(err, STATUS_FAILED, "-r %.200s: it is %s", capture->interface, what);

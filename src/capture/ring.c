@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "request/plan.h"
+
 /* The mapping whose inode is the socket's: proc(5), /proc/PID/maps. */
 static struct ring mapped(int fd)
 {
@@ -48,11 +50,11 @@ uint64_t ring_filled(const struct ring *ring)
 {
 	uint64_t filled = 0;
 
-	for (uint64_t at = 0; ring->blocks && at + RING_BLOCK <= ring->size; at += RING_BLOCK) {
+	for (uint64_t at = 0; ring->blocks && at + PLAN_RING_BLOCK <= ring->size; at += PLAN_RING_BLOCK) {
 		const void *status = ring->blocks + at + offsetof(struct tpacket_block_desc, hdr.bh1.block_status);
 
 		if (__atomic_load_n((const uint32_t *)status, __ATOMIC_RELAXED) & TP_STATUS_USER)
-			filled += RING_BLOCK;
+			filled += PLAN_RING_BLOCK;
 	}
 	return filled;
 }

@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RING_BLOCK (256U << 10) /* bytes, which libpcap makes a ring of: MAXIMUM_SNAPLEN, rounded up */
-
 struct ring {
 	const unsigned char *blocks; /* NULL: it cannot be looked into */
 	uint64_t size;		     /* bytes; libpcap takes fewer without a word when memory is short */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "request/plan.h"
+
 /* What each packet runs through, once for each format: as a call it would cost more than it does. */
 #define INLINE __attribute__((always_inline)) static inline
 
@@ -9,18 +11,6 @@ void segments_init(struct segments *segments, struct pool *pool, const struct se
 {
 	*segments = (struct segments){.pool = pool, .limits = *limits};
 	segments->tail = &segments->sealed;
-}
-
-static uint32_t largest_record(bool pcapng, uint32_t snaplen)
-{
-	return pcapng ? pcapng_packet_size(snaplen, PCAPNG_INBOUND) : (uint32_t)sizeof(struct packet_header) + snaplen;
-}
-
-size_t segments_least(bool pcapng, uint64_t snaplen)
-{
-	size_t around = pcapng ? SERIES_FRONT_SIZE + PCAPNG_STATISTICS_SIZE : PACKET_FILE_HEADER;
-
-	return around + largest_record(pcapng, (uint32_t)snaplen);
 }
 
 void segments_add_series(struct segments *segments, struct series *series, const struct segments_format *format)
@@ -32,7 +22,7 @@ void segments_add_series(struct segments *segments, struct series *series, const
 	*last = series;
 	series->segments = segments;
 	series->format = *format;
-	series->max_record = largest_record(format->pcapng, format->snaplen);
+	series->max_record = plan_record_most(format->pcapng, format->snaplen);
 	series->size = segments->pool->segment_size - (format->pcapng ? PCAPNG_STATISTICS_SIZE : 0);
 	if (format->front_size)
 		memcpy(series->front, format->front, format->front_size);

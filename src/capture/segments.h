@@ -29,12 +29,11 @@ struct segments_limits {
 };
 
 #define SERIES_NAME_SIZE 33
-#define SERIES_FRONT_SIZE (PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX)
 
 /* What a series' files are. */
 struct segments_format {
 	bool pcapng;
-	const unsigned char *front; /* what each begins with, at most SERIES_FRONT_SIZE bytes; the caller's */
+	const unsigned char *front; /* what each begins with, at most PCAPNG_FRONT_MAX bytes; the caller's */
 	size_t front_size;	    /* 0: nothing, since all goes into one stream (--raw) */
 	uint32_t snaplen;	    /* the largest caplen */
 	uint32_t tick;		    /* ns that a packet's fraction counts in (packet_time) */
@@ -58,7 +57,7 @@ struct series {
 	uint64_t packets;      /* taken so far */
 	uint64_t given_up;     /* of these, in segments that will not be delivered */
 	uint64_t dropped;      /* by the kernel, as the files in the manifest have them */
-	unsigned char front[SERIES_FRONT_SIZE];
+	unsigned char front[PCAPNG_FRONT_MAX];
 };
 
 /* What all series share. */
@@ -82,12 +81,9 @@ void segments_init(struct segments *segments, struct pool *pool, const struct se
 
 /*
  * Name and interface's name are to be set by the caller. The series stays the caller's and where it is. A segment has
- * to have room for the front and any packet: see segments_least().
+ * to have room for the front and any packet: see plan_segment_least().
  */
 void segments_add_series(struct segments *segments, struct series *series, const struct segments_format *format);
-
-/* Bytes that a segment needs for the front, one packet of so many bytes and what is behind it. */
-size_t segments_least(bool pcapng, uint64_t snaplen);
 
 /*
  * Begin to cut every cut_interval ns; 0 means after 1 s, which doubles with each cut up to 10 s. start is now, in

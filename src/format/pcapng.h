@@ -76,6 +76,7 @@ struct pcapng_statistics {
 /* Bytes that the blocks have at most. */
 #define PCAPNG_SECTION_MAX (sizeof(struct pcapng_section) + 64)
 #define PCAPNG_INTERFACE_MAX (sizeof(struct pcapng_interface) + 64)
+#define PCAPNG_FRONT_MAX (PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX)
 #define PCAPNG_STATISTICS_SIZE 100
 #define PCAPNG_PACKET_HEAD 28
 #define PCAPNG_PACKET_MORE 16 /* behind the data and its padding: flags, the end of options, the size */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/known_files.h"
 #include "format/pcap_read.h"
 #include "format/pcapng.h"
 #include "read/decompress.h"
@@ -15,7 +16,8 @@
 struct input {
 	members_source *source;
 	void *context;
-	unsigned char look[INPUT_LOOK]; /* the first bytes, as they are read: expanded, where they were compressed */
+	unsigned char
+		look[KNOWN_FILES_LOOK]; /* the first bytes, as they are read: expanded, where they were compressed */
 	size_t look_size, look_given;
 
 	struct decompress *expand; /* NULL: it is not compressed, or not yet looked at */
@@ -48,28 +50,6 @@ void input_close(struct input *input)
 
 /* --- what it is --- */
 
-/* A file that is read by way of another program. */
-static const struct known {
-	const char *magic;
-	size_t size;
-	const char *what, *command; /* command: what makes it one that can be read, of FILE */
-} knowns[] = {
-	{"\xfd"
-	 "7zXZ\0",
-	 6, "an xz file", "xz -dc FILE"},
-	{"\x1f\x8b", 2, "a gzip file", "gzip -dc FILE"},
-	{"\x1f\x9d", 2, "a compress file", "gzip -dc FILE"},
-	{"BZh", 3, "a bzip2 file", "bzip2 -dc FILE"},
-	{"\x04\x22\x4d\x18", 4, "an lz4 file", "lz4 -dc FILE"},
-	{"\x28\xb5\x2f\xfd", 4, "a zstd file", "zstd -dc --long=31 FILE"},
-	{"PK\3\4", 4, "a zip file", "unzip -p FILE"},
-	{"7z\xbc\xaf\x27\x1c", 6, "a 7z file", "7z x -so FILE"},
-	{"age-encryption.org/v1\n", 22, "an age file", "age -d -i KEY FILE"},
-	{"-----BEGIN AGE ENCRYPTED FILE-----", 34, "an age file", "age -d -i KEY FILE"},
-	{"-----BEGIN PGP MESSAGE-----", 27, "an OpenPGP message", "gpg -d FILE"},
-	{"snoop\0\0\0", 8, "a snoop file", "editcap -F pcapng FILE -"},
-};
-
 static bool holds_packets(const struct input *input)
 {
 	uint32_t magic;
@@ -78,19 +58,6 @@ static bool holds_packets(const struct input *input)
 		return false;
 	memcpy(&magic, input->look, sizeof(magic));
 	return magic == PCAPNG_SECTION || pcap_read_is_pcap(magic);
-}
-
-const char *input_known(const unsigned char *first, size_t first_size, const char *command, char *text, size_t size)
-{
-	for (size_t i = 0; i < sizeof(knowns) / sizeof(knowns[0]); i++) {
-		const struct known *known = &knowns[i];
-
-		if (first_size < known->size || memcmp(first, known->magic, known->size) != 0)
-			continue;
-		snprintf(text, size, "%s: %s | tarcap %s", known->what, known->command, command);
-		return text;
-	}
-	return NULL;
 }
 
 const char *input_hint(const struct input *input, const char *command, char *text, size_t size)
@@ -112,7 +79,7 @@ const char *input_hint(const struct input *input, const char *command, char *tex
 			snprintf(text, size, "a zstd file that is cut before anything of it can be read");
 		return text;
 	}
-	return input_known(input->look, input->look_size, command, text, size);
+	return known_files_hint(input->look, input->look_size, command, text, size);
 }
 
 /* --- bytes --- */
@@ -182,8 +149,8 @@ ssize_t input_read(void *context, void *data, size_t size)
 
 static int fill_look(struct input *input, struct err *err)
 {
-	while (input->look_size < INPUT_LOOK) {
-		ssize_t n = read_on(input, input->look + input->look_size, INPUT_LOOK - input->look_size);
+	while (input->look_size < KNOWN_FILES_LOOK) {
+		ssize_t n = read_on(input, input->look + input->look_size, KNOWN_FILES_LOOK - input->look_size);
 
 		if (n < 0)
 			return err_sys(err, (int)-n, "cannot read it");
@@ -197,7 +164,7 @@ static int fill_look(struct input *input, struct err *err)
 /* What was looked at is the first that is expanded; when nothing comes of it, it stays what it is. */
 static int look_inside(struct input *input, struct err *err)
 {
-	unsigned char outside[INPUT_LOOK];
+	unsigned char outside[KNOWN_FILES_LOOK];
 	size_t size = input->look_size;
 
 	input->expand = decompress_open(err);

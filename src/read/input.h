@@ -12,8 +12,6 @@
 #include "base/err.h"
 #include "read/members.h"
 
-#define INPUT_LOOK 36 /* bytes from which it is known what a file is */
-
 enum input_content {
 	INPUT_UNKNOWN, /* an archive, or anything else: an archive may have bytes before it */
 	INPUT_PACKETS, /* a pcap or pcapng file */
@@ -39,8 +37,5 @@ const char *input_damage(const struct input *input);
  * is. Returns text.
  */
 const char *input_hint(const struct input *input, const char *command, char *text, size_t size);
-
-/* The same of a file's first bytes alone, INPUT_LOOK of which are enough, but not of a file of packets. */
-const char *input_known(const unsigned char *first, size_t first_size, const char *command, char *text, size_t size);
 
 #endif

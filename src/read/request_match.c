@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "base/version.h"
+#include "format/manifest_layout.h"
 
 void request_match_begin(struct request_match *match, struct defects *defects)
 {

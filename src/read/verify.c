@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/version.h"
-#include "capture/capture_set.h"
 #include "format/link_type.h"
+#include "format/manifest_layout.h"
 #include "format/naming.h"
 #include "read/context_match.h"
 #include "read/manifest_read.h"
@@ -289,7 +288,7 @@ static bool take_summary(struct verify *verify, const struct manifest_read *list
 		return false;
 	if (verify->summary.left_out_told &&
 	    (verify->summary.left_out < verify->summary.named ||
-	     (verify->summary.left_out > verify->summary.named && verify->summary.named < CAPTURE_SET_LEFT_OUT)))
+	     (verify->summary.left_out > verify->summary.named && verify->summary.named < MANIFEST_LEFT_OUT)))
 		defects_note(&verify->defects, DEFECT_ACCOUNT,
 			     "%" PRIu64 " interfaces were not captured where %zu are named", verify->summary.left_out,
 			     verify->summary.named);

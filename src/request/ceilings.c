@@ -3,12 +3,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/sizes.h"
 #include "request/number.h"
 #include "request/plan.h"
 
-#define MIB (UINT64_C(1) << 20)
-
-static const uint64_t live_duration = 300 * CLOCK_SECOND, live_bytes = 1024 * MIB;
+static const uint64_t live_duration = 300 * CLOCK_SECOND, live_bytes = GIB;
 
 /* *ceiling stays what it is when the variable is not set. */
 static int read_ceiling(const char *name, const struct number_range *range, uint64_t *ceiling, struct err *err)
@@ -38,11 +37,11 @@ struct limit {
 static int apply(const struct limit *limit, bool live, struct err *err)
 {
 	uint64_t ceiling = 0, *value = limit->value;
-	bool asked = *value != CEILINGS_NOT_GIVEN && *value != 0;
+	bool asked = *value != OPTIONS_NOT_GIVEN && *value != 0;
 
 	if (read_ceiling(limit->variable, &limit->range, &ceiling, err) < 0)
 		return -1;
-	if (*value == CEILINGS_NOT_GIVEN)
+	if (*value == OPTIONS_NOT_GIVEN)
 		*value = limit->fallback;
 	if (!live || !ceiling || (*value && *value <= ceiling))
 		return 0;
@@ -55,7 +54,7 @@ static int apply(const struct limit *limit, bool live, struct err *err)
 
 static int apply_memory(struct options *options, struct err *err)
 {
-	const struct number_range range = {NUMBER_SIZE, PLAN_RING_MIN + PLAN_POOL_MIN, 2048 * MIB, 0};
+	const struct number_range range = {NUMBER_SIZE, PLAN_RING_MIN + PLAN_POOL_MIN, PLAN_CEILING_MAX, 0};
 	struct cgroup_memory group = cgroup_memory("");
 	uint64_t ceiling = PLAN_CEILING;
 
@@ -89,7 +88,7 @@ int ceilings_apply(struct options *options, struct err *err)
 		 &options->lowered.snaplen},
 	};
 
-	options->duration_chosen = options->duration != CEILINGS_NOT_GIVEN;
+	options->duration_chosen = options->duration != OPTIONS_NOT_GIVEN;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		if (apply(&limits[i], live, err) < 0)
 			return -1;

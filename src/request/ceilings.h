@@ -9,8 +9,6 @@
 #include "base/err.h"
 #include "request/options.h"
 
-#define CEILINGS_NOT_GIVEN UINT64_MAX /* as a limit in options: no flag has set it */
-
 /*
  * Put the default, or what a ceiling leaves of it, where no flag gave a limit (or gave 0, none); options->lowered says
  * which were lowered. STATUS_USAGE for a flag above its ceiling, or a ceiling that cannot be parsed.

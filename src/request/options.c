@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/compress.h"
 #include "base/clock.h"
-#include "capture/segments.h"
+#include "base/sizes.h"
 #include "request/advice.h"
 #include "request/ceilings.h"
 #include "request/flags.h"
 #include "request/number.h"
+#include "request/plan.h"
 #include "request/usage.h"
 
 enum kind {
@@ -32,8 +32,6 @@ enum kind {
 };
 
 #define DAYS(n) (UINT64_C(n) * 86400 * CLOCK_SECOND)
-#define MIB (UINT64_C(1) << 20)
-#define MEMORY_MAX (1024 * MIB)
 
 /*
  * One row per flag: its letter (0: none), its long name, what it takes, and its line in the help text. That one stands
@@ -108,7 +106,7 @@ static const struct flag flags[] = {
 	{0, "micro", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_MICRO, .help = WITH_NEXT},
 	{0, "nano", KIND_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
 	 .help = "precision of times (default micro)"},
-	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, 256 * MIB, 0},
+	{'C', "segment-size", KIND_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, PLAN_SEGMENT_MAX, 0},
 	 .help = "cut a file before it exceeds N (default 1M)"},
 	{'G', "segment-time", KIND_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
 	 .help = "cut a file every D (default 1s, rising to 10s)"},
@@ -118,9 +116,9 @@ static const struct flag flags[] = {
 	{0, "no-context", KIND_SET, NULL, AT(no_context),
 	 .help = "leave out the network's state (context/)"},
 
-	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, 2048, 1048576, 0},
+	{'B', "buffer-size", KIND_NUMBER, "KIB", AT(buffer_kib), {NUMBER_KIBIBYTES, PLAN_RING_MIN / KIB, PLAN_RING_MAX / KIB, 0},
 	 .help = "the kernel's ring, in KiB (default 32768)"},
-	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, 2 * MIB, MEMORY_MAX, 0},
+	{0, "memory", KIND_NUMBER, "N", AT(memory), {NUMBER_SIZE, PLAN_POOL_MIN, PLAN_POOL_MAX, 0},
 	 .help = "memory for files to be sent (default 16M)"},
 	{0, "exclude-stream", KIND_CHOICE, "auto|on|off", AT(exclude_stream), .choices = exclude_choices,
 	 .help = "leave out what carries the archive away"},
@@ -310,11 +308,11 @@ static void defaults(struct options *options)
 	char host[256] = "";
 
 	*options = (struct options){
-		.duration = CEILINGS_NOT_GIVEN,
-		.max_bytes = CEILINGS_NOT_GIVEN,
-		.snaplen = CEILINGS_NOT_GIVEN,
-		.buffer_kib = CEILINGS_NOT_GIVEN,
-		.memory = CEILINGS_NOT_GIVEN,
+		.duration = OPTIONS_NOT_GIVEN,
+		.max_bytes = OPTIONS_NOT_GIVEN,
+		.snaplen = OPTIONS_NOT_GIVEN,
+		.buffer_kib = OPTIONS_NOT_GIVEN,
+		.memory = OPTIONS_NOT_GIVEN,
 		.stall = 60 * CLOCK_SECOND,
 		.precision = PRECISION_NOT_GIVEN,
 	};
@@ -381,75 +379,6 @@ static bool ends_with(const char *text, const char *end)
 bool options_all_interfaces(const struct options *options)
 {
 	return options->interface_count == 1 && strcmp(options->interfaces[0], "all") == 0;
-}
-
-/* A file header and one maximal record, rounded up to whole pages. */
-static uint64_t smallest_segment(const struct options *options)
-{
-	return (segments_least(options->format == FORMAT_PCAPNG, options->snaplen) + 4095) & ~UINT64_C(4095);
-}
-
-uint64_t options_segment_size(const struct options *options, uint64_t pool)
-{
-	uint64_t smallest = smallest_segment(options);
-	uint64_t size = options->segment_size ? options->segment_size : pool / 4 < MIB ? pool / 4 : MIB;
-
-	return size < smallest ? smallest : size;
-}
-
-uint64_t options_segment_share(const struct options *options, unsigned interfaces)
-{
-	uint64_t share = (options->memory / (2 * (uint64_t)interfaces)) & ~UINT64_C(4095);
-	uint64_t smallest = smallest_segment(options);
-
-	if (!options->segment_by_default || share >= options->segment_size)
-		return options->segment_size;
-	return share < smallest ? smallest : share;
-}
-
-/* With the --memory that would do, if the ceiling allows it beside the least ring. */
-static int refuse_segment_size(const struct options *options, struct err *err)
-{
-	uint64_t needed = (4 * options->segment_size + MIB - 1) & ~(MIB - 1);
-	uint64_t ring = options->read_file ? 0 : 2 * MIB;
-	uint64_t compressor = options->compression == COMPRESSION_NONE ? 0 : compress_memory(options->segment_size);
-	char text[4][NUMBER_TEXT_SIZE];
-
-	number_format(NUMBER_SIZE, options->segment_size, text[0]);
-	number_format(NUMBER_SIZE, options->memory / 4, text[1]);
-	number_format(NUMBER_SIZE, needed, text[2]);
-	number_format(NUMBER_SIZE, options->memory_ceiling, text[3]);
-	if (needed > MEMORY_MAX || needed + ring + compressor > options->memory_ceiling)
-		return err_set(err, STATUS_USAGE,
-			       "-C/--segment-size %s: allowed is at most a quarter of --memory, %s; --memory %s, which "
-			       "it takes, "
-			       "is above %s, %s",
-			       text[0], text[1], text[2],
-			       needed > MEMORY_MAX ? "its own limit" : "the ceiling TARCAP_MAX_MEMORY",
-			       needed > MEMORY_MAX ? "1G" : text[3]);
-	return err_set(
-		err, STATUS_USAGE,
-		"-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s; with --memory %s it works",
-		text[0],
-		options->lowered.memory	    ? " (lowered by TARCAP_MAX_MEMORY)"
-		: options->confined.lowered ? " (lowered by the container's memory limit)"
-					    : "",
-		text[1], text[2]);
-}
-
-static int check_segment_size(struct options *options, struct err *err)
-{
-	uint64_t size = options_segment_size(options, options->memory);
-	uint64_t largest = options->memory / 4;
-
-	if (options->segment_size > largest)
-		return refuse_segment_size(options, err);
-	options->segment_by_default = !options->segment_size;
-	options->segment_grown = options->segment_size && options->segment_size < size;
-	options->segment_size = size;
-	if (options->compression != COMPRESSION_NONE)
-		options->compressor = compress_memory(size);
-	return 0;
 }
 
 static int check_precision(struct options *options, struct err *err)
@@ -540,7 +469,7 @@ static int check(struct options *options, struct err *err)
 	if (options->reason && strlen(options->reason) > REASON_MAX_LENGTH)
 		return err_set(err, STATUS_USAGE, "--reason '%.40s...': allowed is at most %d bytes", options->reason,
 			       REASON_MAX_LENGTH);
-	return check_precision(options, err) < 0 ? -1 : check_segment_size(options, err);
+	return check_precision(options, err) < 0 ? -1 : plan_segments(options, err);
 }
 
 /* "-duration": one dash, and a name that takes two. As letters it could be nearly anything. */

@@ -14,6 +14,8 @@
 #define FILTER_MAX_LENGTH 131072 /* bytes of filter text, from the command line or -F */
 #define REASON_MAX_LENGTH 1000	 /* bytes of --reason */
 
+#define OPTIONS_NOT_GIVEN UINT64_MAX /* as a limit, before the ceilings: no flag has set it */
+
 enum action {
 	ACTION_CAPTURE,
 	ACTION_LIST_INTERFACES,
@@ -95,12 +97,6 @@ struct options {
  */
 int options_parse(struct options *options, int argc, char **argv, struct err *err);
 void options_free(struct options *options);
-
-/* What segment_size will be with a pool of so many bytes, if that allows it. */
-uint64_t options_segment_size(const struct options *options, uint64_t pool);
-
-/* The same when so many interfaces share the pool: unless it was asked for, small enough for two of each. */
-uint64_t options_segment_share(const struct options *options, unsigned interfaces);
 
 /* Is each interface that is up to be captured? */
 bool options_all_interfaces(const struct options *options);

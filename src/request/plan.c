@@ -2,16 +2,12 @@
 
 #include <stdlib.h>
 
-#include "archive/compress.h"
-#include "request/ceilings.h"
+#include "base/packet.h"
+#include "format/pcapng.h"
 #include "request/number.h"
 
-#define KIB UINT64_C(1024)
-#define MIB (KIB * KIB)
-#define RING_DEFAULT (32 * MIB)
-#define POOL_DEFAULT (16 * MIB)
-#define RING_BLOCK (256 * KIB) /* libpcap's: MAXIMUM_SNAPLEN, rounded up to a power of two */
-#define POOL_UNIT (16 * KIB)   /* a quarter of which is whole pages */
+#define POOL_UNIT (16 * KIB) /* a quarter of which is whole pages */
+#define PAGE (4 * KIB)
 
 /* Bytes; not asked: the default, which may be lowered. ring is 0 where there is none, reading a file. */
 struct plan {
@@ -24,15 +20,64 @@ static uint64_t round_down(uint64_t size, uint64_t unit)
 	return size / unit * unit;
 }
 
+static uint64_t round_up(uint64_t size, uint64_t unit)
+{
+	return round_down(size + unit - 1, unit);
+}
+
+/* --- a segment, and what goes with it --- */
+
+uint32_t plan_record_most(bool pcapng, uint32_t snaplen)
+{
+	return pcapng ? pcapng_packet_size(snaplen, PCAPNG_INBOUND) : (uint32_t)sizeof(struct packet_header) + snaplen;
+}
+
+uint64_t plan_segment_least(bool pcapng, uint32_t snaplen)
+{
+	uint64_t around = pcapng ? PCAPNG_FRONT_MAX + PCAPNG_STATISTICS_SIZE : PACKET_FILE_HEADER;
+
+	return around + plan_record_most(pcapng, snaplen);
+}
+
+uint64_t plan_compressor(uint64_t segment_size)
+{
+	return PLAN_COMPRESSOR_CONTEXT + segment_size;
+}
+
+/* In whole pages. */
+static uint64_t smallest_segment(const struct options *options)
+{
+	return round_up(plan_segment_least(options->format == FORMAT_PCAPNG, (uint32_t)options->snaplen), PAGE);
+}
+
+/* With a pool of so many bytes. */
+static uint64_t segment_size(const struct options *options, uint64_t pool)
+{
+	uint64_t part = pool / PLAN_POOL_SEGMENTS, smallest = smallest_segment(options);
+	uint64_t size = options->segment_size	      ? options->segment_size
+			: part < PLAN_SEGMENT_DEFAULT ? part
+						      : PLAN_SEGMENT_DEFAULT;
+
+	return size < smallest ? smallest : size;
+}
+
+/* With segments of this size; 0 where nothing is compressed. */
+static uint64_t compressor_of(const struct options *options, uint64_t size)
+{
+	return options->compression == COMPRESSION_NONE ? 0 : plan_compressor(size);
+}
+
 /* What the compressor takes beside such a pool. */
 static uint64_t compressor(const struct options *options, uint64_t pool)
 {
-	return options->compression == COMPRESSION_NONE ? 0 : compress_memory(options_segment_size(options, pool));
+	return compressor_of(options, segment_size(options, pool));
 }
+
+/* --- ring and pool --- */
 
 static int no_room(const struct options *options, uint64_t ceiling, struct err *err)
 {
-	bool ring = options->buffer_kib != CEILINGS_NOT_GIVEN, pool = options->memory != CEILINGS_NOT_GIVEN;
+	bool ring = options->buffer_kib != OPTIONS_NOT_GIVEN, pool = options->memory != OPTIONS_NOT_GIVEN;
 	const char *source = getenv("TARCAP_MAX_MEMORY") ? "" : " (its default)";
 	char text[3][NUMBER_TEXT_SIZE];
 
@@ -65,12 +110,12 @@ static uint64_t pool_within(const struct options *options, uint64_t size)
 	return pool < PLAN_POOL_MIN ? PLAN_POOL_MIN : pool;
 }
 
-/* Segments of a size that was asked for take four of it: check_segment_size() in options.c. */
+/* For segments of a size that was asked for: plan_segments() refuses less. */
 static uint64_t pool_least(const struct options *options)
 {
-	uint64_t segments = 4 * options->segment_size;
+	uint64_t segments = PLAN_POOL_SEGMENTS * options->segment_size;
 
-	return segments > PLAN_POOL_MIN && segments <= POOL_DEFAULT ? segments : PLAN_POOL_MIN;
+	return segments > PLAN_POOL_MIN && segments <= PLAN_POOL_DEFAULT ? segments : PLAN_POOL_MIN;
 }
 
 static uint64_t at_most(uint64_t size, uint64_t most, uint64_t least)
@@ -90,7 +135,7 @@ static void confine(struct plan *plan, struct options *options, const struct cgr
 	if (!plan->pool_asked)
 		plan->pool = at_most(plan->pool, pool_within(options, left), pool_least(options));
 	if (!plan->ring_asked && plan->ring)
-		plan->ring = at_most(plan->ring, round_down(group->left, RING_BLOCK), PLAN_RING_MIN);
+		plan->ring = at_most(plan->ring, round_down(group->left, PLAN_RING_BLOCK), PLAN_RING_MIN);
 	*confined = (struct confined){
 		.limit = group->limit,
 		.left = left,
@@ -113,7 +158,7 @@ static int share(struct plan *plan, const struct options *options, uint64_t ceil
 	if (!plan->pool_asked)
 		plan->pool = pool_within(options, room < plan->pool ? room : plan->pool);
 	if (!plan->ring_asked && plan->ring) {
-		room = round_down(ceiling - plan->pool - compressor(options, plan->pool), RING_BLOCK);
+		room = round_down(ceiling - plan->pool - compressor(options, plan->pool), PLAN_RING_BLOCK);
 		plan->ring = room < plan->ring ? room : plan->ring;
 	}
 	return 0;
@@ -122,14 +167,14 @@ static int share(struct plan *plan, const struct options *options, uint64_t ceil
 int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_memory *group, struct err *err)
 {
 	struct plan plan = {
-		.ring_asked = options->buffer_kib != CEILINGS_NOT_GIVEN,
-		.pool_asked = options->memory != CEILINGS_NOT_GIVEN,
+		.ring_asked = options->buffer_kib != OPTIONS_NOT_GIVEN,
+		.pool_asked = options->memory != OPTIONS_NOT_GIVEN,
 	};
 
-	plan.ring = plan.ring_asked ? options->buffer_kib * KIB : RING_DEFAULT;
-	plan.pool = plan.pool_asked ? options->memory : POOL_DEFAULT;
+	plan.ring = plan.ring_asked ? options->buffer_kib * KIB : PLAN_RING_DEFAULT;
+	plan.pool = plan.pool_asked ? options->memory : PLAN_POOL_DEFAULT;
 	/* libpcap makes whole blocks of it. */
-	plan.ring = options->read_file ? 0 : round_down(plan.ring + RING_BLOCK - 1, RING_BLOCK);
+	plan.ring = options->read_file ? 0 : round_up(plan.ring, PLAN_RING_BLOCK);
 	options->memory_ceiling = ceiling;
 	confine(&plan, options, group);
 	options->lowered.memory = plan.ring + plan.pool + compressor(options, plan.pool) > ceiling;
@@ -139,4 +184,85 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
 		options->buffer_kib = plan.ring / KIB;
 	options->memory = plan.pool;
 	return 0;
+}
+
+/* --- segments within the pool --- */
+
+/* With the --memory that would do, if the ceiling allows it beside the least ring. */
+static int refuse_segment_size(const struct options *options, struct err *err)
+{
+	uint64_t needed = round_up(PLAN_POOL_SEGMENTS * options->segment_size, MIB);
+	uint64_t ring = options->read_file ? 0 : PLAN_RING_MIN;
+	uint64_t beside = ring + compressor_of(options, options->segment_size);
+	char text[4][NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, options->segment_size, text[0]);
+	number_format(NUMBER_SIZE, options->memory / PLAN_POOL_SEGMENTS, text[1]);
+	number_format(NUMBER_SIZE, needed, text[2]);
+	number_format(NUMBER_SIZE, options->memory_ceiling, text[3]);
+	if (needed > PLAN_POOL_MAX || needed + beside > options->memory_ceiling)
+		return err_set(err, STATUS_USAGE,
+			       "-C/--segment-size %s: allowed is at most a quarter of --memory, %s; --memory %s, which "
+			       "it takes, "
+			       "is above %s, %s",
+			       text[0], text[1], text[2],
+			       needed > PLAN_POOL_MAX ? "its own limit" : "the ceiling TARCAP_MAX_MEMORY",
+			       needed > PLAN_POOL_MAX ? "1G" : text[3]);
+	return err_set(
+		err, STATUS_USAGE,
+		"-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s; with --memory %s it works",
+		text[0],
+		options->lowered.memory	    ? " (lowered by TARCAP_MAX_MEMORY)"
+		: options->confined.lowered ? " (lowered by the container's memory limit)"
+					    : "",
+		text[1], text[2]);
+}
+
+int plan_segments(struct options *options, struct err *err)
+{
+	uint64_t size = segment_size(options, options->memory);
+	uint64_t largest = options->memory / PLAN_POOL_SEGMENTS;
+
+	if (options->segment_size > largest)
+		return refuse_segment_size(options, err);
+	options->segment_by_default = !options->segment_size;
+	options->segment_grown = options->segment_size && options->segment_size < size;
+	options->segment_size = size;
+	options->compressor = compressor_of(options, size);
+	return 0;
+}
+
+/* --- several interfaces --- */
+
+uint64_t plan_segment_share(const struct options *options, unsigned interfaces)
+{
+	uint64_t share = round_down(options->memory / (2 * (uint64_t)interfaces), PAGE);
+	uint64_t smallest = smallest_segment(options);
+
+	if (!options->segment_by_default || share >= options->segment_size)
+		return options->segment_size;
+	return share < smallest ? smallest : share;
+}
+
+int plan_ring_share(const struct options *options, unsigned interfaces, uint64_t *share, struct err *err)
+{
+	char needed[NUMBER_TEXT_SIZE], ceiling[NUMBER_TEXT_SIZE];
+	uint64_t total;
+
+	*share = options->buffer_kib * KIB / interfaces;
+	if (interfaces == 1)
+		return 0;
+	*share = round_down(*share, PLAN_RING_BLOCK);
+	if (*share >= PLAN_RING_MIN)
+		return 0;
+	*share = PLAN_RING_MIN;
+	total = interfaces * *share + options->memory + options->compressor;
+	if (total <= options->memory_ceiling)
+		return 0;
+	return err_set(
+		err, STATUS_USAGE,
+		"-i: %u interfaces need %s of ring and pool, above the ceiling TARCAP_MAX_MEMORY, %s: name fewer, or "
+		"-i any, which has one ring",
+		interfaces, number_format(NUMBER_SIZE, total, needed),
+		number_format(NUMBER_SIZE, options->memory_ceiling, ceiling));
 }

@@ -6,6 +6,7 @@
 
 #include "archive/compress.h"
 #include "read/decompress.h"
+#include "request/plan.h"
 
 #define LARGEST ((size_t)4 << 20)
 #define SLICES 4 /* of LARGEST */
@@ -205,7 +206,7 @@ static void changed_bits(void **state)
 static void memory(void **state)
 {
 	(void)state;
-	assert_int_equal(compress_memory(LARGEST), LARGEST + (1 << 20));
+	assert_int_equal(plan_compressor(LARGEST), LARGEST + (1 << 20));
 }
 
 int main(void)

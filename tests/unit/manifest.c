@@ -192,7 +192,7 @@ static void many_interfaces(void **state)
 						   INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
 		list[i].gone = true;
 	}
-	for (int i = 0; i < CAPTURE_SET_LEFT_OUT + 3; i++) {
+	for (int i = 0; i < MANIFEST_LEFT_OUT + 3; i++) {
 		char name[16], why[100];
 
 		snprintf(name, sizeof(name), "\x01\x01\x01%d", i);
@@ -208,13 +208,13 @@ static void many_interfaces(void **state)
 	assert_true(size < INTERFACES_MAX * 1024 + 65536);
 	root = parse(text, size);
 	assert_int_equal(json_array_size(json_object_get(root, "interfaces")), INTERFACES_MAX);
-	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), CAPTURE_SET_LEFT_OUT);
-	assert_int_equal(number(root, "not_captured_count"), CAPTURE_SET_LEFT_OUT + 3);
+	assert_int_equal(json_array_size(json_object_get(root, "not_captured")), MANIFEST_LEFT_OUT);
+	assert_int_equal(number(root, "not_captured_count"), MANIFEST_LEFT_OUT + 3);
 	assert_true(json_is_false(json_object_get(root, "not_captured_at_least")));
 	json_decref(root);
 	/* Each counts once, however often it is told of, up to the last that is counted. */
 	for (int i = 0; i < CAPTURE_SET_LEFT_OUT_COUNTED; i++)
-		assert_int_equal(capture_set_leave_out(&many, 100 + i, "late", "late"), i >= CAPTURE_SET_LEFT_OUT + 3);
+		assert_int_equal(capture_set_leave_out(&many, 100 + i, "late", "late"), i >= MANIFEST_LEFT_OUT + 3);
 	assert_int_equal(many.left_out_count, CAPTURE_SET_LEFT_OUT_COUNTED);
 	assert_false(capture_set_leave_out(&many, 100, "late", "late"));
 	assert_false(many.left_out_at_least);

@@ -4,15 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "request/ceilings.h"
 #include "request/plan.h"
-
-#define MIB (UINT64_C(1) << 20)
 
 static struct options asked(uint64_t ring, uint64_t pool)
 {
-	struct options options = {
-		.snaplen = SNAPLEN_MAX, .buffer_kib = CEILINGS_NOT_GIVEN, .memory = CEILINGS_NOT_GIVEN};
+	struct options options = {.snaplen = SNAPLEN_MAX, .buffer_kib = OPTIONS_NOT_GIVEN, .memory = OPTIONS_NOT_GIVEN};
 
 	if (ring)
 		options.buffer_kib = ring / 1024;

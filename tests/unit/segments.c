@@ -436,7 +436,7 @@ static uint32_t check_blocks(const struct segment *segment, uint32_t first)
 /* pcapng to the last byte of a segment, whatever the sizes, and the counters still fit. */
 static void blocks(void **state)
 {
-	static unsigned char front[PCAPNG_SECTION_MAX + PCAPNG_INTERFACE_MAX];
+	static unsigned char front[PCAPNG_FRONT_MAX];
 	struct segments_format format = {.pcapng = true, .front = front, .snaplen = SNAPLEN, .tick = 1};
 	struct pcapng_statistics statistics = {1, 2, 3, 4, 5};
 	uint32_t in = 0, out = 0, full = 0;

@@ -1,0 +1,8 @@
+/* What those who write the archive's JSON members and those who read them agree on. */
+#ifndef TARCAP_MANIFEST_LAYOUT_H
+#define TARCAP_MANIFEST_LAYOUT_H
+
+#define MANIFEST_VERSION 1   /* raised when a reader of the old one would misread the new */
+#define MANIFEST_LEFT_OUT 64 /* interfaces that are named as not captured; of more, only the number is told */
+
+#endif
