@@ -1,6 +1,7 @@
 """tarcap at work: run to its end, or capturing on a wire, with a reader of its output."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -82,6 +83,15 @@ class Capture:
 
     def kill(self, number=signal.SIGINT):
         os.kill(self.pid, number)
+
+    def drained(self, came, timeout=20):
+        """Wait until each of the packets that came is captured or counted as dropped, so that the ring is empty."""
+        def counted():
+            self.kill(signal.SIGUSR1)
+            time.sleep(0.05)
+            found = [re.search(r": (\d+) packets?, \d+ bytes captured, (\d+) packets? dropped", line) for line in self.err]
+            return any(one and int(one[1]) + int(one[2]) == came for one in found)
+        wait_until(counted, timeout, f"reading what is left of {came} packets")
 
     def heard(self, *words, timeout=5):
         wait_until(lambda: any(all(word in line for word in words) for line in self.err), timeout, f"'{words}'")
