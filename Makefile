@@ -127,7 +127,7 @@ $(BUILD)/image: FORCE
 	$(Q)echo "$$(cat $(@D)/commit) $(ARCHES) $(SOURCE_URL)" >$@.$$PPID
 	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
 
-$(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUILD)/image LICENSE \
+$(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUILD)/image LICENSE src/tarcap.1 \
 		$(addprefix image/,layer licences sbom version check-size) $(shell find image/root -type f)
 	$(call say,LAYER,$@)
 	$(Q)BUILD=$(abspath $(BUILD)) image/layer $* $< $@

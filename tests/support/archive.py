@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from datetime import datetime, timezone
 
+from schema import check_schema
 from wire import number_of
 
 IDENTITY = ("written", "dropped_by_kernel", "dropped_at_stop", "dropped_output_failed", "after_limit",
@@ -196,10 +197,12 @@ class Archive:
     def records_of(self, interface):
         return [record for file in self.files_of(interface) for record in file.records]
 
+    def parts(self):
+        return [self.json(f"manifest_{part:05}.json") for part in range(1, self.manifest["parts"] + 1)]
+
     def listed(self):
         """The manifest's table of files, its parts included."""
-        parts = [self.json(f"manifest_{part:05}.json") for part in range(1, self.manifest["parts"] + 1)]
-        return [entry for part in [*parts, self.manifest] for entry in part["files"]]
+        return [entry for part in [*self.parts(), self.manifest] for entry in part["files"]]
 
     def lost(self):
         """What the account says is not in the files."""
@@ -217,6 +220,9 @@ class Archive:
         members, end = tar_members(self.data)
         assert [name for name, _, _ in members] == self.names
         assert self.data[end:] == bytes(1024)
+        check_schema("capture", self.capture)
+        for text in [self.manifest, *self.parts()]:
+            check_schema("manifest", text)
 
         listed = self.listed()
         for name, account in self.accounts().items():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from process import BUILD, VERSION, sh
+from schema import KINDS
 
 ARCHES = ["amd64", "arm64"]
 # VFS_CAP_REVISION_2 with CAP_NET_RAW permitted, not effective, nothing inheritable: as linux/capability.h has it
@@ -29,10 +30,12 @@ LICENCES = {
 }
 COMPLETION = "usr/share/bash-completion/completions/tarcap"
 PROFILES = [f"usr/share/tarcap/wireshark/{name}" for name in ("tarcap", "tarcap-utc")]
+SCHEMAS = [f"usr/share/tarcap/{kind}.schema.json" for kind in KINDS]
+MANUAL = "usr/share/man/man1/tarcap.1"
 DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/bash-completion", "usr/share/bash-completion/completions",
-               "usr/share/licenses", "usr/share/sbom", "usr/share/tarcap", "usr/share/tarcap/wireshark", *PROFILES,
+               "usr/share/licenses", "usr/share/man", "usr/share/man/man1", "usr/share/sbom", "usr/share/tarcap", "usr/share/tarcap/wireshark", *PROFILES,
                *(f"usr/share/licenses/{name}" for name in LICENCES)]
-TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, COMPLETION,
+TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, COMPLETION, MANUAL, *SCHEMAS,
          *(f"{profile}/{file}" for profile in PROFILES for file in ("preferences", "dfilter_buttons")),
          *(f"usr/share/licenses/{name}/{file}" for name, files in LICENCES.items() for file in files)]
 # name: (mode, type, extended attributes); the image has this and nothing else

@@ -4,13 +4,14 @@ import json
 import re
 
 from capture import run
+from schema import check_schema
 
 
 def summary(data, *arguments, status=0):
     """The JSON of it."""
     result = run("summary", "--json", *arguments, stdin=data)
     assert result.status == status, result.err
-    return json.loads(result.out)
+    return check_schema("summary", json.loads(result.out))
 
 
 def page(data, status=0):
