@@ -5,9 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A recorder's: what it has stored and overwritten again, or left out. */
+struct overwritten {
+	uint64_t files, packets, bytes; /* bytes as files, before they were compressed */
+	uint64_t dropped;		/* by the kernel, as charged to these files: account.dropped has them, too */
+};
+
 /*
  * The identity, for an interface:
- *   received = written + dropped + dropped_at_stop + dropped_output_failed + after_limit + filtered_in_user_space
+ *   received = written + dropped + overwritten.packets + dropped_at_stop + dropped_output_failed + after_limit +
+ *              filtered_in_user_space
  */
 struct account {
 	uint64_t received;		 /* passed the filter in the kernel, those dropped included */
@@ -19,6 +26,7 @@ struct account {
 	uint64_t after_limit;		 /* already in the ring when -c, -W or --max-bytes was reached */
 	uint64_t filtered_in_user_space; /* only with a filter that the kernel refused: not wanted, or not looked at any
 					    more */
+	struct overwritten overwritten;
 };
 
 /* Why a capture ended. */
