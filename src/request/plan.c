@@ -146,7 +146,7 @@ static void confine(struct plan *plan, struct options *options, const struct cgr
 }
 
 /* Below the ceiling. */
-static int share(struct plan *plan, const struct options *options, uint64_t ceiling, struct err *err)
+static int keep_below(struct plan *plan, const struct options *options, uint64_t ceiling, struct err *err)
 {
 	uint64_t ring_min = !plan->ring ? 0 : plan->ring_asked ? plan->ring : PLAN_RING_MIN;
 	uint64_t pool_min = plan->pool_asked ? plan->pool : PLAN_POOL_MIN;
@@ -178,7 +178,7 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
 	options->memory_ceiling = ceiling;
 	confine(&plan, options, group);
 	options->lowered.memory = plan.ring + plan.pool + compressor(options, plan.pool) > ceiling;
-	if (options->lowered.memory && share(&plan, options, ceiling, err) < 0)
+	if (options->lowered.memory && keep_below(&plan, options, ceiling, err) < 0)
 		return -1;
 	if (!plan.ring_asked)
 		options->buffer_kib = plan.ring / KIB;
