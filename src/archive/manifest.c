@@ -51,6 +51,7 @@ static const char *const causes[] = {
 	[CAUSE_INPUT_FAILED] = "input failed",
 	[CAUSE_OUTPUT_FAILED] = "output failed",
 	[CAUSE_FEEDBACK] = "feedback",
+	[CAUSE_EVENT] = "event",
 };
 
 /* What to add to boot time to get real time: when it changes during a capture, somebody set the clock. */

@@ -43,6 +43,7 @@ enum cause {
 	CAUSE_INPUT_FAILED,
 	CAUSE_OUTPUT_FAILED,
 	CAUSE_FEEDBACK,
+	CAUSE_EVENT, /* --until has come, and --after is over */
 };
 
 /* A limit that counts packets: what is still in the ring when it is reached was not asked for. */

@@ -19,6 +19,7 @@ static const struct ending_transition table[STAGES][EVENTS] =
 				[EVENT_CAUSE] = {STAGE_DRAIN, ENDING_CAUSE | ENDING_DISARM},
 				[EVENT_LIMIT] = {STAGE_FLUSH, ENDING_CAUSE | ENDING_DISARM | ENDING_CLOSE},
 				[EVENT_SIGNAL] = {STAGE_DRAIN, ENDING_CAUSE | ENDING_DISARM},
+				[EVENT_SIGNAL_DROP] = {STAGE_DRAIN, ENDING_CAUSE | ENDING_DISARM},
 				[EVENT_SIGNAL_AGAIN] = {STAGE_OVER, ENDING_DISARM | CUT_NOW},
 				[EVENT_DRAINED] = {STAGE_CAPTURE, 0},
 				[EVENT_LATE] = {STAGE_CAPTURE, 0},
@@ -37,6 +38,7 @@ static const struct ending_transition table[STAGES][EVENTS] =
 				[EVENT_CAUSE] = {STAGE_DRAIN, 0}, /* the first holds */
 				[EVENT_LIMIT] = {STAGE_FLUSH, ENDING_CAUSE | ENDING_CLOSE},
 				[EVENT_SIGNAL] = {STAGE_DRAIN, 0}, /* its deadlines begin */
+				[EVENT_SIGNAL_DROP] = {STAGE_FLUSH, ENDING_CLOSE | ENDING_DROP},
 				[EVENT_SIGNAL_AGAIN] = {STAGE_OVER, CUT_NOW},
 				[EVENT_DRAINED] = {STAGE_FLUSH, ENDING_CLOSE},
 				[EVENT_LATE] = {STAGE_FLUSH, ENDING_CLOSE | ENDING_DROP},
@@ -55,6 +57,7 @@ static const struct ending_transition table[STAGES][EVENTS] =
 				[EVENT_CAUSE] = {STAGE_FLUSH, 0},
 				[EVENT_LIMIT] = {STAGE_FLUSH, 0},
 				[EVENT_SIGNAL] = {STAGE_FLUSH, 0},
+				[EVENT_SIGNAL_DROP] = {STAGE_FLUSH, ENDING_DROP},
 				[EVENT_SIGNAL_AGAIN] = {STAGE_OVER, ENDING_CUT},
 				[EVENT_DRAINED] = {STAGE_FLUSH, 0},
 				[EVENT_LATE] = {STAGE_FLUSH,
@@ -74,6 +77,7 @@ static const struct ending_transition table[STAGES][EVENTS] =
 				[EVENT_CAUSE] = {STAGE_LINGER, 0},
 				[EVENT_LIMIT] = {STAGE_LINGER, 0},
 				[EVENT_SIGNAL] = {STAGE_OVER, 0},
+				[EVENT_SIGNAL_DROP] = {STAGE_OVER, 0},
 				[EVENT_SIGNAL_AGAIN] = {STAGE_OVER, 0},
 				[EVENT_DRAINED] = {STAGE_LINGER, 0},
 				[EVENT_LATE] = {STAGE_LINGER, 0},
@@ -92,6 +96,7 @@ static const struct ending_transition table[STAGES][EVENTS] =
 				[EVENT_CAUSE] = {STAGE_OVER, 0},
 				[EVENT_LIMIT] = {STAGE_OVER, 0},
 				[EVENT_SIGNAL] = {STAGE_OVER, 0},
+				[EVENT_SIGNAL_DROP] = {STAGE_OVER, 0},
 				[EVENT_SIGNAL_AGAIN] = {STAGE_OVER, 0},
 				[EVENT_DRAINED] = {STAGE_OVER, 0},
 				[EVENT_LATE] = {STAGE_OVER, 0},
@@ -147,7 +152,8 @@ static unsigned take(struct ending *ending, enum ending_event event, uint64_t no
 		ending->closed_at = now;
 	if (transition.actions & ENDING_CUT) {
 		ending->status = event == EVENT_FAILED ? STATUS_FAILED : STATUS_READER;
-		ending->why = reasons[event];
+		ending->why =
+			event == EVENT_SIGNAL_AGAIN && ending->records ? "ended by a third signal" : reasons[event];
 	}
 	if (transition.next == STAGE_LINGER && ending->stage != STAGE_LINGER)
 		ending->linger_until = now + ENDING_LINGER;
@@ -181,12 +187,22 @@ unsigned ending_by_cause(struct ending *ending, enum cause cause, const char *de
 	return by_cause(ending, at_once ? EVENT_LIMIT : EVENT_CAUSE, cause, detail, now);
 }
 
+/* The next one. What a recorder has can take long to send: that is no reason to drop it. */
+static enum ending_event signal_event(struct ending *ending)
+{
+	unsigned before = ending->signals++;
+
+	if (before == 0)
+		return EVENT_SIGNAL;
+	return before == 1 && ending->records ? EVENT_SIGNAL_DROP : EVENT_SIGNAL_AGAIN;
+}
+
 unsigned ending_by_signal(struct ending *ending, int signo, uint64_t now)
 {
 	const char *name = signo == SIGINT ? "SIGINT" : signo == SIGTERM ? "SIGTERM" : "SIGHUP";
-	enum ending_event event = ending->asked_at ? EVENT_SIGNAL_AGAIN : EVENT_SIGNAL;
+	enum ending_event event = signal_event(ending);
 
-	if (!ending->asked_at)
+	if (!ending->asked_at && (event != EVENT_SIGNAL || !ending->records))
 		ending->asked_at = now;
 	return by_cause(ending, event, CAUSE_SIGNAL, name, now);
 }
@@ -196,10 +212,20 @@ unsigned ending_cut_back(struct ending *ending, const char *why, uint64_t now)
 	return by_cause(ending, EVENT_CUT_BACK, CAUSE_OUTPUT_FAILED, why, now);
 }
 
+void ending_after_event(struct ending *ending, const char *event, uint64_t after, uint64_t now)
+{
+	if (ending->ends_at && ending->ends_at < now + after)
+		return;
+	ending->ends_at = now + after;
+	ending->event = event;
+}
+
 unsigned ending_by_duration(struct ending *ending, uint64_t now)
 {
 	if (ending->stage != STAGE_CAPTURE || !ending->ends_at || now < ending->ends_at)
 		return 0;
+	if (ending->event)
+		return ending_by_cause(ending, CAUSE_EVENT, ending->event, now);
 	return ending_by_cause(ending, CAUSE_DURATION, ending->without_stdin ? "60 s without stdin" : NULL, now);
 }
 

@@ -28,9 +28,10 @@ enum ending_stage {
 };
 
 enum ending_event {
-	EVENT_CAUSE,  /* that leaves what is in the ring to be captured */
-	EVENT_LIMIT,  /* that counts packets, or the output failed: nothing in the ring is wanted */
-	EVENT_SIGNAL, /* the first */
+	EVENT_CAUSE,	   /* that leaves what is in the ring to be captured */
+	EVENT_LIMIT,	   /* that counts packets, or the output failed: nothing in the ring is wanted */
+	EVENT_SIGNAL,	   /* the first */
+	EVENT_SIGNAL_DROP, /* a recorder's second, which drops what has not left: its first is but a cause */
 	EVENT_SIGNAL_AGAIN,
 	EVENT_DRAINED,	 /* the ring is empty, or has been quiet for long enough */
 	EVENT_LATE,	 /* ENDING_DROP_AFTER is over */
@@ -71,12 +72,15 @@ struct ending {
 	const char *why;    /* of what is cut */
 	bool ring;	    /* there is one to be emptied: it is no file */
 	bool without_stdin; /* which is why it ends at ends_at */
+	bool records;	    /* the first signal only begins the end */
+	unsigned signals;   /* that have come */
+	const char *event;  /* that --until waited for, and which is why it ends at ends_at; or NULL */
 	/* Boot time. */
-	uint64_t began_at, ends_at /* by the clock, or 0 */, asked_at /* by the first signal, or 0 */;
+	uint64_t began_at, ends_at /* by the clock, or 0 */, asked_at /* by the signal that sets deadlines, or 0 */;
 	uint64_t drain_until, closed_at, linger_until;
 };
 
-/* duration in ns, 0: none; a file's is its packets' matter. */
+/* duration in ns, 0: none; a file's is its packets' matter. records is to be set behind it. */
 void ending_init(struct ending *ending, bool ring, uint64_t duration, uint64_t now);
 
 struct ending_transition ending_transition(enum ending_stage stage, enum ending_event event);
@@ -90,6 +94,9 @@ MUST_CHECK unsigned ending_by_cause(struct ending *ending, enum cause cause, con
 
 /* SIGINT, SIGTERM or SIGHUP has come. */
 MUST_CHECK unsigned ending_by_signal(struct ending *ending, int signo, uint64_t now);
+
+/* The event has come that --until waited for: unless it ends before, it ends after ns from now. Its name stays. */
+void ending_after_event(struct ending *ending, const char *event, uint64_t after, uint64_t now);
 
 /* The capture's time is over, or not yet. */
 MUST_CHECK unsigned ending_by_duration(struct ending *ending, uint64_t now);

@@ -16,13 +16,21 @@
 static const char letters[STAGES + 1] = "?CDFLO";
 static const char *const drawn[EVENTS][STAGES - 1] = {
 	/*                       capture  drain    flush  linger over */
-	[EVENT_CAUSE] = {"D=D", ".", ".", ".", "."},	       [EVENT_LIMIT] = {"F=DC", "F=C", ".", ".", "."},
-	[EVENT_SIGNAL] = {"D=D", ".", ".", "O", "."},	       [EVENT_SIGNAL_AGAIN] = {"ODCf!", "OCf!", "O!", "O", "."},
-	[EVENT_DRAINED] = {".", "FC", ".", ".", "."},	       [EVENT_LATE] = {".", "FCd", "Fd", ".", "."},
-	[EVENT_TOO_LATE] = {".", "OCf!", "O!", ".", "."},      [EVENT_STALLED] = {"ODCf!", "OCf!", "O!", ".", "."},
-	[EVENT_NO_READER] = {"ODCf!", "OCf!", "O!", ".", "."}, [EVENT_READER_GONE] = {"ODCf!", "OCf!", "O!", "O", "."},
-	[EVENT_FAILED] = {"ODCf!", "OCf!", "O!", ".", "."},    [EVENT_CUT_BACK] = {".", ".", "F=", ".", "."},
-	[EVENT_DELIVERED] = {".", ".", "O", ".", "."},	       [EVENT_TAKEN_BEHIND] = {".", ".", "L", ".", "."},
+	[EVENT_CAUSE] = {"D=D", ".", ".", ".", "."},
+	[EVENT_LIMIT] = {"F=DC", "F=C", ".", ".", "."},
+	[EVENT_SIGNAL] = {"D=D", ".", ".", "O", "."},
+	[EVENT_SIGNAL_AGAIN] = {"ODCf!", "OCf!", "O!", "O", "."},
+	[EVENT_SIGNAL_DROP] = {"D=D", "FCd", "Fd", "O", "."},
+	[EVENT_DRAINED] = {".", "FC", ".", ".", "."},
+	[EVENT_LATE] = {".", "FCd", "Fd", ".", "."},
+	[EVENT_TOO_LATE] = {".", "OCf!", "O!", ".", "."},
+	[EVENT_STALLED] = {"ODCf!", "OCf!", "O!", ".", "."},
+	[EVENT_NO_READER] = {"ODCf!", "OCf!", "O!", ".", "."},
+	[EVENT_READER_GONE] = {"ODCf!", "OCf!", "O!", "O", "."},
+	[EVENT_FAILED] = {"ODCf!", "OCf!", "O!", ".", "."},
+	[EVENT_CUT_BACK] = {".", ".", "F=", ".", "."},
+	[EVENT_DELIVERED] = {".", ".", "O", ".", "."},
+	[EVENT_TAKEN_BEHIND] = {".", ".", "L", ".", "."},
 	[EVENT_LINGERED] = {".", ".", ".", "O", "."},
 };
 
@@ -117,7 +125,7 @@ static void a_file_never_drains(void **state)
 static void each_cause_drains_or_closes_at_once(void **state)
 {
 	(void)state;
-	for (enum cause cause = CAUSE_COUNT; cause <= CAUSE_FEEDBACK; cause++) {
+	for (enum cause cause = CAUSE_COUNT; cause <= CAUSE_EVENT; cause++) {
 		bool at_once = cause == CAUSE_COUNT || cause == CAUSE_BYTES || cause == CAUSE_SEGMENTS ||
 			       cause == CAUSE_OUTPUT_FAILED;
 		struct ending ending = begun(true, 0);
@@ -191,6 +199,43 @@ static void a_second_signal_ends_it_at_once(void **state)
 	assert_string_equal(ending.why, "ended by a second signal");
 	assert_string_equal(ending.detail, "SIGINT");
 	assert_int_equal(ending_by_signal(&ending, SIGTERM, START + 2), 0);
+}
+
+/* What it has may take long to send. */
+static void a_recorders_first_signal_has_no_deadline_and_its_second_has(void **state)
+{
+	struct ending ending = begun(true, 0);
+	(void)state;
+
+	ending.records = true;
+	assert_int_equal(ending_by_signal(&ending, SIGTERM, START), ENDING_CAUSE | ENDING_DISARM);
+	assert_int_equal(ending_by_event(&ending, EVENT_DRAINED, START), ENDING_CLOSE);
+	assert_int_equal(ending_signal_due(&ending, START), 0);
+	assert_false(ending_is_too_late(&ending, START + 3600 * CLOCK_SECOND));
+	assert_int_equal(ending_by_signal(&ending, SIGTERM, START + 10 * CLOCK_SECOND), ENDING_DROP);
+	assert_int_equal(ending.stage, STAGE_FLUSH);
+	assert_int_equal(ending_signal_due(&ending, START + 10 * CLOCK_SECOND), START + 13 * CLOCK_SECOND);
+	assert_true(ending_is_too_late(&ending, START + 15 * CLOCK_SECOND));
+	assert_int_equal(ending_by_signal(&ending, SIGTERM, START + 11 * CLOCK_SECOND), ENDING_CUT);
+	assert_int_equal(ending.stage, STAGE_OVER);
+	assert_string_equal(ending.why, "ended by a third signal");
+}
+
+static void an_event_ends_it_after_a_while_unless_it_ends_before(void **state)
+{
+	struct ending ending = begun(true, 3600 * CLOCK_SECOND);
+	(void)state;
+
+	ending_after_event(&ending, "reset", 10 * CLOCK_SECOND, START + CLOCK_SECOND);
+	assert_int_equal(ending_by_duration(&ending, START + 11 * CLOCK_SECOND - 1), 0);
+	assert_int_equal(ending_by_duration(&ending, START + 11 * CLOCK_SECOND), ENDING_CAUSE | ENDING_DISARM);
+	assert_int_equal(ending.cause, CAUSE_EVENT);
+	assert_string_equal(ending.detail, "reset");
+
+	ending = begun(true, 5 * CLOCK_SECOND);
+	ending_after_event(&ending, "reset", 10 * CLOCK_SECOND, START);
+	assert_true(ending_by_duration(&ending, START + 5 * CLOCK_SECOND));
+	assert_int_equal(ending.cause, CAUSE_DURATION);
 }
 
 /* All has left: nothing is cut by one, and nothing is failed. */
@@ -333,6 +378,8 @@ int main(void)
 		cmocka_unit_test(after_a_signal_3_s_drop_and_5_s_exit),
 		cmocka_unit_test(after_a_limit_only_a_stall_ends_it),
 		cmocka_unit_test(a_second_signal_ends_it_at_once),
+		cmocka_unit_test(a_recorders_first_signal_has_no_deadline_and_its_second_has),
+		cmocka_unit_test(an_event_ends_it_after_a_while_unless_it_ends_before),
 		cmocka_unit_test(a_signal_while_it_lingers_ends_it_well),
 		cmocka_unit_test(a_limit_in_the_ring_holds_and_a_second_cause_does_not),
 		cmocka_unit_test(duration_counts_from_the_start_and_60_s_without_stdin),
