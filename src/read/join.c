@@ -37,6 +37,7 @@ struct join {
 	bool directory_known;
 	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
 	struct member member;
+	uint64_t member_number;			/* of those with packets, from 1 */
 	int places[PCAPNG_READ_INTERFACES_MAX]; /* in the output, of the member's interfaces */
 	bool open_end; /* it is over, but whether zeros at its end are packets is not known yet, */
 	uint64_t gaps; /* and these were known then */
@@ -93,6 +94,7 @@ static void begin_packets(struct join *join)
 {
 	struct member *member = &join->member;
 
+	join->member_number++;
 	member->skip = verify_begin(join->verify, member->name);
 	member->file =
 		(struct match_file){.name = member->name, .stored_bytes = join->members.size, .first = UINT64_MAX};
@@ -190,7 +192,8 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 	file->delivered = file->packets;
 	join->result->packets++;
 	if (join->setup.packet)
-		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet);
+		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet,
+				   &(struct join_place){join->member.name, join->member_number, file->packets});
 	return join->setup.output ? order_add(&join->order, packet, err) : 0;
 }
 

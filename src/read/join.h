@@ -24,8 +24,16 @@
  */
 typedef unsigned join_interface(void *context, const char *series, const struct pcap_read *records);
 
+/* Where a packet stands: member is its name without the directory, valid until the call returns. */
+struct join_place {
+	const char *member;
+	uint64_t member_number; /* a running number of members that have packets, from 1 */
+	uint64_t packet;	/* within the member, from 1 */
+};
+
 /* A packet that is there, of such an interface, before any sorting; time in ns since the epoch. */
-typedef void join_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet);
+typedef void join_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet,
+			 const struct join_place *place);
 
 struct join_setup {
 	members_source *source;

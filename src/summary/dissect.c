@@ -8,7 +8,8 @@
 
 struct cursor {
 	const unsigned char *at;
-	size_t left;
+	size_t left;   /* bytes that are there */
+	size_t length; /* on the wire; not less than those */
 };
 
 static bool skip(struct cursor *cursor, size_t size)
@@ -17,12 +18,18 @@ static bool skip(struct cursor *cursor, size_t size)
 		return false;
 	cursor->at += size;
 	cursor->left -= size;
+	cursor->length -= size;
 	return true;
 }
 
 static uint16_t short_at(const struct cursor *cursor, size_t at)
 {
 	return (uint16_t)(cursor->at[at] << 8 | cursor->at[at + 1]);
+}
+
+static uint32_t long_at(const struct cursor *cursor, size_t at)
+{
+	return (uint32_t)short_at(cursor, at) << 16 | short_at(cursor, at + 2);
 }
 
 /* --- transport --- */
@@ -33,15 +40,97 @@ static bool has_ports(uint8_t protocol)
 	       protocol == PROTOCOL_UDP_LITE;
 }
 
+static void take_payload(struct dissected *dissected, struct cursor cursor, size_t header)
+{
+	if (header > cursor.length)
+		return;
+	dissected->payload_length = (uint32_t)(cursor.length - header);
+	if (!skip(&cursor, header))
+		return;
+	dissected->payload = cursor.at;
+	dissected->payload_size = (uint32_t)cursor.left;
+}
+
+static void dissect_tcp(struct dissected *dissected, const struct cursor *cursor)
+{
+	size_t header;
+
+	if (cursor->left > 13)
+		dissected->flags = cursor->at[13];
+	if (cursor->left < 20)
+		return;
+	header = (size_t)(cursor->at[12] >> 4) * 4;
+	if (header < 20 || header > cursor->length)
+		return;
+	dissected->tcp_header = (uint8_t)header;
+	dissected->sequence = long_at(cursor, 4);
+	dissected->acknowledged = long_at(cursor, 8);
+	dissected->window = short_at(cursor, 14);
+	take_payload(dissected, *cursor, header);
+}
+
 static void dissect_transport(struct dissected *dissected, const struct cursor *cursor)
 {
+	dissected->upper = cursor->at;
+	dissected->upper_size = (uint32_t)cursor->left;
+	dissected->upper_length = (uint32_t)cursor->length;
 	if (!has_ports(dissected->protocol) || cursor->left < 4)
 		return;
 	dissected->ports = true;
 	dissected->from.port = short_at(cursor, 0);
 	dissected->to.port = short_at(cursor, 2);
-	if (dissected->protocol == PROTOCOL_TCP && cursor->left > 13)
-		dissected->flags = cursor->at[13];
+	if (dissected->protocol == PROTOCOL_TCP)
+		dissect_tcp(dissected, cursor);
+	else if (dissected->protocol == PROTOCOL_UDP)
+		take_payload(dissected, *cursor, 8);
+}
+
+/* --- TCP's options --- */
+
+/* The cursor is behind an option's kind and length, and left is the length of what follows. */
+static void take_option(struct dissect_options *options, uint8_t kind, const struct cursor *cursor)
+{
+	if (kind == 2 && cursor->left == 2) {
+		options->mss_known = true;
+		options->mss = short_at(cursor, 0);
+	} else if (kind == 3 && cursor->left == 1) {
+		options->scale_known = true;
+		options->scale = cursor->at[0] < 14 ? cursor->at[0] : 14; /* RFC 7323, section 2.3 */
+	} else if (kind == 4 && cursor->left == 0) {
+		options->sack_permitted = true;
+	} else if (kind == 8 && cursor->left == 8) {
+		options->timestamps = true;
+		options->stamp = long_at(cursor, 0);
+		options->echo = long_at(cursor, 4);
+	} else if (kind == 5) {
+		for (size_t at = 0; at + 8 <= cursor->left && options->sacks < 4; at += 8, options->sacks++) {
+			options->sack[options->sacks][0] = long_at(cursor, at);
+			options->sack[options->sacks][1] = long_at(cursor, at + 4);
+		}
+	}
+}
+
+void dissect_options(struct dissect_options *options, const struct dissected *dissected)
+{
+	size_t header = dissected->tcp_header;
+	struct cursor cursor = {dissected->upper, 0, 0};
+
+	*options = (struct dissect_options){0};
+	cursor.left = cursor.length = header < dissected->upper_size ? header : dissected->upper_size;
+	if (!skip(&cursor, 20))
+		return;
+	while (cursor.left > 0 && cursor.at[0] != 0) {
+		uint8_t kind = cursor.at[0];
+		size_t length = kind == 1 ? 1 : cursor.left > 1 ? cursor.at[1] : 0;
+		struct cursor option;
+
+		if (length > cursor.left || length < (kind == 1 ? 1 : 2))
+			return;
+		option = (struct cursor){cursor.at, length, length};
+		if (skip(&option, 2))
+			take_option(options, kind, &option);
+		skip(&cursor, length);
+	}
 }
 
 /* --- IP --- */
@@ -92,8 +181,12 @@ static void dissect_upper(struct dissected *dissected, struct cursor cursor)
  */
 static void forget_filling(struct cursor *cursor, size_t length)
 {
-	if (length > 0 && length < cursor->left)
+	if (length == 0)
+		return;
+	if (length < cursor->left)
 		cursor->left = length;
+	if (length < cursor->length)
+		cursor->length = length;
 }
 
 static void dissect_ipv4(struct dissected *dissected, struct cursor cursor)
@@ -109,6 +202,8 @@ static void dissect_ipv4(struct dissected *dissected, struct cursor cursor)
 		return;
 	dissected->version = 4;
 	dissected->protocol = cursor.at[9];
+	dissected->hops = cursor.at[8];
+	dissected->id = short_at(&cursor, 4);
 	memcpy(dissected->from.address, cursor.at + 12, 4);
 	memcpy(dissected->to.address, cursor.at + 16, 4);
 	fragment = short_at(&cursor, 6) & 0x3fff;
@@ -127,6 +222,7 @@ static void dissect_ipv6(struct dissected *dissected, struct cursor cursor)
 		return;
 	dissected->version = 6;
 	dissected->protocol = cursor.at[6];
+	dissected->hops = cursor.at[7];
 	memcpy(dissected->from.address, cursor.at + 8, 16);
 	memcpy(dissected->to.address, cursor.at + 24, 16);
 	length = short_at(&cursor, 4);
@@ -150,6 +246,13 @@ static bool is_tag(uint16_t type)
 	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
+static void take_arp(struct dissected *dissected, const struct cursor *cursor)
+{
+	dissected->upper = cursor->at;
+	dissected->upper_size = (uint32_t)cursor->left;
+	dissected->upper_length = (uint32_t)cursor->length;
+}
+
 /* The cursor is behind the type. */
 static void dissect_type(struct dissected *dissected, uint16_t type, struct cursor cursor)
 {
@@ -161,6 +264,8 @@ static void dissect_type(struct dissected *dissected, uint16_t type, struct curs
 	dissected->ethertype = type < 0x0600 ? DISSECT_LLC : type;
 	if (type == DISSECT_IPV4 || type == DISSECT_IPV6)
 		dissect_ip(dissected, &cursor);
+	else if (type == DISSECT_ARP)
+		take_arp(dissected, &cursor);
 }
 
 static void dissect_typed(struct dissected *dissected, struct cursor cursor, size_t header, size_t type_at)
@@ -187,9 +292,9 @@ static void dissect_loopback(struct dissected *dissected, struct cursor cursor)
 		dissect_ip(dissected, &cursor);
 }
 
-void dissect(struct dissected *dissected, uint32_t link_type, const unsigned char *data, size_t size)
+void dissect(struct dissected *dissected, uint32_t link_type, const unsigned char *data, size_t size, size_t length)
 {
-	struct cursor cursor = {data, size};
+	struct cursor cursor = {data, size, length > size ? length : size};
 
 	*dissected = (struct dissected){.ethertype = DISSECT_UNKNOWN};
 	switch (link_type) {
@@ -200,6 +305,8 @@ void dissect(struct dissected *dissected, uint32_t link_type, const unsigned cha
 		dissect_typed(dissected, cursor, 16, 14);
 		break;
 	case LINK_LINUX_SLL2:
+		if (size >= 20)
+			dissected->device = short_at(&cursor, 6);
 		dissect_typed(dissected, cursor, 20, 0);
 		break;
 	case LINK_RAW:

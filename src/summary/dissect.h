@@ -46,6 +46,7 @@ enum dissect_protocol {
 #define DISSECT_ACK 0x10
 #define DISSECT_FIN 0x01
 #define DISSECT_RST 0x04
+#define DISSECT_PSH 0x08
 
 struct dissect_end {
 	uint8_t address[16]; /* IPv4: the first 4, zeros behind them */
@@ -53,6 +54,20 @@ struct dissect_end {
 };
 
 struct dissected {
+	/*
+	 * What stands behind IP's headers, or behind an ARP packet's type: a TCP header, an ICMP message, an ARP body.
+	 * NULL where it is not there, and in later fragments. These point into the packet: no longer valid than it is.
+	 */
+	const unsigned char *upper;
+	const unsigned char *payload;	       /* of TCP and UDP, NULL as the above */
+	uint32_t upper_size, payload_size;     /* bytes that are there */
+	uint32_t upper_length, payload_length; /* on the wire, by IP's length */
+	uint32_t sequence, acknowledged;       /* TCP's, valid with tcp_header */
+	uint16_t window;		       /* the same, as it stands there: not scaled */
+	uint8_t tcp_header;		       /* bytes, 20 or more; 0: there is no whole TCP header without options */
+	uint8_t hops;			       /* TTL or hop limit; valid with a version */
+	uint16_t id;			       /* of IPv4; 0: it has none */
+	uint16_t device;		       /* of Linux cooked v2: the interface's index; else 0 */
 	uint16_t ethertype; /* behind all VLAN tags; DISSECT_IPV4 or DISSECT_IPV6 also where the link layer has no type
 			     */
 	bool vlan;	    /* tagged at least once */
@@ -64,8 +79,21 @@ struct dissected {
 	struct dissect_end from, to;
 };
 
-/* size: bytes that are there. */
-void dissect(struct dissected *dissected, uint32_t link_type, const unsigned char *data, size_t size);
+/* TCP's options (RFC 9293, 7323, 2018), as far as they are there. */
+struct dissect_options {
+	bool mss_known, scale_known, sack_permitted, timestamps;
+	uint8_t scale; /* a shift */
+	uint8_t sacks; /* how many of these: */
+	uint16_t mss;
+	uint32_t stamp, echo; /* valid with timestamps */
+	uint32_t sack[4][2];  /* the first sequence number of a block, and the one behind it */
+};
+
+/* size: bytes that are there; length: on the wire. */
+void dissect(struct dissected *dissected, uint32_t link_type, const unsigned char *data, size_t size, size_t length);
+
+/* Of a packet that has a tcp_header and is still there. */
+void dissect_options(struct dissect_options *options, const struct dissected *dissected);
 
 /* "Ethernet", "Linux cooked v2": a link type's name, or NULL for one that is not looked into. */
 const char *dissect_link_name(uint32_t link_type);

@@ -10,7 +10,6 @@
 #define PAGE_TOP 20	  /* conversations */
 #define PAGE_UNANSWERED 6 /* of those whose SYN was never answered */
 #define PAGE_LISTED 1000  /* of them in JSON */
-#define PAGE_END_SIZE 56  /* "[IPv6 address]:port" */
 #define PAGE_NUMBER_SIZE 24
 
 /* What an archive or a command line says may hold anything: what is no printable ASCII becomes '?'. */
@@ -24,10 +23,6 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 
 /* The same for machines, as one JSON object (page_json.c). */
 int page_write_json(const struct summary *summary, const char *name, struct output *output, struct err *err);
-
-/* An address without, and an end with its port if it has one: "10.0.0.1:80", "[fd00::1]:80", "fd00::1". Return text. */
-char *page_address(const struct conversation *conversation, const struct dissect_end *end, char text[PAGE_END_SIZE]);
-char *page_end(const struct conversation *conversation, const struct dissect_end *end, char text[PAGE_END_SIZE]);
 
 /* At most 5 columns: whole up to 99999, then thousands, "123k", "1.23M". Returns text. */
 char *page_number(uint64_t value, char text[PAGE_NUMBER_SIZE]);

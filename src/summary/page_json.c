@@ -1,12 +1,13 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "summary/ends.h"
 #include "summary/page.h"
 
 /* What an archive says may be anything. */
 static json_t *json_clean(const char *text)
 {
-	char copy[256];
+	char copy[FINDING_SENTENCE_SIZE];
 	size_t length = strlen(text);
 
 	if (length >= sizeof(copy))
@@ -153,10 +154,10 @@ static json_t *json_histogram(const struct histogram *histogram)
 static json_t *json_side(const struct conversation *conversation, int side)
 {
 	const struct conversation_side *from = &conversation->sides[side];
-	char address[PAGE_END_SIZE];
+	char address[ENDS_TEXT_SIZE];
 	json_t *object = json_object();
 
-	json_put_text(&object, "address", page_address(conversation, &from->end, address));
+	json_put_text(&object, "address", ends_address(conversation->version, &from->end, address));
 	json_put(&object, "port", conversation->ports ? json_integer(from->end.port) : json_null());
 	json_put_number(&object, "packets", from->packets);
 	json_put_number(&object, "bytes", from->bytes);
@@ -191,6 +192,76 @@ static json_t *json_ranked(const struct summary *summary, enum conversations_ord
 	json_put_number(&object, "total", total);
 	json_put(&object, "list", list);
 	return object;
+}
+
+static json_t *json_end(const struct finding_connection *connection, const struct dissect_end *end)
+{
+	char text[ENDS_TEXT_SIZE];
+	json_t *object = json_object();
+
+	json_put_text(&object, "address", ends_address(connection->version, end, text));
+	json_put(&object, "port", connection->ports ? json_integer(end->port) : json_null());
+	return object;
+}
+
+static json_t *json_connections(const struct finding *finding)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < finding->connection_count; i++) {
+		const struct finding_connection *connection = &finding->connections[i];
+		char protocol[PROTOCOLS_NAME_SIZE] = "ARP";
+		json_t *row = json_object();
+
+		if (connection->version)
+			protocols_name(connection->protocol, protocol);
+		json_put(&row, "a", json_end(connection, &connection->a));
+		json_put(&row, "b", json_end(connection, &connection->b));
+		json_put_text(&row, "protocol", protocol);
+		json_append(&list, row);
+	}
+	return list;
+}
+
+static json_t *json_known(uint64_t number)
+{
+	return number ? json_integer((json_int_t)number) : json_null();
+}
+
+static json_t *json_place(const struct places *places, const struct place *place)
+{
+	const char *member = places_name(places, place->member);
+	json_t *object;
+
+	if (!place->time && !place->packet)
+		return json_null();
+	object = json_object();
+	json_put(&object, "member", member ? json_clean(member) : json_null());
+	json_put(&object, "packet", json_known(place->packet));
+	json_put(&object, "joined_packet", json_known(place->joined_packet));
+	json_put(&object, "time", json_time(place->time));
+	return object;
+}
+
+static json_t *json_findings(const struct summary *summary)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < summary->findings->count; i++) {
+		const struct finding *finding = &summary->findings->list[i];
+		json_t *row = json_object();
+
+		json_put_text(&row, "kind", finding_kind_name(finding->kind));
+		json_put_text(&row, "severity", finding_severity_name(finding->severity));
+		json_put(&row, "sentence", json_clean(finding->sentence));
+		json_put_number(&row, "count", finding->count);
+		json_put(&row, "connections", json_connections(finding));
+		json_put(&row, "first", json_place(summary->places, &finding->first));
+		json_put(&row, "display_filter", json_told(finding->display_filter));
+		json_put(&row, "next", json_told(finding->next));
+		json_append(&list, row);
+	}
+	return list;
 }
 
 static json_t *json_defects(const struct summary *summary)
@@ -240,6 +311,8 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	json_t *root = json_object();
 
 	put_source(&root, summary, name);
+	json_put(&root, "findings", json_findings(summary));
+	json_put_number(&root, "findings_left_out", summary->findings->left_out);
 	json_put(&root, "span", json_span(summary));
 	json_put_number(&root, "packets", summary->packets);
 	json_put_number(&root, "bytes", summary->bytes);

@@ -8,19 +8,24 @@
 #include "format/pcap_read.h"
 #include "read/input.h"
 #include "read/join.h"
+#include "summary/analysis.h"
 
 #define BUFFER_SIZE ((size_t)128 << 10)
+
 struct reading {
 	struct input *input;
 	struct summary summary;
-	struct conversations *conversations;
-	struct join *join; /* of an archive */
+	struct analysis *analysis;
+	struct places *places;
+	uint64_t member_number; /* the latest that a packet came of, */
+	uint32_t member;	/* and its place */
+	struct join *join;	/* of an archive */
 
 	/* Of a file of packets. */
 	struct defects defects;
 	struct verify_told told;
 	struct pcap_read records;
-	unsigned places[PCAPNG_READ_INTERFACES_MAX]; /* of its interfaces */
+	unsigned places_of[PCAPNG_READ_INTERFACES_MAX]; /* of its interfaces */
 	unsigned char buffer[BUFFER_SIZE];
 };
 
@@ -32,8 +37,8 @@ struct reading *summary_open(members_source *source, void *context, const struct
 		err_sys(err, ENOMEM, "memory for reading");
 		return NULL;
 	}
-	if ((reading->input = input_open(source, context, err)) &&
-	    (reading->conversations = conversations_open(key, err)))
+	if ((reading->input = input_open(source, context, err)) && (reading->analysis = analysis_open(key, err)) &&
+	    (reading->places = places_open(err)))
 		return reading;
 	summary_close(reading);
 	return NULL;
@@ -43,7 +48,8 @@ void summary_close(struct reading *reading)
 {
 	if (!reading)
 		return;
-	conversations_close(reading->conversations);
+	analysis_close(reading->analysis);
+	places_close(reading->places);
 	join_close(reading->join);
 	input_close(reading->input);
 	free(reading);
@@ -85,33 +91,45 @@ static void count_time(struct summary *summary, uint64_t time, uint64_t bytes)
 	histogram_add(&summary->histogram, time, bytes);
 }
 
-/* Behind its time; one that has none has that of the latest. */
-static void count_packet(struct reading *reading, unsigned place, uint64_t time, const struct packet *packet)
+/*
+ * Of a packet whose place is known: behind its time, one that has none has that of the latest. Analysers tell apart
+ * where packets were seen: interfaces, and those in one file of Linux cooked v2.
+ */
+static void count_packet(struct reading *reading, unsigned number, struct sighting *sighting,
+			 const struct packet *packet)
 {
 	struct summary *summary = &reading->summary;
-	struct summary_interface *interface = &summary->interfaces[place];
+	struct summary_interface *interface = &summary->interfaces[number];
 	uint64_t bytes = packet->header.length;
 	struct dissected dissected;
 
-	dissect(&dissected, interface->link_type, packet->data, packet->header.caplen);
+	dissect(&dissected, interface->link_type, packet->data, packet->header.caplen, packet->header.length);
 	summary->packets++;
 	summary->bytes += bytes;
 	summary->kept += packet->header.caplen;
 	interface->packets++;
 	interface->bytes += bytes;
 	protocols_add(&summary->protocols, &dissected, bytes);
-	if (dissected.version)
-		conversations_add(reading->conversations, &dissected, time, bytes);
-	else
-		summary->without_addresses++;
+	summary->without_addresses += !dissected.version;
+	sighting->headers = &dissected;
+	sighting->length = packet->header.length;
+	sighting->interface = number | (uint32_t)dissected.device << 16;
+	analysis_add(reading->analysis, sighting);
 }
 
-static void take_packet(void *context, unsigned place, uint64_t time, const struct packet *packet)
+static void take_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet,
+			const struct join_place *where)
 {
 	struct reading *reading = context;
+	struct sighting sighting = {.place = {.packet = where->packet, .time = time}, .timed = true};
 
+	if (where->member_number != reading->member_number) {
+		reading->member_number = where->member_number;
+		reading->member = places_member(reading->places, where->member);
+	}
+	sighting.place.member = reading->member;
 	count_time(&reading->summary, time, packet->header.length);
-	count_packet(reading, place, time, packet);
+	count_packet(reading, interface, &sighting, packet);
 }
 
 /* --- an archive --- */
@@ -153,19 +171,25 @@ static void take_header(struct reading *reading)
 {
 	const struct pcap_read *records = &reading->records;
 
-	reading->places[records->interface_number] = take_interface(reading, records->interface.name, records);
+	reading->places_of[records->interface_number] = take_interface(reading, records->interface.name, records);
 }
 
 static void take_record(struct reading *reading, const struct packet *packet)
 {
-	unsigned place = reading->places[packet->origin.interface];
+	const struct pcap_read *records = &reading->records;
+	struct summary *summary = &reading->summary;
+	uint64_t number = summary->packets + 1; /* as who shows the file counts */
+	struct sighting sighting = {
+		.place = {.packet = number, .joined_packet = number, .time = summary->last},
+		.timed = records->timed,
+	};
 
-	if (reading->records.timed) {
-		take_packet(reading, place, reading->records.time, packet);
-	} else {
-		count_packet(reading, place, reading->summary.last, packet);
-		reading->summary.untimed++;
+	if (records->timed) {
+		sighting.place.time = records->time;
+		count_time(summary, records->time, packet->header.length);
 	}
+	count_packet(reading, reading->places_of[packet->origin.interface], &sighting, packet);
+	summary->untimed += !records->timed;
 }
 
 static void take_records(struct reading *reading, const unsigned char *data, size_t size)
@@ -243,16 +267,37 @@ static int read_packets(struct reading *reading, struct err *err)
 	return 0;
 }
 
+static struct circumstances circumstances_of(const struct summary *summary)
+{
+	const struct verify_told *told = summary->told;
+
+	return (struct circumstances){
+		.loss_known = summary->archive ? told->cause[0] != '\0' : summary->loss.counted > 0,
+		.cut = defects_any(summary->defects),
+		.filtered = told->filter[0] != '\0',
+		.lost = summary->archive ? verify_lost(told) : summary->loss.packets,
+		.packets = summary->packets,
+		.first = summary->first,
+		.last = summary->last,
+	};
+}
+
 const struct summary *summary_run(struct reading *reading, struct err *err)
 {
 	enum input_content content;
+	struct circumstances circumstances;
 
 	if (input_look(reading->input, &content, err) < 0)
 		return NULL;
-	reading->summary.conversations = reading->conversations;
+	reading->summary.conversations = analysis_conversations(reading->analysis);
+	reading->summary.places = reading->places;
 	if (content == INPUT_PACKETS)
 		read_packets(reading, err);
 	else
 		read_archive(reading, err);
-	return err->status ? NULL : &reading->summary;
+	if (err->status)
+		return NULL;
+	circumstances = circumstances_of(&reading->summary);
+	reading->summary.findings = analysis_finish(reading->analysis, &circumstances);
+	return &reading->summary;
 }

@@ -1,6 +1,6 @@
 /*
  * An archive, or a file of packets, into the numbers of one page: source -> join's reading half, or records alone ->
- * dissect -> protocols, conversations, histogram. Prints nothing, and takes its memory once, whatever the input claims.
+ * dissect -> analysis, protocols, histogram. Prints nothing, and takes its memory once, whatever the input claims.
  */
 #ifndef TARCAP_SUMMARY_H
 #define TARCAP_SUMMARY_H
@@ -16,6 +16,7 @@
 #include "read/roll.h"
 #include "read/verify.h"
 #include "summary/conversations.h"
+#include "summary/findings.h"
 #include "summary/histogram.h"
 #include "summary/protocols.h"
 
@@ -40,7 +41,9 @@ struct summary {
 	struct protocols protocols;
 	struct histogram histogram;
 	const struct conversations *conversations;
-	uint64_t without_addresses; /* packets that can be in no conversation */
+	const struct findings *findings; /* what is wrong, ranked */
+	const struct places *places;	 /* the names of where they were seen */
+	uint64_t without_addresses;	 /* packets that can be in no conversation */
 	size_t interface_count;
 	struct summary_interface interfaces[SUMMARY_INTERFACES + 1]; /* the last: of those that were too many */
 	const struct defects *defects;				     /* what is missing or wrong */

@@ -137,9 +137,10 @@ static void each_kind(void **state)
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
 		unsigned char bytes[300];
 		struct dissected found;
+		size_t size = bytes_of(packets[i].headers, bytes);
 
 		print_message("%zu: %s\n", i, packets[i].headers);
-		dissect(&found, packets[i].link_type, bytes, bytes_of(packets[i].headers, bytes));
+		dissect(&found, packets[i].link_type, bytes, size, size);
 		check(&packets[i], &found);
 	}
 }
@@ -158,7 +159,7 @@ static void each_cut(void **state)
 			struct dissected found;
 
 			memcpy(exact, bytes, cut);
-			dissect(&found, packets[i].link_type, exact, cut);
+			dissect(&found, packets[i].link_type, exact, cut, size);
 			free(exact);
 			assert_true(found.version == 0 || found.version == packets[i].expected.version);
 			assert_true(!found.ports || (found.from.port == 4000 && found.to.port == 443));
@@ -181,7 +182,7 @@ static void each_flip(void **state)
 
 			memcpy(exact, bytes, size);
 			exact[bit / 8] ^= (unsigned char)(1u << bit % 8);
-			dissect(&found, packets[i].link_type, exact, size);
+			dissect(&found, packets[i].link_type, exact, size, size);
 			assert_true(found.version == 0 || found.version == 4 || found.version == 6);
 			assert_true(found.version || (!found.ports && !found.fragment && !found.flags));
 		}

@@ -8,6 +8,7 @@
 
 static struct summary summary;
 static struct conversations *conversations; /* the summary's */
+static struct findings findings;
 static struct output output;
 static struct defects defects;
 static struct verify_told told;
@@ -23,6 +24,8 @@ static int set_up(void **state)
 	memset(&defects, 0, sizeof(defects));
 	summary.told = &told;
 	summary.defects = &defects;
+	memset(&findings, 0, sizeof(findings));
+	summary.findings = &findings;
 	conversations = conversations_open(&key, &err);
 	assert_non_null(conversations);
 	summary.conversations = conversations;

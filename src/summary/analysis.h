@@ -1,0 +1,27 @@
+/*
+ * All analysers of summary/. One is a file of its own: NAME_open() takes its memory once, NAME_add() looks at a packet,
+ * NAME_finish() adds its findings, NAME_close(). It is called from analysis.c, and nowhere else.
+ */
+#ifndef TARCAP_ANALYSIS_H
+#define TARCAP_ANALYSIS_H
+
+#include "base/err.h"
+#include "base/siphash.h"
+#include "summary/conversations.h"
+#include "summary/findings.h"
+#include "summary/sighting.h"
+
+struct analysis;
+
+/* key: random, for tables whose chains nobody can choose. NULL when there is no memory. */
+struct analysis *analysis_open(const struct siphash_key *key, struct err *err);
+void analysis_close(struct analysis *analysis);
+
+void analysis_add(struct analysis *analysis, const struct sighting *sighting);
+
+/* All has come: the findings, ranked; valid until analysis_close(). */
+const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances);
+
+const struct conversations *analysis_conversations(const struct analysis *analysis);
+
+#endif

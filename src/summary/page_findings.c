@@ -1,0 +1,58 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "summary/ends.h"
+#include "summary/page_text.h"
+
+#define WHOLE 3 /* findings with all that is known of them */
+#define SHORT 4 /* and those with their sentence */
+#define SEEN_SIZE 200
+
+/* Which connection, when, and where it stands. */
+static void write_first(struct page *page, const struct finding *finding)
+{
+	const struct finding_connection *connection = &finding->connections[0];
+	const char *member = places_name(page->summary->places, finding->first.member);
+	char a[ENDS_TEXT_SIZE], b[ENDS_TEXT_SIZE], time[CLOCK_TEXT_SIZE];
+	char ends[3 * ENDS_TEXT_SIZE] = "", where[SEEN_SIZE] = "";
+
+	if (finding->connection_count) {
+		ends_text(connection->version, connection->ports, &connection->a, a);
+		ends_text(connection->version, connection->ports, &connection->b, b);
+		snprintf(ends, sizeof(ends), "%s > %s, ", a, b);
+	}
+	if (finding->first.packet)
+		snprintf(where, sizeof(where), ", packet %" PRIu64 "%s%s", finding->first.packet, member ? " of " : "",
+			 member ? member : "");
+	if (member && finding->first.joined_packet)
+		snprintf(where + strlen(where), sizeof(where) - strlen(where), " (%" PRIu64 " of all)",
+			 finding->first.joined_packet);
+	if (finding->first.time || finding->connection_count)
+		page_fact(page, "", "first: %s%s%s", ends, page_time(finding->first.time, time), where);
+}
+
+static void write_finding(struct page *page, const struct finding *finding, bool whole)
+{
+	page_fact(page, finding_severity_name(finding->severity), "%s", finding->sentence);
+	if (!whole)
+		return;
+	write_first(page, finding);
+	if (finding->display_filter[0])
+		page_fact(page, "", "show: %s", finding->display_filter);
+	if (finding->next[0])
+		page_fact(page, "", "next: %s", finding->next);
+}
+
+void page_findings(struct page *page)
+{
+	const struct findings *findings = page->summary->findings;
+	size_t shown = findings->count < WHOLE + SHORT ? findings->count : WHOLE + SHORT;
+
+	for (size_t i = 0; i < shown; i++)
+		write_finding(page, &findings->list[i], i < WHOLE);
+	if (findings->count + findings->left_out > shown)
+		page_fact(page, "", "and %" PRIu64 " more findings: see --json",
+			  findings->count - shown + findings->left_out);
+	page_line(page, "%s", "");
+}
