@@ -9,6 +9,7 @@
 #include "capture/interfaces.h"
 #include "command.h"
 #include "read/decompress.h"
+#include "request/command_line.h"
 #include "request/options.h"
 #include "run/capturing.h"
 #include "system/privileges.h"
@@ -92,7 +93,7 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 		filter_no_optimize();
 	switch (options->action) {
 	case ACTION_HELP:
-		options_help();
+		command_line_help();
 		break;
 	case ACTION_VERSION:
 		status = show_version();
@@ -118,7 +119,7 @@ enum status command_capture(int argc, char **argv, struct err *err)
 	struct options options;
 	enum status status;
 
-	if (options_parse(&options, argc, argv, err) < 0)
+	if (command_line_parse(&options, argc, argv, err) < 0)
 		status = err_status(err);
 	else
 		status = capture_as_asked(&options, err);

@@ -10,6 +10,7 @@
 #include "capture/capture_set.h"
 #include "capture/filter.h"
 #include "command.h"
+#include "request/command_line.h"
 #include "request/number.h"
 #include "request/options.h"
 #include "run/report.h"
@@ -167,7 +168,7 @@ enum status command_check(int argc, char **argv, struct err *err)
 {
 	struct options options;
 
-	if (options_parse(&options, argc, argv, err) == 0 && options.action == ACTION_HELP) {
+	if (command_line_parse(&options, argc, argv, err) == 0 && options.action == ACTION_HELP) {
 		printf("usage: tarcap check [OPTION]... [FILTER]\n"
 		       "Says whether a capture with these options would work here, and if not, why. Captures "
 		       "nothing.\n\n"

@@ -1,13 +1,14 @@
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "command.h"
+#include "request/command_line.h"
 #include "request/flags.h"
 #include "request/number.h"
 #include "request/options.h"
@@ -33,56 +34,50 @@ struct holding {
 	struct audit audit;
 };
 
-static void help(void)
+#define AT(member) offsetof(struct hold, member)
+
+/* clang-format off */
+static const struct flag hold_flags[] = {
+	{0, "ttl", FLAG_NUMBER, "D", AT(ttl), {NUMBER_DURATION, CLOCK_SECOND / 1000, TTL_MAX, 1},
+	 .help = "end after D, once the captures have ended (default 1h; 0: never)"},
+	{'q', "quiet", FLAG_SET, NULL, AT(quiet), .help = "say nothing"},
+	{'h', "help", FLAG_SET, NULL, AT(help), .help = "show this and exit"},
+};
+/* clang-format on */
+
+static const struct flag_table hold_table = {"hold", FLAG_ROWS(hold_flags), .words_last = true};
+
+static void hold_help(void)
 {
 	printf("usage: tarcap hold [OPTION]... [-- CAPTURE]\n"
 	       "Stays idle as a container's main process, so that captures can be started in it:\n"
 	       "with 'kubectl exec' or 'docker exec', or with 'kubectl cp POD:/capture'.\n"
-	       "CAPTURE is options and a filter, the defaults for captures made by 'kubectl cp'.\n\n"
-	       "      --ttl D   end after D, once the captures have ended (default 1h; 0: never)\n"
-	       "  -q, --quiet   say nothing\n"
-	       "  -h, --help    show this and exit\n\n"
+	       "CAPTURE is options and a filter, the defaults for captures made by 'kubectl cp'.\n\n");
+	flags_help(&hold_table);
+	printf("\n"
 	       "    docker run -d --name cap --network container:web tarcap hold\n"
 	       "    tarcap hold --ttl 8h -- --headers 'tcp port 443'\n\n"
 	       "SIGTERM, or 'tarcap stop' in the same container, ends the captures and then the hold.\n");
 }
 
-static int parse(struct hold *hold, int argc, char **argv, struct err *err)
+/* The place in argv of what is behind "--", or -1. */
+static int parse_hold(struct hold *hold, int argc, char **argv, struct err *err)
 {
-	static const struct option longs[] = {
-		{"ttl", required_argument, NULL, 'T'},
-		{"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	static const struct number_range ttl = {NUMBER_DURATION, CLOCK_SECOND / 1000, TTL_MAX, 1};
-	const char *word;
-	int value;
+	int words;
 
 	*hold = (struct hold){.ttl = 3600 * CLOCK_SECOND};
-	opterr = 0;
-	optind = 1;
-	while ((word = argv[optind]), (value = getopt_long(argc, argv, "+:qh", longs, NULL)) != -1) {
-		if (value == ':')
-			return err_set(err, STATUS_USAGE, "--ttl: needs an argument, D");
-		if (value == '?')
-			return flags_refuse("hold", word, optopt, longs, err);
-		if (value == 'T' && number_parse("--ttl", optarg, &ttl, &hold->ttl, err) < 0)
-			return -1;
-		hold->quiet |= value == 'q';
-		hold->help |= value == 'h';
-	}
-	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+	words = flags_parse(&hold_table, argc, argv, hold, err);
+	if (words >= 0 && words < argc && strcmp(argv[words - 1], "--") != 0)
 		return err_set(err, STATUS_USAGE, "hold '%.100s': a capture's options and filter come after --",
-			       argv[optind]);
-	return optind;
+			       argv[words]);
+	return words;
 }
 
 /* What is behind "--" is used much later, by somebody else: say now if it is wrong. */
 static int check_capture(int argc, char **argv, struct err *err)
 {
 	struct options options;
-	int result = options_parse(&options, argc, argv, err);
+	int result = command_line_parse(&options, argc, argv, err);
 
 	if (result == 0 && (options.action != ACTION_CAPTURE || options.raw))
 		result = err_set(err, STATUS_USAGE,
@@ -193,10 +188,10 @@ enum status command_hold(int argc, char **argv, struct err *err)
 {
 	struct hold hold;
 	struct holding holding = {.asked = &hold, .signals = {-1, -1}};
-	int words = parse(&hold, argc, argv, err);
+	int words = parse_hold(&hold, argc, argv, err);
 
 	if (words >= 0 && hold.help)
-		help();
+		hold_help();
 	else if (words >= 0 && check_capture(argc - words + 1, argv + words - 1, err) == 0 &&
 		 privileges_drop(PRIVILEGES_KILL, err) == 0 && signals_open(&holding.signals, err) == 0) {
 		/* Orphans that come to us are gone at once: wait(2), on SIGCHLD being ignored. */

@@ -1,11 +1,12 @@
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sizes.h"
 #include "command.h"
 #include "read/join.h"
 #include "read/output.h"
@@ -20,72 +21,40 @@ struct join_options {
 	const char *path; /* NULL: stdin */
 };
 
-static const struct option longs[] = {
-	{"check", no_argument, NULL, 'C'},
-	{"memory", required_argument, NULL, 'M'},
-	{"quiet", no_argument, NULL, 'q'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
+#define AT(member) offsetof(struct join_options, member)
 
-static void help(void)
+/* clang-format off */
+static const struct flag join_flags[] = {
+	{0, "check", FLAG_SET, NULL, AT(check), .help = "only check: write nothing"},
+	{0, "memory", FLAG_NUMBER, "N", AT(memory), {NUMBER_SIZE, JOIN_MEMORY_MIN, GIB, 0},
+	 .help = "memory for sorting (default 16M); a packet too late for that keeps its place"},
+	{'q', "quiet", FLAG_SET, NULL, AT(quiet), .help = "print only errors and losses"},
+	{'h', "help", FLAG_SET, NULL, AT(help), .help = "show this and exit"},
+};
+/* clang-format on */
+
+static const struct flag_table join_table = {"join", FLAG_ROWS(join_flags)};
+
+static void join_help(void)
 {
 	printf("usage: tarcap join [OPTION]... [FILE] > packets.pcap\n"
 	       "Reads an archive that tarcap wrote (FILE, or stdin), checks it against its manifest, and writes its\n"
-	       "packets as one pcap file, in order of time, to stdout.\n\n"
-	       "      --check      only check: write nothing\n"
-	       "      --memory N   memory for sorting (default 16M); a packet too late for that keeps its place\n"
-	       "  -q, --quiet      print only errors and losses\n"
-	       "  -h, --help       show this and exit\n\n"
+	       "packets as one pcap file, in order of time, to stdout.\n\n");
+	flags_help(&join_table);
+	printf("\n"
 	       "    tarcap join x.tar > x.pcap\n"
 	       "    docker run --rm -i tarcap join < x.tar > x.pcap\n\n"
 	       "Exit status: 0 the archive is whole, 1 it is not, or cannot be read, 2 wrong usage,\n"
 	       "3 the reader went away.\n");
 }
 
-static int take_flag(struct join_options *options, int value, struct err *err)
+static int parse_join(struct join_options *options, int argc, char **argv, struct err *err)
 {
-	static const struct number_range memory = {NUMBER_SIZE, JOIN_MEMORY_MIN, UINT64_C(1) << 30, 0};
+	int words;
 
-	switch (value) {
-	case 'C':
-		options->check = true;
-		return 0;
-	case 'M':
-		return number_parse("--memory", optarg, &memory, &options->memory, err);
-	case 'q':
-		options->quiet = true;
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-static int parse(struct join_options *options, int argc, char **argv, struct err *err)
-{
-	const char *word;
-	int value;
-
-	*options = (struct join_options){.memory = UINT64_C(16) << 20};
-	opterr = 0;
-	optind = 1;
-	while ((word = argv[optind]), (value = getopt_long(argc, argv, ":qh", longs, NULL)) != -1) {
-		if (value == ':')
-			return err_set(err, STATUS_USAGE, "--memory: needs an argument, N");
-		if (value == '?')
-			return flags_refuse("join", *word == '-' ? word : argv[optind - 1], optopt, longs, err);
-		if (take_flag(options, value, err) < 0)
-			return -1;
-	}
-	if (argc - optind > 1)
-		return err_set(err, STATUS_USAGE, "join '%.100s': allowed is one FILE (see tarcap join --help)",
-			       argv[optind + 1]);
-	if (argc - optind == 1 && strcmp(argv[optind], "-") != 0)
-		options->path = argv[optind];
-	return 0;
+	*options = (struct join_options){.memory = 16 * MIB};
+	words = flags_parse(&join_table, argc, argv, options, err);
+	return words < 0 ? -1 : source_path(&options->path, "join", argv + words, err);
 }
 
 static int write_output(void *context, const void *data, size_t size, struct err *err)
@@ -220,10 +189,10 @@ enum status command_join(int argc, char **argv, struct err *err)
 {
 	struct join_options options;
 
-	if (parse(&options, argc, argv, err) < 0)
+	if (parse_join(&options, argc, argv, err) < 0)
 		return err->status;
 	if (options.help) {
-		help();
+		join_help();
 		return STATUS_OK;
 	}
 	return join_all(&options, err);

@@ -12,7 +12,7 @@
 
 #define END_TIME (7 * CLOCK_SECOND) /* for a hold that waits 6 s for its captures */
 
-static void help(void)
+static void stop_help(void)
 {
 	printf("usage: tarcap stop\n"
 	       "Ends the hold and every capture in this container; the archives are closed with their manifests.\n\n"
@@ -55,7 +55,7 @@ static int await_end(struct err *err)
 enum status command_stop(int argc, char **argv, struct err *err)
 {
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-		help();
+		stop_help();
 	else if (argc > 1)
 		err_set(err, STATUS_USAGE, "stop '%.100s': takes no arguments", argv[1]);
 	else if (!container_is_visible())

@@ -1,6 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,45 +19,35 @@ struct summary_options {
 	const char *path; /* NULL: stdin */
 };
 
-static const struct option longs[] = {
-	{"json", no_argument, NULL, 'J'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
+#define AT(member) offsetof(struct summary_options, member)
+
+static const struct flag summary_flags[] = {
+	{0, "json", FLAG_SET, NULL, AT(json), .help = "the same as JSON"},
+	{'h', "help", FLAG_SET, NULL, AT(help), .help = "show this and exit"},
 };
 
-static void help(void)
+static const struct flag_table summary_table = {"summary", FLAG_ROWS(summary_flags)};
+
+static void summary_help(void)
 {
 	printf("usage: tarcap summary [OPTION]... [FILE]\n"
 	       "Reads an archive that tarcap wrote, or a pcap file (FILE, or stdin), and prints one page about it:\n"
-	       "span, packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n"
-	       "      --json   the same as JSON\n"
-	       "  -h, --help   show this and exit\n\n"
+	       "span, packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n");
+	flags_help(&summary_table);
+	printf("\n"
 	       "    tarcap summary x.tar\n"
 	       "    docker run --rm -i tarcap summary --json < x.tar\n\n"
 	       "Exit status: 0 it is whole, 1 it is not (the page is printed anyway), or cannot be read,\n"
 	       "2 wrong usage, 3 the reader went away.\n");
 }
 
-static int parse(struct summary_options *options, int argc, char **argv, struct err *err)
+static int parse_summary(struct summary_options *options, int argc, char **argv, struct err *err)
 {
-	const char *word;
-	int value;
+	int words;
 
 	*options = (struct summary_options){0};
-	opterr = 0;
-	optind = 1;
-	while ((word = argv[optind]), (value = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (value == '?')
-			return flags_refuse("summary", *word == '-' ? word : argv[optind - 1], optopt, longs, err);
-		options->json |= value == 'J';
-		options->help |= value == 'h';
-	}
-	if (argc - optind > 1)
-		return err_set(err, STATUS_USAGE, "summary '%.100s': allowed is one FILE (see tarcap summary --help)",
-			       argv[optind + 1]);
-	if (argc - optind == 1 && strcmp(argv[optind], "-") != 0)
-		options->path = argv[optind];
-	return 0;
+	words = flags_parse(&summary_table, argc, argv, options, err);
+	return words < 0 ? -1 : source_path(&options->path, "summary", argv + words, err);
 }
 
 /* The page comes first, then the sentence that goes with the status. */
@@ -128,10 +118,10 @@ enum status command_summary(int argc, char **argv, struct err *err)
 {
 	struct summary_options options;
 
-	if (parse(&options, argc, argv, err) < 0)
+	if (parse_summary(&options, argc, argv, err) < 0)
 		return err->status;
 	if (options.help) {
-		help();
+		summary_help();
 		return STATUS_OK;
 	}
 	return summarize_in_sandbox(&options, err);

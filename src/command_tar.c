@@ -7,6 +7,7 @@
 
 #include "archive/copy.h"
 #include "command.h"
+#include "request/command_line.h"
 #include "request/options.h"
 #include "run/say.h"
 #include "system/container.h"
@@ -51,7 +52,7 @@ static int parse_as_hold(struct options *options, const char *duration, struct e
 		words[count++] = *hold;
 	}
 	words[count] = NULL;
-	if (options_parse(options, count, words, err) < 0)
+	if (command_line_parse(options, count, words, err) < 0)
 		return -1;
 	at = options->words;
 	if (strcmp(words[at - 1], "--") == 0)
@@ -62,7 +63,7 @@ static int parse_as_hold(struct options *options, const char *duration, struct e
 		words[at++] = *word;
 		count++;
 	}
-	return options_parse(options, count, words, err);
+	return command_line_parse(options, count, words, err);
 }
 
 static enum status capture_path(const char *path, const char *duration, struct err *err)
@@ -106,7 +107,7 @@ static enum status copy_paths(char *const *paths, struct err *err)
 	return missing > 0 ? (enum status)TAR_ERROR : STATUS_OK;
 }
 
-static void help(void)
+static void tar_help(void)
 {
 	printf("usage: tarcap tar cf - PATH...\n"
 	       "What 'kubectl cp' runs to copy from a container. PATH /" CAPTURE " or /" CAPTURE "/DURATION captures,\n"
@@ -121,7 +122,7 @@ enum status command_tar(int argc, char **argv, struct err *err)
 	char **paths = argv + 3;
 
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		help();
+		tar_help();
 		return STATUS_OK;
 	}
 	if (argc < 4 || strcmp(mode, "cf") != 0 || strcmp(argv[2], "-") != 0) {

@@ -4,11 +4,21 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "read/manifest_read.h"
 #include "system/sandbox.h"
+
+int source_path(const char **path, const char *command, char *const *words, struct err *err)
+{
+	if (words[0] && words[1])
+		return err_set(err, STATUS_USAGE, "%s '%.100s': allowed is one FILE (see tarcap %s --help)", command,
+			       words[1], command);
+	*path = words[0] && strcmp(words[0], "-") != 0 ? words[0] : NULL;
+	return 0;
+}
 
 static bool is_directory(int fd)
 {

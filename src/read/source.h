@@ -8,6 +8,12 @@
 #include "base/err.h"
 
 /*
+ * The FILE that command reads, of its words up to NULL: *path is NULL for stdin, which is "-", too. -1 with
+ * STATUS_USAGE where there are several.
+ */
+int source_path(const char **path, const char *command, char *const *words, struct err *err);
+
+/*
  * Open what is read, and give up all that the rest of the work does not take: nothing can be opened from here on.
  * path NULL is stdin, which must be no terminal. command is who reads it, for the message where it is a directory. A
  * reader of the output that goes away is EPIPE from here on, no signal. The descriptor is for source_close(); -1 on

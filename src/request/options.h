@@ -1,4 +1,4 @@
-/* The command line of a capture. */
+/* What a capture is asked for. The command line that it comes from is another thing (command_line.h). */
 #ifndef TARCAP_OPTIONS_H
 #define TARCAP_OPTIONS_H
 
@@ -46,7 +46,7 @@ struct confined {
 
 /* Texts point into argv, except filter. 0 means no limit where a limit can be none. */
 struct options {
-	enum action action;
+	uint64_t action;			/* enum action */
 	int dump_level;				/* -d, -dd, -ddd */
 	const char *interfaces[INTERFACES_MAX]; /* as named; "all" and "any" stand alone */
 	int interface_count;
@@ -87,24 +87,23 @@ struct options {
 	bool segment_by_default; /* nobody asked for segment_size */
 	bool segment_grown;	 /* -C was below one maximal packet, and was raised to segment_size */
 	int quiet, verbose;
-	char *const *argv; /* as it was given to options_parse */
+	char *const *argv; /* as it was given to command_line_parse */
 	int words;	   /* of argv: where the filter begins */
 };
 
-/*
- * Fill *options from argv, with the defaults where nothing was given, read -F, and check what can be
- * checked without opening anything else. -1 with STATUS_USAGE on bad input.
- */
-int options_parse(struct options *options, int argc, char **argv, struct err *err);
 void options_free(struct options *options);
 
 /* Is each interface that is up to be captured? */
 bool options_all_interfaces(const struct options *options);
 
-/* Print the help text to stdout. */
-void options_help(void);
-
 /* Copy text into name as a member name may have it: [A-Za-z0-9.-] and '_' stay, the rest becomes '-'. */
 void options_safe_name(const char *text, char *name, size_t size);
+
+/*
+ * Both put into name[NAME_MAX_LENGTH + 1] what a member's directory may be called: argument, given for flag (as typed),
+ * or -1 with STATUS_USAGE; and the host's name, made into one.
+ */
+int options_set_name(char *name, const char *flag, const char *argument, struct err *err);
+void options_default_name(char *name);
 
 #endif

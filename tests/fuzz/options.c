@@ -1,9 +1,7 @@
-/* A command line, a word per line, through options_parse(). */
+/* A command line, a word per line, through command_line_parse(). */
 #include "fuzz.h"
 
-#include <getopt.h>
-
-#include "request/options.h"
+#include "request/command_line.h"
 
 #define WORDS 40
 
@@ -28,7 +26,6 @@ static void check(const struct options *options)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1), *words[WORDS + 2] = {"tarcap"}, *rest = text;
-	char *none[] = {"tarcap", NULL};
 	struct options options;
 	struct err err = {0};
 	int count = 1, result, reads_a_file = 0;
@@ -41,10 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 1; i < count; i++)
 		reads_a_file |= words[i][0] == '-' && words[i][1] != '-' && strchr(words[i], 'F') != NULL;
 	if (!reads_a_file) {
-		/* glibc's getopt keeps where it was in a word when it is left early: 0 forgets that. */
-		optind = 0;
-		(void)getopt(1, none, "+");
-		result = options_parse(&options, count, words, &err);
+		result = command_line_parse(&options, count, words, &err);
 		fuzz_result(result, &err);
 		if (result == 0)
 			check(&options);

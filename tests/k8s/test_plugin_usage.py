@@ -10,6 +10,7 @@ import time
 import pytest
 
 import api as kube_api
+from flags import flag_rows
 from plugin import LEAST, PLUGIN, UTILITIES, links, plugin, script
 from process import TARCAP, TOP, VERSION, start_process, wait_until
 
@@ -88,10 +89,7 @@ def test_every_flag_of_tarcap_is_known(no_kubectl):
     flags = {flag for line in text.splitlines() if re.match(r" +-", line)
              for flag in re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", re.split(r"  +", line.strip(), maxsplit=1)[0])}
     # Flags that share a line there have no long names on it.
-    for letter, name, kind in re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)",
-                                         (TOP / "src/request/options.c").read_text(), re.M):
-        if kind not in ("KIND_NOTHING", "KIND_REFUSED"):
-            flags |= {word for word in (f"-{letter[1:2]}", f"--{name[1:-1]}") if len(word) > 1 and word != "--UL"}
+    flags |= {name for row in flag_rows() if row.works for name in row.names}
     assert {"-i", "--interface", "--duration", "-s", "--list-interfaces", "-O", "--linktype"} <= flags
     for flag in flags - {"-n", "-l", "-Z", "-q", "--quiet", "-c", "-h"}:  # those are kubectl's, or ours
         done = plugin(["dash"], "web", "--dry-run", flag, "1", env=no_kubectl)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from capture import run
+from flags import flag_rows
 from process import TOP
 from wire import in_namespace
 
@@ -26,24 +27,13 @@ def complete(*words, **more):
     return sorted(done.stdout.splitlines()) if done.stdout.strip() else []
 
 
-def table():
-    """The rows of options.c that do something: (names, what it takes, the name of its choices)."""
-    text = (TOP / "src/request/options.c").read_text()
-    rows = re.findall(r"^\t\{(0|'.'), (NULL|\"[a-z-]+\"), (KIND_\w+)(?:, (NULL|\"[^\"]+\"))?(.*?)\},?$", text, re.M | re.S)
-    assert len(rows) > 40
-    for letter, name, kind, argument, rest in rows:
-        names = ([f"-{letter[1]}"] if letter != "0" else []) + ([f"--{name[1:-1]}"] if name != "NULL" else [])
-        choices = re.search(r"\.choices = (\w+)", rest)
-        yield names, kind, argument.strip('"') if argument not in ("", "NULL") else None, choices and choices[1]
-
-
-WORKING = [row for row in table() if row[1] not in ("KIND_NOTHING", "KIND_REFUSED")]
+WORKING = [row for row in flag_rows() if row.works]
 
 
 def test_flags_of_a_capture_are_those_of_the_table():
     ours = complete("-")
     assert len(ours) == len(set(ours))
-    assert set(ours) == {name for names, *_ in WORKING for name in names}
+    assert set(ours) == {name for row in WORKING for name in row.names}
     assert set(complete("check", "-")) == set(ours)
     assert set(complete("hold", "--ttl", "1m", "--", "-")) == set(ours)
 
@@ -59,19 +49,17 @@ def test_flags_of_a_command_are_those_of_its_help(command):
 
 def test_flags_with_a_value_are_those_of_the_table():
     """Behind another flag, the next word is a flag again."""
-    for names, kind, argument, _ in table():
-        for name in names if kind != "KIND_REFUSED" else []:
+    for row in flag_rows():
+        for name in row.names if row.kind != "FLAG_REFUSED" else []:
             again = "--promiscuous" in complete(name, "--prom")
-            assert again == (argument is None), name
-            assert "--promiscuous" in complete(name, *(["x"] if argument else []), "--prom")
+            assert again == (row.argument is None), name
+            assert "--promiscuous" in complete(name, *(["x"] if row.argument else []), "--prom")
 
 
 def test_choices_are_those_of_the_table():
-    code = (TOP / "src/request/options.c").read_text()
-    with_choices = [row for row in WORKING if row[3]]
+    with_choices = [row for row in WORKING if row.choices]
     assert len(with_choices) >= 5
-    for names, _, argument, choices in with_choices:
-        values = re.findall(r'"(\w+)"', re.search(rf"\*const {choices}\[\] = \{{(.*?)\}};", code, re.S)[1])
+    for names, _, argument, values, _ in with_choices:
         assert sorted(values) == sorted(argument.split("|"))
         for name in names:
             assert sorted(complete(name, "")) == sorted(values), name

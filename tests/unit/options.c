@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "request/options.h"
+#include "request/command_line.h"
 
 #define WORDS_MAX 16
 
@@ -20,7 +20,7 @@ static int parse(struct options *options, struct err *err, const char *line)
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		words[count++] = word;
 	*err = (struct err){0};
-	return options_parse(options, count, words, err);
+	return command_line_parse(options, count, words, err);
 }
 
 static void defaults(void **state)
