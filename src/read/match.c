@@ -59,6 +59,16 @@ static void overflow(struct match *match)
 		     "there are too many files to verify (more than %d apart from their list)", ROLL_FILES);
 }
 
+/* Its entry, which may be new; NULL when there are too many. */
+static struct roll_file *enter(struct match *match, const char *name)
+{
+	struct roll_file *file = roll_find(match->roll, name);
+
+	if (!file && !(file = roll_add(match->roll, name)))
+		overflow(match);
+	return file;
+}
+
 /* Is its number higher than those of its series before? With more series than the table has: nobody knows. */
 static bool follows_series(struct match *match, const char *name)
 {
@@ -101,15 +111,13 @@ static void check_order(struct match *match, const struct roll_file *file)
 
 uint64_t match_begin(struct match *match, const char *name)
 {
-	struct roll_file *file = roll_find(match->roll, name);
+	struct roll_file *file = enter(match, name);
 
-	if (file && file->came) {
+	if (!file)
+		return 0;
+	if (file->came) {
 		defects_note(match->defects, DEFECT_TWICE, "%s came twice", name);
 		return file->whole ? UINT64_MAX : file->delivered;
-	}
-	if (!file && !(file = roll_add(match->roll, name))) {
-		overflow(match);
-		return 0;
 	}
 	file->came = true;
 	file->came_as = ++match->came;
@@ -147,6 +155,33 @@ static void compare(struct match *match, const char *name, const struct roll_cou
 			     strcmp(came->first, listed->first) != 0 ? "begins" : "ends");
 }
 
+/* Whichever is known first waits for the other. */
+static void note_whole(struct match *match, struct roll_file *file, const struct roll_counts *came)
+{
+	file->whole = true;
+	if (!file->listed) {
+		file->counts = *came;
+		return;
+	}
+	roll_settle(match->roll, file);
+	compare(match, file->name, came, &file->counts);
+}
+
+static bool note_listed(struct match *match, struct roll_file *file, const struct roll_counts *listed)
+{
+	if (file->listed) {
+		defects_note(match->defects, DEFECT_DIFFERENT, "%s is listed twice", file->name);
+		return false;
+	}
+	file->listed = true;
+	if (file->whole) {
+		roll_settle(match->roll, file);
+		compare(match, file->name, &file->counts, listed);
+	}
+	file->counts = *listed;
+	return true;
+}
+
 void match_end(struct match *match, const struct match_file *came)
 {
 	struct roll_file *file = roll_find(match->roll, came->name);
@@ -158,44 +193,51 @@ void match_end(struct match *match, const struct match_file *came)
 		file->delivered = came->delivered;
 	if (!came->whole || file->whole)
 		return;
-	file->whole = true;
-	if (file->listed)
-		roll_settle(match->roll, file);
 	clock_rfc3339(came->first, counts.first);
 	clock_rfc3339(came->last, counts.last);
-	if (file->listed)
-		compare(match, file->name, &counts, &file->counts);
-	else
-		file->counts = counts;
+	note_whole(match, file, &counts);
 }
 
 void match_listed(struct match *match, const struct manifest_read_file *listed)
 {
-	struct roll_file *file = roll_find(match->roll, listed->name);
+	struct roll_file *file = enter(match, listed->name);
 	struct roll_counts counts = {listed->packets, listed->bytes, listed->stored_bytes};
 
 	match->listed++;
-	if (!file && !(file = roll_add(match->roll, listed->name))) {
-		overflow(match);
+	if (!file)
 		return;
-	}
-	if (file->listed) {
-		defects_note(match->defects, DEFECT_DIFFERENT, "%s is listed twice", file->name);
-		return;
-	}
 	snprintf(counts.first, sizeof(counts.first), "%s", listed->first);
 	snprintf(counts.last, sizeof(counts.last), "%s", listed->last);
-	file->listed = true;
+	if (!note_listed(match, file, &counts))
+		return;
 	file->listed_as = match->listed;
-	if (file->whole)
-		roll_settle(match->roll, file);
-	if (file->whole)
-		compare(match, file->name, &file->counts, &counts);
-	file->counts = counts;
 	if (file->came)
 		check_order(match, file);
 	else
 		match->awaited++;
+}
+
+void match_context_came(struct match *match, const char *name, uint64_t size)
+{
+	struct roll_file *file = enter(match, name);
+
+	if (!file)
+		return;
+	if (file->came)
+		defects_note(match->defects, DEFECT_TWICE, "%s came twice", name);
+	else
+		note_whole(match, file, &(struct roll_counts){.bytes = size, .stored_bytes = size});
+	file->came = true;
+}
+
+void match_context_listed(struct match *match, const struct manifest_read_context *listed)
+{
+	struct roll_file *file = enter(match, listed->name);
+
+	if (!file)
+		return;
+	note_listed(match, file, &(struct roll_counts){.bytes = listed->bytes, .stored_bytes = listed->stored_bytes});
+	file->listed_as = UINT64_MAX;
 }
 
 bool match_complete(const struct match *match)

@@ -1,4 +1,4 @@
-/* The files that came against the files that are listed, whichever is known first. */
+/* The files, and the members of the context, that came against those that are listed, whichever is known first. */
 #ifndef TARCAP_MATCH_H
 #define TARCAP_MATCH_H
 
@@ -31,6 +31,13 @@ void match_end(struct match *match, const struct match_file *came);
 
 /* A manifest lists a file. */
 void match_listed(struct match *match, const struct manifest_read_file *listed);
+
+/*
+ * A member of the context has come, to its last byte, and one is listed. There is no order among them, and nobody waits
+ * for one. Of their content only the size is known.
+ */
+void match_context_came(struct match *match, const char *name, uint64_t size);
+void match_context_listed(struct match *match, const struct manifest_read_context *listed);
 
 /* Have all files come that are listed so far? */
 bool match_complete(const struct match *match);

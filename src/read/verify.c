@@ -9,7 +9,6 @@
 #include "format/link_type.h"
 #include "format/manifest_layout.h"
 #include "format/naming.h"
-#include "read/context_match.h"
 #include "read/manifest_read.h"
 #include "read/request_match.h"
 
@@ -35,7 +34,6 @@ struct verify {
 	struct defects defects;
 	struct verify_told told;
 	struct match *match;
-	struct context_match context;
 	struct request_match request;
 	struct series_header headers[VERIFY_INTERFACES];
 	size_t header_count;
@@ -117,7 +115,7 @@ void verify_end(struct verify *verify, const struct match_file *file)
 
 void verify_context(struct verify *verify, const char *name, uint64_t size)
 {
-	context_match_came(&verify->context, &verify->defects, name, size);
+	match_context_came(verify->match, name, size);
 }
 
 /* --- the manifest --- */
@@ -275,7 +273,7 @@ static bool take_context(struct verify *verify, const struct manifest_read *list
 		if (!manifest_read_context(listing, i, &context))
 			return false;
 		if (!context.left_out)
-			context_match_listed(&verify->context, &verify->defects, &context);
+			match_context_listed(verify->match, &context);
 	}
 	return true;
 }
@@ -473,7 +471,6 @@ void verify_finish(struct verify *verify)
 	match_finish(verify->match, all_read);
 	verify->told.reordered = match_reordered(verify->match, &first);
 	snprintf(verify->told.first_reordered, sizeof(verify->told.first_reordered), "%s", first);
-	context_match_finish(&verify->context, &verify->defects, all_read);
 	request_match_finish(&verify->request, &verify->defects);
 	if (all_read)
 		check_totals(verify);

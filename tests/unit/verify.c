@@ -302,6 +302,52 @@ static void order(void **state)
 	}
 }
 
+/* Members of the context: whichever side is known first, and nobody waits for them. */
+static void context(void **state)
+{
+	static const struct {
+		const char *listed, *said;
+		uint64_t came; /* bytes; 0: it did not */
+	} cases[] = {
+		{"{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 5}", "", 5},
+		{"{\"name\": \"context/end/hosts\", \"left_out\": \"x\"}", "", 0},
+		{"{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 5}",
+		 "context/end/hosts has 4 bytes where 5 are listed", 4},
+		{"{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 6}",
+		 "context/end/hosts has 5 stored bytes where 6 are listed", 5},
+		{"{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 5}", "context/end/hosts is missing",
+		 0},
+		{"", "context/end/hosts is not in the manifest", 5},
+		{"{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 5}, "
+		 "{\"name\": \"context/end/hosts\", \"bytes\": 5, \"stored_bytes\": 5}",
+		 "context/end/hosts is listed twice", 5},
+	};
+	char with[400];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		bool manifest_first = i & 1;
+
+		fresh();
+		write_manifest(0, 1, 2, 0);
+		snprintf(with, sizeof(with), "\"context\": [%s], \"ended_by\"", cases[i / 2].listed);
+		replace("\"ended_by\"", with);
+		came(1);
+		if (manifest_first) {
+			give(0);
+			assert_true(verify_complete(verify));
+		}
+		if (cases[i / 2].came)
+			verify_context(verify, "context/end/hosts", cases[i / 2].came);
+		if (!manifest_first)
+			give(0);
+		assert_string_equal(sentence(), cases[i / 2].said);
+	}
+	verify_context(verify, "context/start/hosts", 1);
+	verify_context(verify, "context/start/hosts", 1);
+	assert_non_null(strstr(sentence(), "context/start/hosts came twice"));
+}
+
 /* A second copy: told how much of the first has been delivered, and what then is still wrong. */
 static void twice(void **state)
 {
@@ -520,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(optional_loss, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(context, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_parts, set_up, tear_down),
