@@ -66,7 +66,7 @@ struct manifest *manifest_open(const struct manifest_setup *setup, struct err *e
 
 	if (manifest) {
 		manifest->setup = *setup;
-		manifest->started = clock_real();
+		manifest->started = setup->told_started ? setup->told_started : clock_real();
 		manifest->clock_offset = clock_offset();
 		manifest->table = malloc(MANIFEST_FILES * sizeof(*manifest->table));
 		manifest->text = malloc(TEXT_SIZE);
@@ -338,16 +338,16 @@ static json_t *json_head(const struct manifest *manifest, enum cause cause, cons
 	json_put_text(&head, "reason", setup->options->reason);
 	json_put(&head, "started", json_time(manifest->started));
 	json_put(&head, "ended", json_time(clock_real()));
-	json_put(&head, "clock_offset_seconds_at_start", json_seconds(manifest->clock_offset));
+	json_put(&head, "clock_offset_seconds_at_start",
+		 setup->told ? manifest_json_told(setup->told, "clock_offset_seconds")
+			     : json_seconds(manifest->clock_offset));
 	json_put(&head, "clock_offset_seconds_at_end", json_seconds(clock_offset()));
 	json_put(&head, "ended_by", json_ended_by(cause, detail));
 	json_put_text(&head, "format", manifest_json_format(setup->options->format == FORMAT_PCAPNG));
-	json_put(&head, "limits", manifest_json_limits(setup->options));
+	json_put(&head, "limits", manifest_json_limits(setup));
 	json_put(&head, "memory", manifest_json_memory(setup));
 	json_put(&head, "interfaces", manifest_json_interfaces(setup, true));
-	json_put(&head, "not_captured", manifest_json_left_out(setup->captures));
-	json_put_number(&head, "not_captured_count", setup->captures->left_out_count);
-	json_put_flag(&head, "not_captured_at_least", setup->captures->left_out_at_least);
+	manifest_json_put_left_out(&head, setup);
 	json_put(&head, "totals", json_totals(manifest));
 	json_put_number(&head, "parts", manifest->parts);
 	return head;

@@ -9,6 +9,7 @@
 #include "archive/context.h"
 #include "base/account.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "capture/capture_set.h"
 #include "capture/pool.h"
 #include "format/manifest_layout.h"
@@ -23,6 +24,13 @@ struct manifest_setup {
 	const struct capture_set *captures;
 	const struct pool *pool;
 	const struct context *context; /* NULL: there is none */
+	/*
+	 * Of a recorder in another process, whose archive this is: its capture.json, which has all that it was asked
+	 * for and where, and its "not_captured", "not_captured_count" and "not_captured_at_least"; and when its
+	 * account began, ns since the epoch. NULL, and 0: it is our own.
+	 */
+	json_t *told, *told_left_out;
+	uint64_t told_started;
 };
 
 struct manifest;

@@ -27,10 +27,19 @@ static json_t *json_duration(uint64_t nanoseconds)
 	return nanoseconds ? json_real((double)milliseconds / 1000.0) : json_null();
 }
 
-json_t *manifest_json_limits(const struct options *options)
+json_t *manifest_json_told(const json_t *told, const char *name)
 {
-	json_t *limits = json_object();
+	return json_incref(json_object_get(told, name));
+}
 
+json_t *manifest_json_limits(const struct manifest_setup *setup)
+{
+	const struct options *options = setup->options;
+	json_t *limits;
+
+	if (setup->told)
+		return manifest_json_told(setup->told, "limits");
+	limits = json_object();
 	json_put(&limits, "duration_seconds", json_duration(options->duration));
 	json_put(&limits, "max_bytes", json_limit(options->max_bytes));
 	json_put(&limits, "packets", json_limit(options->count));
@@ -40,9 +49,13 @@ json_t *manifest_json_limits(const struct options *options)
 
 json_t *manifest_json_memory(const struct manifest_setup *setup)
 {
-	struct capture_set_sum sum = capture_set_sum(setup->captures);
-	json_t *memory = json_object();
+	struct capture_set_sum sum;
+	json_t *memory;
 
+	if (setup->told)
+		return manifest_json_told(setup->told, "memory");
+	sum = capture_set_sum(setup->captures);
+	memory = json_object();
 	json_put(&memory, "ring_bytes", sum.ring_unknown ? json_null() : json_integer((json_int_t)sum.ring));
 	json_put_number(&memory, "pool_bytes", (uint64_t)setup->pool->count * setup->pool->segment_size);
 	json_put_number(&memory, "segment_bytes", setup->pool->segment_size);
@@ -55,8 +68,12 @@ json_t *manifest_json_memory(const struct manifest_setup *setup)
 static json_t *json_interface(const struct manifest_setup *setup, const struct interface *interface)
 {
 	const struct capture *capture = &interface->capture;
-	json_t *object = json_object();
+	json_t *object;
 
+	if (setup->told)
+		return json_copy(json_array_get(json_object_get(setup->told, "interfaces"),
+						(size_t)(interface - setup->captures->list)));
+	object = json_object();
 	json_put_text(&object, "name", interface->series.interface);
 	json_put_text(&object, "link_type", capture->link_type);
 	json_put_number(&object, "link_type_number", capture->link_type_number);
@@ -115,7 +132,7 @@ static bool filtered_in_user_space(const struct capture_set *captures)
 	return false;
 }
 
-json_t *manifest_json_left_out(const struct capture_set *captures)
+static json_t *json_left_out(const struct capture_set *captures)
 {
 	json_t *list = json_array();
 
@@ -127,6 +144,21 @@ json_t *manifest_json_left_out(const struct capture_set *captures)
 		json_append(&list, object);
 	}
 	return list;
+}
+
+void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setup)
+{
+	static const char *const names[] = {"not_captured", "not_captured_count", "not_captured_at_least"};
+	const struct capture_set *captures = setup->captures;
+
+	if (!setup->told) {
+		json_put(head, names[0], json_left_out(captures));
+		json_put_number(head, names[1], captures->left_out_count);
+		json_put_flag(head, names[2], captures->left_out_at_least);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		json_put(head, names[i], manifest_json_told(setup->told_left_out, names[i]));
 }
 
 static json_t *json_compression(const struct options *options)
@@ -186,11 +218,25 @@ static const char *direction_name(enum direction direction)
 	return direction == DIRECTION_IN ? "in" : direction == DIRECTION_OUT ? "out" : "inout";
 }
 
+/* As the recorder has it, but for the archive's own name and reason. */
+static json_t *json_told_capture(const struct manifest_setup *setup)
+{
+	json_t *root = json_copy(setup->told);
+
+	json_put_text(&root, "name", setup->options->name);
+	json_put_text(&root, "reason", setup->options->reason);
+	json_put(&root, "started", json_time(setup->told_started));
+	return root;
+}
+
 json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t started, uint64_t clock_offset)
 {
 	const struct options *options = setup->options;
-	json_t *root = json_object();
+	json_t *root;
 
+	if (setup->told)
+		return json_told_capture(setup);
+	root = json_object();
 	json_put_number(&root, "tarcap_capture", MANIFEST_VERSION);
 	json_put_text(&root, "version", VERSION_TEXT);
 	json_put(&root, "started", json_time(started));
@@ -211,7 +257,7 @@ json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t start
 	json_put(&root, "segment_seconds", json_duration(options->segment_time));
 	json_put_text(&root, "format", manifest_json_format(options->format == FORMAT_PCAPNG));
 	json_put(&root, "compression", json_compression(options));
-	json_put(&root, "limits", manifest_json_limits(options));
+	json_put(&root, "limits", manifest_json_limits(setup));
 	json_put(&root, "memory", manifest_json_memory(setup));
 	json_put_flag(&root, "context", setup->context != NULL);
 	return root;

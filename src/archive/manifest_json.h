@@ -8,14 +8,17 @@
 /* "pcap" or "pcapng", which is the end of a file's name, too. */
 const char *manifest_json_format(bool pcapng);
 
-json_t *manifest_json_limits(const struct options *options);
+json_t *manifest_json_limits(const struct manifest_setup *setup);
 json_t *manifest_json_memory(const struct manifest_setup *setup);
 
 /* Each interface, and with accounts what became of its packets. */
 json_t *manifest_json_interfaces(const struct manifest_setup *setup, bool accounts);
 
-/* The interfaces that are not captured, and why. */
-json_t *manifest_json_left_out(const struct capture_set *captures);
+/* Put the interfaces that are not captured, and why. */
+void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setup);
+
+/* What a recorder's capture.json has under this name. */
+json_t *manifest_json_told(const json_t *told, const char *name);
 
 /* All of capture.json: what was asked for, who asked, and where. started: ns since the epoch; clock_offset: ns. */
 json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t started, uint64_t clock_offset);
