@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from process import OWN, sh, start_process
+from process import OWN, sh, start_process, wait_until
 
 PROGRAM = __file__
 CLONE_NEWNET = 0x40000000
@@ -53,6 +53,14 @@ def raw_socket(namespace, interface):
     return in_namespace(namespace, make)
 
 
+def wait_up(namespace, names):
+    """Until these interfaces pass packets on: before that, what is sent is thrown away, and nobody hears of it."""
+    def are_up():
+        lines = sh("ip", "-n", namespace, "-br", "link", "show", "up").stdout.splitlines()
+        return set(names) <= {line.split()[0].partition("@")[0] for line in lines if line.split()[1] == "UP"}
+    wait_until(are_up, 5, f"{', '.join(names)} going up")
+
+
 class Wire:
     """Two namespaces with a cable: tc1 in .a, where the tests send, and tc0 in .b, where tarcap listens."""
 
@@ -69,6 +77,8 @@ class Wire:
         # Without ARP the kernel itself says nothing on the wire.
         self.ip(self.a, "link", "set", "tc1", "address", MAC_A.hex(":"), "arp", "off", "up")
         self.ip(self.b, "link", "set", "tc0", "address", MAC_B.hex(":"), "arp", "off", "up")
+        wait_up(self.a, ["tc1"])
+        wait_up(self.b, ["tc0"])
         self.socket = raw_socket(self.a, "tc1")
 
     @staticmethod

@@ -10,8 +10,8 @@ import pytest
 
 from archive import packets_in, tar_members
 from capture import Capture, read_paced, run
-from process import sh, wait_until
-from wire import MAC_A, MAC_B, in_namespace, number_of, numbered, raw_socket
+from process import sh
+from wire import MAC_A, MAC_B, in_namespace, number_of, numbered, raw_socket, wait_up
 
 ETHERNET, RAW, SLL2 = 1, 101, 276
 
@@ -28,8 +28,8 @@ class Cables:
             batch.append(f"link set w{number} arp off up")
         sh("ip", "-n", wire.a, "-batch", "-", input="\n".join(batch) + "\n")
         sh("ip", "-n", wire.b, "-batch", "-", input="\n".join(f"link set {name} arp off up" for name in self.names) + "\n")
-        # Before that, what is sent is thrown away.
-        wait_until(lambda: sh("ip", "-n", wire.b, "-br", "link", "show", "up").stdout.count(" UP ") >= count + 1, 5, "up")
+        wait_up(wire.b, self.names)
+        wait_up(wire.a, [name.replace("v", "w") for name in self.names])
         self.sockets = {f"v{number}": raw_socket(wire.a, f"w{number}") for number in range(first, first + count)}
 
     def send(self, name, frames):
@@ -154,6 +154,7 @@ def test_names_that_come_to_the_same(wire):
         pair(wire, name)
         wire.ip(wire.b, "link", "set", name, "arp", "off", "up")
         wire.ip(wire.b, "link", "set", f"{name}p", "arp", "off", "up")
+        wait_up(wire.b, [name, f"{name}p"])
     capture = Capture(wire, "-i", "a_b", "-i", "a-b", "-i", "tc0")
     for count, name in ((3, "a_b"), (5, "a-b")):
         with raw_socket(wire.b, name) as one:

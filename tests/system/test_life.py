@@ -12,7 +12,7 @@ import pytest
 from archive import Archive, Pcap, tar_members
 from capture import Capture, run
 from process import TARCAP, patience, sh, start_process
-from wire import Flood, frame, numbered
+from wire import Flood, frame, numbered, wait_up
 
 MIB = 1 << 20
 
@@ -208,6 +208,8 @@ def test_interface_down_and_up_again(wire):
         wire.ip(wire.b, "link", "set", "tc0", "down")
         time.sleep(0.2)
         wire.ip(wire.b, "link", "set", "tc0", "up")
+        wait_up(wire.b, ["tc0"])
+        wait_up(wire.a, ["tc1"])
     wire.send(frame(number) for number in range(300, 400))
     archive = capture.end().whole()
     assert archive.numbers() == list(range(400))
