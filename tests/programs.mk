@@ -10,7 +10,7 @@ unit: unit-build
 
 unit-build: $(UNITS)
 
-$(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h $(BUILD)/asan/tarcap | cmocka
+$(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h tests/support/stream.h $(BUILD)/asan/tarcap | cmocka
 	$(call say,UNIT,$@)
 	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
 		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka -lgcov
@@ -40,7 +40,7 @@ fuzz: fuzz-build
 	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_TIME) $(FUZZERS:$(BUILD)/fuzz/fuzz-%=%)
 
 fuzz-build: $(FUZZERS)
-$(BUILD)/fuzz/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h $(BUILD)/fuzz/tarcap
+$(BUILD)/fuzz/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h tests/support/stream.h $(BUILD)/fuzz/tarcap
 	$(call say,FUZZ,$@)
 	$(Q)clang $(STANDARD) $(WARNINGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Isrc -isystem $(BUILD)/libs/fuzz/include \
 		-o $@ $< $(filter-out %/main.o,$(fuzz_OBJ)) -L$(BUILD)/libs/fuzz/lib $(LDLIBS)

@@ -4,16 +4,12 @@
 
 #include <errno.h>
 
+#include "../support/stream.h"
 #include "read/decompress.h"
 #include "read/defects.h"
 #include "read/join.h"
 
 #define SNAPLEN 262144
-
-struct source {
-	const uint8_t *data;
-	size_t size, at, piece;
-};
 
 /* Reads the file as it comes; only what is wanted of it is kept. */
 struct reader {
@@ -23,18 +19,6 @@ struct reader {
 	uint32_t interfaces;
 	int pcapng;
 };
-
-static ssize_t give(void *context, void *data, size_t size)
-{
-	struct source *source = context;
-	size_t n = source->size - source->at;
-
-	n = n < size ? n : size;
-	n = n < source->piece ? n : source->piece;
-	memcpy(data, source->data + source->at, n);
-	source->at += n;
-	return (ssize_t)n;
-}
 
 static uint32_t field(const struct reader *reader, unsigned n)
 {
@@ -118,9 +102,9 @@ static int take(void *context, const void *data, size_t size, struct err *err)
 /* piece; its highest bit: headers stay as they are; archive */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct source source;
+	struct stream source;
 	struct reader reader = {.wanted = 24};
-	struct join_setup setup = {.source = give,
+	struct join_setup setup = {.source = stream_read,
 				   .output = take,
 				   .source_context = &source,
 				   .output_context = &reader,
@@ -134,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	stream = fuzz_stream(data + 1, size - 1, !(data[0] & 0x80));
-	source = (struct source){stream, size - 1, 0, data[0] & 0x7f ? (data[0] & 0x7f) * UINT64_C(16) : SIZE_MAX};
+	source = (struct stream){stream, size - 1, 0, data[0] & 0x7f ? (data[0] & 0x7f) * UINT64_C(16) : SIZE_MAX};
 	join = join_open(&setup, &err);
 	PROMISE(join);
 	fuzz_result(join_run(join, &result, &err), &err);

@@ -3,33 +3,13 @@
 
 #include <errno.h>
 
+#include "../support/stream.h"
 #include "read/members.h"
-
-struct source {
-	const uint8_t *data;
-	size_t size, at, piece;
-	bool breaks; /* at the end, instead of ending */
-};
 
 struct digest {
 	uint64_t hash, files, done, cut, bytes;
 	enum members_event last;
 };
-
-static ssize_t give(void *context, void *data, size_t size)
-{
-	struct source *source = context;
-	size_t n = source->size - source->at;
-
-	PROMISE(size > 0);
-	n = n < size ? n : size;
-	n = n < source->piece ? n : source->piece;
-	if (n == 0 && source->breaks)
-		return -EIO;
-	memcpy(data, source->data + source->at, n);
-	source->at += n;
-	return (ssize_t)n;
-}
 
 static void add(struct digest *digest, const void *data, size_t size)
 {
@@ -42,13 +22,13 @@ static void add(struct digest *digest, const void *data, size_t size)
 static struct digest read_all(const uint8_t *data, size_t size, size_t piece, bool breaks)
 {
 	static struct members members;
-	struct source source = {data, size, 0, piece, breaks};
+	struct stream source = {data, size, 0, piece, breaks ? EIO : 0};
 	struct digest digest = {.hash = UINT64_C(14695981039346656037)};
 	enum members_event event;
 	uint64_t left = 0;
 	bool inside = false;
 
-	members_init(&members, give, &source);
+	members_init(&members, stream_read, &source);
 	while ((event = members_next(&members)) != MEMBERS_END && event != MEMBERS_ERROR) {
 		switch (event) {
 		case MEMBERS_FILE:

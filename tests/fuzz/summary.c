@@ -2,24 +2,8 @@
  * each way. */
 #include "fuzz.h"
 
+#include "../support/stream.h"
 #include "summary/page.h"
-
-struct source {
-	const uint8_t *data;
-	size_t size, at, piece;
-};
-
-static ssize_t give(void *context, void *data, size_t size)
-{
-	struct source *source = context;
-	size_t n = source->size - source->at;
-
-	n = n < size ? n : size;
-	n = n < source->piece ? n : source->piece;
-	memcpy(data, source->data + source->at, n);
-	source->at += n;
-	return (ssize_t)n;
-}
 
 static void check_protocols(const struct summary *summary)
 {
@@ -109,7 +93,7 @@ static void check(const struct summary *summary, struct err *err)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct siphash_key key = {1, 2};
-	struct source source;
+	struct stream source;
 	struct err err = {0};
 	struct reading *reading;
 	const struct summary *summary;
@@ -118,8 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	stream = fuzz_stream(data + 1, size - 1, !(data[0] & 0x80));
-	source = (struct source){stream, size - 1, 0, data[0] & 0x7f ? (data[0] & 0x7f) * UINT64_C(16) : SIZE_MAX};
-	reading = summary_open(give, &source, &key, &err);
+	source = (struct stream){stream, size - 1, 0, data[0] & 0x7f ? (data[0] & 0x7f) * UINT64_C(16) : SIZE_MAX};
+	reading = summary_open(stream_read, &source, &key, &err);
 	PROMISE(reading);
 	summary = summary_run(reading, &err);
 	fuzz_result(summary ? 0 : -1, &err);

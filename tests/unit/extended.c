@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/stream.h"
 #include "read/extended.h"
 #include "read/members.h"
 
@@ -130,31 +131,15 @@ static size_t put(const char *name, const char *text, size_t size, char type)
 	return at;
 }
 
-struct stream {
-	size_t at, step;
-};
-
-static ssize_t give(void *context, void *to, size_t size)
-{
-	struct stream *stream = context;
-	size_t n = used - stream->at;
-
-	n = n < size ? n : size;
-	n = n < stream->step ? n : stream->step;
-	memcpy(to, data + stream->at, n);
-	stream->at += n;
-	return (ssize_t)n;
-}
-
 /* All names of files that came whole, each with its size: "web/a 3, web/b 5, ". */
 static const char *names(size_t step)
 {
 	static char text[20000];
-	struct stream stream = {0, step};
+	struct stream stream = {data, used, 0, step};
 	enum members_event event;
 	size_t length = 0;
 
-	members_init(&members, give, &stream);
+	members_init(&members, stream_read, &stream);
 	text[0] = '\0';
 	while ((event = members_next(&members)) != MEMBERS_END) {
 		if (event == MEMBERS_DONE)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/stream.h"
 #include "base/clock.h"
 #include "format/pcap_read.h"
 #include "read/join.h"
@@ -24,24 +25,6 @@ static struct {
 	unsigned char data[65536];
 	size_t size, fails_at;
 } out;
-
-struct stream {
-	const unsigned char *data;
-	size_t size, at, step;
-};
-
-static ssize_t from_memory(void *context, void *data, size_t size)
-{
-	struct stream *stream = context;
-	size_t n = stream->size - stream->at;
-
-	n = n < size ? n : size;
-	n = n < stream->step ? n : stream->step;
-	if (n)
-		memcpy(data, stream->data + stream->at, n);
-	stream->at += n;
-	return (ssize_t)n;
-}
 
 static int to_memory(void *context, const void *data, size_t size, struct err *err)
 {
@@ -133,7 +116,7 @@ static int build(void **state)
 static bool join_bytes(const unsigned char *data, size_t size, uint64_t *bits, struct join_result *result)
 {
 	struct stream stream = {data, size, 0, 700};
-	struct join_setup setup = {.source = from_memory,
+	struct join_setup setup = {.source = stream_read,
 				   .output = to_memory,
 				   .source_context = &stream,
 				   .output_context = &out,
@@ -277,7 +260,7 @@ static void failing_output(void **state)
 	(void)state;
 	for (size_t fails_at = 1; fails_at < 300; fails_at += 20) {
 		struct stream stream = {archive.data, archive.size, 0, 700};
-		struct join_setup setup = {.source = from_memory,
+		struct join_setup setup = {.source = stream_read,
 					   .output = to_memory,
 					   .source_context = &stream,
 					   .output_context = &out,
@@ -301,7 +284,7 @@ static void no_output(void **state)
 	(void)state;
 	for (size_t size = archive.size; size > 0; size -= 512) {
 		struct stream stream = {archive.data, size, 0, 700};
-		struct join_setup setup = {.source = from_memory, .source_context = &stream};
+		struct join_setup setup = {.source = stream_read, .source_context = &stream};
 		struct err err = {0};
 		struct join *join = join_open(&setup, &err);
 		struct join_result result;

@@ -5,34 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/stream.h"
 #include "read/members.h"
 
 #define ARCHIVE_SIZE 65536
-
-/* A stream in memory, given in pieces of at most step bytes; errnum comes at its end. */
-struct stream {
-	const unsigned char *data;
-	size_t size, at, step;
-	int errnum;
-};
-
-static ssize_t from_memory(void *context, void *data, size_t size)
-{
-	struct stream *stream = context;
-	size_t n = stream->size - stream->at;
-
-	assert_true(size > 0);
-	if (n == 0 && stream->errnum)
-		return -stream->errnum;
-	if (n > size)
-		n = size;
-	if (n > stream->step)
-		n = stream->step;
-	if (n)
-		memcpy(data, stream->data + stream->at, n);
-	stream->at += n;
-	return (ssize_t)n;
-}
 
 struct archive {
 	unsigned char data[ARCHIVE_SIZE];
@@ -103,7 +79,7 @@ static struct seen read_all(struct stream *stream)
 	bool good = false;
 	int n = -1;
 
-	members_init(&members, from_memory, stream);
+	members_init(&members, stream_read, stream);
 	while ((event = members_next(&members)) != MEMBERS_END && event != MEMBERS_ERROR) {
 		switch (event) {
 		case MEMBERS_FILE:
@@ -432,7 +408,7 @@ static void holes(void **state)
 		memset(archive.data + header_of(2), 0, header_of(3) - header_of(2));
 		stream.size = archive.size;
 		stream.at = 0;
-		members_init(&members, from_memory, &stream);
+		members_init(&members, stream_read, &stream);
 		members.more_to_come = more;
 		files = 0;
 		while ((event = members_next(&members)) != MEMBERS_END)
