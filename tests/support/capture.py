@@ -33,7 +33,7 @@ def run(*arguments, stdin=None, timeout=20, namespace=None, before=(), **more):
     if namespace:
         command = ["nsenter", f"--net=/run/netns/{namespace}"] + command
     given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run(command, **given, capture_output=True, timeout=timeout, **more)
+    done = subprocess.run(command, **given, capture_output=True, timeout=timeout * patience(), **more)
     return Result(done.returncode, done.stdout, lines(done.stderr))
 
 
