@@ -144,7 +144,7 @@ PREFIX ?= /usr/local
 install: $(BUILD)/$(ARCH)/tarcap
 	$(Q)install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tarcap
 	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions image/root/usr/share/bash-completion/completions/tarcap
+	$(Q)install -D -m 644 src/tarcap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tarcap
 
 help:
 	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))

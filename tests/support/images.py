@@ -28,14 +28,13 @@ LICENCES = {
     "musl": ["COPYRIGHT", "copyright"],
     "tarcap": ["LICENSE"],
 }
-COMPLETION = "usr/share/bash-completion/completions/tarcap"
 PROFILES = [f"usr/share/tarcap/wireshark/{name}" for name in ("tarcap", "tarcap-utc")]
 SCHEMAS = [f"usr/share/tarcap/{kind}.schema.json" for kind in KINDS]
 MANUAL = "usr/share/man/man1/tarcap.1"
-DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/bash-completion", "usr/share/bash-completion/completions",
-               "usr/share/licenses", "usr/share/man", "usr/share/man/man1", "usr/share/sbom", "usr/share/tarcap", "usr/share/tarcap/wireshark", *PROFILES,
+DIRECTORIES = ["etc", "usr", "usr/bin", "usr/share", "usr/share/licenses", "usr/share/man", "usr/share/man/man1",
+               "usr/share/sbom", "usr/share/tarcap", "usr/share/tarcap/wireshark", *PROFILES,
                *(f"usr/share/licenses/{name}" for name in LICENCES)]
-TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, COMPLETION, MANUAL, *SCHEMAS,
+TEXTS = ["etc/group", "etc/passwd", "etc/services", SBOM, MANUAL, *SCHEMAS,
          *(f"{profile}/{file}" for profile in PROFILES for file in ("preferences", "dfilter_buttons")),
          *(f"usr/share/licenses/{name}/{file}" for name, files in LICENCES.items() for file in files)]
 # name: (mode, type, extended attributes); the image has this and nothing else

@@ -14,7 +14,7 @@ from flags import flag_rows
 from process import TOP
 from wire import in_namespace
 
-COMPLETION = TOP / "image/root/usr/share/bash-completion/completions/tarcap"
+COMPLETION = TOP / "src/tarcap.bash"
 COMMANDS = ["join", "summary", "hold", "stop", "check", "help"]
 # As bash calls it: the words so far, cut at COMP_WORDBREAKS, the last one being completed.
 CALL = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tarcap; printf "%s\\n" "${COMPREPLY[@]}"'
