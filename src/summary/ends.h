@@ -19,4 +19,6 @@ char *ends_text(uint8_t version, bool ports, const struct dissect_end *end, char
 /* Wireshark's display filter for an address, in either direction: "ip.addr == 10.0.0.1". */
 char *ends_filter(uint8_t version, const struct dissect_end *end, char text[ENDS_FILTER_SIZE]);
 
+bool ends_same(const struct dissect_end *a, const struct dissect_end *b);
+
 #endif
