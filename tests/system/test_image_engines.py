@@ -265,7 +265,7 @@ def test_build_from_source(engine, context):  # noqa: F811
         (context / "Stages").write_text(FROM_STAGE)
         client = sorted(docker_clients())[0]
         for buildkit in "01":
-            docker_build(client, buildkit, "-t", "tarcap-test-source", "-f", "Stages", ".", cwd=context, timeout=300)
+            docker_build(client, buildkit, "-t", "tarcap-test-source", "-f", "Stages", ".", cwd=context, timeout=1200)
             check_exported(exported("tarcap-test-source"))
 
         (context / "build/amd64/layer.tar").unlink()
