@@ -1,3 +1,11 @@
+/*
+ * Read by libpcap and not by format/pcap_read.h, which reads as much for join and summary, for what comes out is a file
+ * again, in this machine's byte order: of a file in the other order libpcap also turns the numbers inside the packets
+ * that stand in the writer's order (NFLOG, USB, PFLOG, CAN: the 330 lines of swap_pseudo_headers() in its pcap-util.c,
+ * which it offers to nobody else). Besides, it cuts D-Bus and other packets of more than 262144 bytes where pcap_read
+ * passes over them, knows link types by the numbers that a filter takes, scales times, and says what is wrong with a
+ * file. So the waiting for a pipe is done inside of it, by read_file().
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
