@@ -7,7 +7,7 @@ _tarcap_flags() { # COMMAND: the flags that it takes
 	case $1 in
 	capture | check)
 		echo "-i --interface -F -s --snapshot-length --headers -Q --direction --promiscuous -y --linktype -r" \
-			"-c -W --duration --max-bytes -w --raw --format --compress --time-stamp-precision --micro --nano" \
+			"-c -W --duration --max-bytes --record --keep -w --raw --format --compress --time-stamp-precision --micro --nano" \
 			"-C --segment-size -G --segment-time --name --reason --no-context -B --buffer-size --memory --exclude-stream" \
 			"--wait-reader --stdin --stall -q --quiet -v --verbose -D --list-interfaces -L --list-data-link-types -d" \
 			"-O --no-optimize -h --help --version"
@@ -23,7 +23,7 @@ _tarcap_takes_value() { # FLAG
 	case $1 in
 	-i | --interface | -F | -s | --snapshot-length | -Q | --direction | -y | --linktype | -r | -c | -W | --duration | \
 		--max-bytes | -w | --format | --compress | --time-stamp-precision | -C | --segment-size | -G | --segment-time | --name | \
-		--reason | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --ttl | \
+		--reason | --record | --keep | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --ttl | \
 		-Z | --relinquish-privileges) ;;
 	*) return 1 ;;
 	esac

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* For contexts in memory of our own, and for buffers that zstd works on as they lie; linked statically, so it stays. */
 #define ZSTD_STATIC_LINKING_ONLY
@@ -109,4 +110,9 @@ bool compress_next(struct compress *compress, const unsigned char **data, size_t
 	*data = compress->output;
 	*size = compress->frame.pos;
 	return last;
+}
+
+void compress_forget(struct compress *compress)
+{
+	memset(compress->output, 0, compress->frame.pos);
 }

@@ -33,4 +33,7 @@ void compress_begin(struct compress *compress, const unsigned char *data, size_t
  */
 MUST_CHECK bool compress_next(struct compress *compress, const unsigned char **data, size_t *size);
 
+/* Put zeros where the last frame was. What zstd notes of it (a block's literals) stays until the next. */
+void compress_forget(struct compress *compress);
+
 #endif

@@ -72,16 +72,23 @@ static int put_segment(struct delivery *delivery, struct segment *segment, const
 
 static void give_back(struct delivery *delivery, struct segment *segment)
 {
-	if (segment != &delivery->compressed)
+	if (segment != &delivery->compressed && !delivery->store.next)
 		pool_give(delivery->segments->pool, segment);
 }
 
-/* The oldest sealed segment. It has to get smaller by a block of the tar, or it is stored as it is. */
+static struct segment *oldest(struct delivery *delivery)
+{
+	const struct deliver_store *store = &delivery->store;
+
+	return store->next ? store->next(store->context) : segments_pop(delivery->segments);
+}
+
+/* The oldest segment. It has to get smaller by a block of the tar, or it is stored as it is. */
 static bool take_next(struct delivery *delivery)
 {
 	struct segment *next = delivery->next;
 
-	if (!next && (next = delivery->next = segments_pop(delivery->segments)) && delivery->compress)
+	if (!next && (next = delivery->next = oldest(delivery)) && delivery->compress)
 		compress_begin(delivery->compress, next->data, next->used, (next->used - 1) / TAR_BLOCK * TAR_BLOCK);
 	return next;
 }
@@ -91,7 +98,8 @@ static enum put put_taken(struct delivery *delivery, struct err *err)
 	struct segment *segment = delivery->next;
 	const unsigned char *data = segment->data;
 
-	segment->stored = segment->used;
+	if (!segment->stored)
+		segment->stored = segment->used;
 	if (delivery->compress && !compress_next(delivery->compress, &data, &segment->stored))
 		return PUT_LATER;
 	delivery->next = NULL;
@@ -117,11 +125,9 @@ static enum put put_part(struct delivery *delivery, struct err *err)
 
 static enum put put_segments(struct delivery *delivery, struct err *err)
 {
-	if (!delivery->next && delivery->segments->sealed && manifest_full(delivery->manifest))
-		return put_part(delivery, err);
-	if (take_next(delivery))
-		return put_taken(delivery, err);
-	return delivery->finishing ? PUT_OVER : PUT_NOTHING;
+	if (!take_next(delivery))
+		return delivery->finishing ? PUT_OVER : PUT_NOTHING;
+	return manifest_full(delivery->manifest) ? put_part(delivery, err) : put_taken(delivery, err);
 }
 
 static enum put put_manifest(struct delivery *delivery, struct err *err)
@@ -275,12 +281,15 @@ void deliver_finish(struct delivery *delivery, enum cause cause, const char *det
 
 uint64_t deliver_waiting(const struct delivery *delivery)
 {
+	const struct deliver_store *store = &delivery->store;
 	uint64_t waiting = 0;
 
 	if (delivery->next)
 		waiting++;
 	if (delivery->sending)
 		waiting++;
+	if (store->next)
+		return waiting + store->waiting(store->context);
 	for (const struct segment *segment = delivery->segments->sealed; segment; segment = segment->next)
 		waiting++;
 	return waiting;
@@ -316,10 +325,15 @@ void deliver_drop(struct delivery *delivery)
 		give_up(delivery, delivery->sending);
 		delivery->sending = NULL;
 	}
-	while ((segment = delivery->next ? delivery->next : segments_pop(delivery->segments))) {
-		give_up(delivery, segment);
-		delivery->next = NULL;
+	if (delivery->next)
+		give_up(delivery, delivery->next);
+	delivery->next = NULL;
+	if (delivery->store.next) {
+		delivery->store.drop(delivery->store.context);
+		return;
 	}
+	while ((segment = segments_pop(delivery->segments)))
+		give_up(delivery, segment);
 }
 
 /* Of a member of so many bytes, with its header. */

@@ -15,6 +15,15 @@
 #include "base/err.h"
 #include "capture/segments.h"
 
+/* Segments that wait elsewhere than in the list of the sealed, each with stored set: they are sent as they are. */
+struct deliver_store {
+	/* The oldest, which stays until the next is asked for; NULL: none now, and while finishing, none more. */
+	struct segment *(*next)(void *context);
+	void (*drop)(void *context);		  /* give up all, as their series' given_up has it */
+	uint64_t (*waiting)(const void *context); /* how many may be had */
+	void *context;
+};
+
 struct delivery {
 	struct segments *segments;
 	struct sink *sink;
@@ -27,6 +36,7 @@ struct delivery {
 	unsigned char *trailer; /* behind the segments, with raw; to be filled before deliver_finish */
 	size_t trailer_size;
 	struct compress *compress;	/* to be set before deliver_start; NULL: members are stored as they are */
+	struct deliver_store store;	/* to be set before deliver_start; without next: what is sealed is sent */
 	struct context *context;	/* to be set before deliver_start; NULL: there is none */
 	struct context_member *telling; /* the member of it in the outbox, or NULL */
 	struct segment *next;		/* taken, and being compressed */

@@ -30,7 +30,8 @@ struct manifest {
 	uint64_t started; /* ns since the epoch */
 	uint64_t clock_offset;
 	unsigned count, parts;
-	uint64_t files, packets, bytes; /* in all */
+	uint64_t files, packets, bytes;		/* in all */
+	struct manifest_window earlier, before; /* of the files in parts; the same without the last part */
 	struct file *table;
 	char *text;
 	size_t used;
@@ -159,8 +160,25 @@ bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *s
 
 void manifest_take_back_part(struct manifest *manifest)
 {
+	manifest->earlier = manifest->before;
 	manifest->parts--;
 	manifest->count = MANIFEST_FILES;
+}
+
+struct manifest_window manifest_window(const struct manifest *manifest)
+{
+	struct manifest_window window = manifest->earlier;
+
+	for (unsigned i = 0; i < manifest->count; i++) {
+		const struct file *file = &manifest->table[i];
+
+		if (!window.any || file->first < window.from)
+			window.from = file->first;
+		if (!window.any || file->last > window.to)
+			window.to = file->last;
+		window.any = true;
+	}
+	return window;
 }
 
 static int append(const char *data, size_t size, void *context)
@@ -289,7 +307,7 @@ static json_t *json_part(const struct manifest *manifest)
 {
 	json_t *head = json_object();
 
-	json_put_number(&head, "tarcap_manifest", MANIFEST_VERSION);
+	json_put_number(&head, "tarcap_manifest", manifest_json_version(&manifest->setup));
 	json_put_number(&head, "part", manifest->parts);
 	return head;
 }
@@ -301,6 +319,8 @@ int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE],
 	snprintf(name, MANIFEST_NAME_SIZE, "manifest_%05u.json", manifest->parts);
 	if (append_head(manifest, json_part(manifest), err) < 0 || append_files(manifest, err) < 0)
 		return -1;
+	manifest->before = manifest->earlier;
+	manifest->earlier = manifest_window(manifest);
 	manifest->count = 0;
 	return finish_text(manifest, text, size, err);
 }
@@ -326,13 +346,36 @@ static json_t *json_totals(const struct manifest *manifest)
 	return json_numbers(fields, manifest);
 }
 
+/* From the first to the last packet; null where there is none. */
+static json_t *json_window(const struct manifest *manifest)
+{
+	const struct manifest_window window = manifest_window(manifest);
+	json_t *object;
+
+	if (!window.any)
+		return json_null();
+	object = json_object();
+	json_put(&object, "from", json_time(window.from));
+	json_put(&object, "to", json_time(window.to));
+	return object;
+}
+
+/* What a recorder's has more. */
+static void put_record(json_t **head, const struct manifest *manifest)
+{
+	const struct account account = capture_set_account(manifest->setup.captures);
+
+	json_put(head, "window", json_window(manifest));
+	json_put(head, "overwritten", manifest_json_overwritten(&account.overwritten));
+}
+
 /* All but the context and the files, of which each has a line. */
 static json_t *json_head(const struct manifest *manifest, enum cause cause, const char *detail)
 {
 	const struct manifest_setup *setup = &manifest->setup;
 	json_t *head = json_object();
 
-	json_put_number(&head, "tarcap_manifest", MANIFEST_VERSION);
+	json_put_number(&head, "tarcap_manifest", manifest_json_version(&manifest->setup));
 	json_put_text(&head, "version", VERSION_TEXT);
 	json_put_text(&head, "name", setup->options->name);
 	json_put_text(&head, "reason", setup->options->reason);
@@ -349,6 +392,8 @@ static json_t *json_head(const struct manifest *manifest, enum cause cause, cons
 	json_put(&head, "interfaces", manifest_json_interfaces(setup, true));
 	manifest_json_put_left_out(&head, setup);
 	json_put(&head, "totals", json_totals(manifest));
+	if (manifest_json_records(setup))
+		put_record(&head, manifest);
 	json_put_number(&head, "parts", manifest->parts);
 	return head;
 }

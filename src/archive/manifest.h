@@ -64,6 +64,13 @@ MUST_CHECK bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, 
 void manifest_take_back_part(struct manifest *manifest);
 bool manifest_full(const struct manifest *manifest);
 
+/* From the first to the last packet of the files so far, ns since the epoch. */
+struct manifest_window {
+	bool any; /* there are some */
+	uint64_t from, to;
+};
+struct manifest_window manifest_window(const struct manifest *manifest);
+
 /*
  * The members' texts. Each uses the one text buffer: it is valid until the next of these calls.
  * part: the files so far as manifest_NNNNN.json, whose name is put into name; the table then restarts.

@@ -27,6 +27,16 @@ static json_t *json_duration(uint64_t nanoseconds)
 	return nanoseconds ? json_real((double)milliseconds / 1000.0) : json_null();
 }
 
+bool manifest_json_records(const struct manifest_setup *setup)
+{
+	return setup->options->record || setup->told;
+}
+
+unsigned manifest_json_version(const struct manifest_setup *setup)
+{
+	return manifest_json_records(setup) ? MANIFEST_VERSION_RECORDER : MANIFEST_VERSION;
+}
+
 json_t *manifest_json_told(const json_t *told, const char *name)
 {
 	return json_incref(json_object_get(told, name));
@@ -62,6 +72,8 @@ json_t *manifest_json_memory(const struct manifest_setup *setup)
 	json_put_number(&memory, "compressor_bytes", setup->options->compressor);
 	json_put_number(&memory, "manifest_bytes", manifest_memory());
 	json_put_number(&memory, "context_bytes", setup->context ? CONTEXT_MEMORY : 0);
+	if (setup->options->record)
+		json_put_number(&memory, "record_bytes", setup->options->record);
 	return memory;
 }
 
@@ -83,6 +95,19 @@ static json_t *json_interface(const struct manifest_setup *setup, const struct i
 	return object;
 }
 
+json_t *manifest_json_overwritten(const struct overwritten *overwritten)
+{
+	static const struct json_field fields[] = {
+		{"files", offsetof(struct overwritten, files)},
+		{"packets", offsetof(struct overwritten, packets)},
+		{"bytes", offsetof(struct overwritten, bytes)},
+		{"dropped", offsetof(struct overwritten, dropped)},
+		{0},
+	};
+
+	return json_numbers(fields, overwritten);
+}
+
 static json_t *json_interface_account(const struct manifest_setup *setup, const struct interface *interface)
 {
 	static const struct json_field fields[] = {
@@ -96,10 +121,14 @@ static json_t *json_interface_account(const struct manifest_setup *setup, const 
 		{"filtered_in_user_space", offsetof(struct account, filtered_in_user_space)},
 		{0},
 	};
+	const struct account *account = &interface->account;
 	json_t *object = json_interface(setup, interface);
 
-	json_put_numbers(&object, fields, &interface->account);
-	json_put_number(&object, "dropped_before_no_file", interface->account.dropped - interface->series.dropped);
+	json_put_numbers(&object, fields, account);
+	if (manifest_json_records(setup))
+		json_put(&object, "overwritten", manifest_json_overwritten(&account->overwritten));
+	json_put_number(&object, "dropped_before_no_file",
+			account->dropped - account->overwritten.dropped - interface->series.dropped);
 	json_put(&object, "gone", interface->gone ? json_time(interface->gone_at) : json_null());
 	return object;
 }
@@ -237,7 +266,7 @@ json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t start
 	if (setup->told)
 		return json_told_capture(setup);
 	root = json_object();
-	json_put_number(&root, "tarcap_capture", MANIFEST_VERSION);
+	json_put_number(&root, "tarcap_capture", manifest_json_version(setup));
 	json_put_text(&root, "version", VERSION_TEXT);
 	json_put(&root, "started", json_time(started));
 	json_put(&root, "clock_offset_seconds", json_seconds(clock_offset));
@@ -260,5 +289,7 @@ json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t start
 	json_put(&root, "limits", manifest_json_limits(setup));
 	json_put(&root, "memory", manifest_json_memory(setup));
 	json_put_flag(&root, "context", setup->context != NULL);
+	if (options->record)
+		json_put(&root, "keep_seconds", json_duration(options->keep));
 	return root;
 }

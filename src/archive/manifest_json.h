@@ -8,11 +8,20 @@
 /* "pcap" or "pcapng", which is the end of a file's name, too. */
 const char *manifest_json_format(bool pcapng);
 
+/* Is it of a recorder, ours or another process'? */
+bool manifest_json_records(const struct manifest_setup *setup);
+
+/* The manifest's version, and capture.json's: readers of the old one need not know what the new one has more. */
+unsigned manifest_json_version(const struct manifest_setup *setup);
+
 json_t *manifest_json_limits(const struct manifest_setup *setup);
 json_t *manifest_json_memory(const struct manifest_setup *setup);
 
 /* Each interface, and with accounts what became of its packets. */
 json_t *manifest_json_interfaces(const struct manifest_setup *setup, bool accounts);
+
+/* What a recorder has overwritten. */
+json_t *manifest_json_overwritten(const struct overwritten *overwritten);
 
 /* Put the interfaces that are not captured, and why. */
 void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setup);

@@ -106,16 +106,24 @@ static uint64_t *charged(struct account *account, enum cause cause)
 	return cause == CAUSE_OUTPUT_FAILED ? &account->dropped_output_failed : &account->dropped_at_stop;
 }
 
-void ledger_close(struct ledger *ledger, enum cause cause)
+struct account ledger_account(const struct ledger *ledger)
 {
 	const struct capture *capture = ledger->capture;
+	struct account account = *ledger->account;
+
+	account.received = capture->received;
+	account.dropped = capture->dropped;
+	account.written = ledger->series->packets - account.overwritten.packets;
+	account.filtered_in_user_space = capture->rejected;
+	account.after_limit = capture->read - capture->rejected - ledger->series->packets;
+	return account;
+}
+
+void ledger_close(struct ledger *ledger, enum cause cause)
+{
 	struct account *account = ledger->account;
 
-	account->received = capture->received;
-	account->dropped = capture->dropped;
-	account->written = ledger->series->packets;
-	account->filtered_in_user_space = capture->rejected;
-	account->after_limit = capture->read - capture->rejected - account->written;
+	*account = ledger_account(ledger);
 	*charged(account, cause) += ledger_in_ring(ledger);
 }
 

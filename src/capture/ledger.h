@@ -51,6 +51,9 @@ bool ledger_hold(struct ledger *ledger, bool held);
 /* Packets in the ring that the kernel has accepted and we have not read, as of the last capture_count(). */
 uint64_t ledger_in_ring(const struct ledger *ledger);
 
+/* The account of now, while it goes on: nothing is charged with what is in the ring. */
+struct account ledger_account(const struct ledger *ledger);
+
 /* No more will be read: what is left in the ring is charged to cause. */
 void ledger_close(struct ledger *ledger, enum cause cause);
 

@@ -15,6 +15,7 @@ int pool_open(struct pool *pool, size_t memory, size_t segment_size, struct err 
 	mapped = mmap(NULL, count * segment_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mapped == MAP_FAILED)
 		return err_sys(err, errno, "--memory: cannot have %zu bytes", count * segment_size);
+	(void)madvise(mapped, count * segment_size, MADV_DONTDUMP);
 	pool->memory = mapped;
 	pool->count = (unsigned)count;
 	pool->segments = calloc(count, sizeof(*pool->segments));

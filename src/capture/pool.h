@@ -22,6 +22,7 @@ struct segment {
 	uint32_t number; /* in its file series, from 1 */
 	uint64_t packets;
 	uint64_t first, last; /* earliest and latest packet, ns since the epoch */
+	uint64_t opened;      /* in the clock that cuts */
 	uint64_t dropped;     /* packets the kernel dropped while this segment was filled */
 };
 

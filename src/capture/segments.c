@@ -31,7 +31,7 @@ void segments_add_series(struct segments *segments, struct series *series, const
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock)
 {
 	segments->packet_clock = packet_clock;
-	segments->start = start;
+	segments->start = segments->now = start;
 	segments->cut_interval = cut_interval ? cut_interval : CLOCK_SECOND;
 	segments->cut_interval_max = cut_interval ? cut_interval : 10 * CLOCK_SECOND;
 	segments->cut_at = start + segments->cut_interval;
@@ -93,6 +93,7 @@ bool segments_tick(struct segments *segments, uint64_t now)
 {
 	bool due = segments->open_count > 0;
 
+	segments->now = now;
 	if (now < segments->cut_at)
 		return false;
 	segments_seal(segments);
@@ -119,6 +120,7 @@ static void open_segment(struct series *series)
 	segment->used = series->format.front_size;
 	segment->series = series;
 	segment->number = ++series->last_number;
+	segment->opened = segments->now;
 	segment->first = UINT64_MAX;
 	series->open = segment;
 	series->opened_at = segments->opened_count++;

@@ -73,7 +73,7 @@ struct segments {
 	uint64_t packets, bytes; /* taken so far; bytes of records */
 	/* The clock that cuts: ns of whatever clock the caller counts in. */
 	bool packet_clock;
-	uint64_t start, cut_at, cut_interval, cut_interval_max;
+	uint64_t start, now, cut_at, cut_interval, cut_interval_max;
 };
 
 /* Without any series yet. The pool stays the caller's. */

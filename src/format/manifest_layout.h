@@ -2,7 +2,8 @@
 #ifndef TARCAP_MANIFEST_LAYOUT_H
 #define TARCAP_MANIFEST_LAYOUT_H
 
-#define MANIFEST_VERSION 1   /* raised when a reader of the old one would misread the new */
-#define MANIFEST_LEFT_OUT 64 /* interfaces that are named as not captured; of more, only the number is told */
+#define MANIFEST_VERSION 1	    /* raised when a reader of the old one would misread the new */
+#define MANIFEST_VERSION_RECORDER 2 /* with --record, --until or --first: the account has more parts */
+#define MANIFEST_LEFT_OUT 64	    /* interfaces that are named as not captured; of more, only the number is told */
 
 #endif

@@ -152,6 +152,11 @@ const struct area_entry *area_oldest(const struct area *area)
 	return area_count(area) > 0 ? entry_of(area, area->header->state.first) : NULL;
 }
 
+const struct area_entry *area_newest(const struct area *area)
+{
+	return area_count(area) > 0 ? entry_of(area, area->header->state.end - 1) : NULL;
+}
+
 void area_change(struct area *area)
 {
 	__atomic_store_n(&area->header->sequence, area->header->sequence + 1, __ATOMIC_RELAXED);
@@ -203,12 +208,25 @@ void area_copy_in(struct area *area, const unsigned char *data, uint64_t stored)
 	memcpy(area->data, data + front, stored - front);
 }
 
+/* Of several interfaces one may fill its files while another's is open: nothing waits behind what is younger. */
+static void age(struct area *area, uint64_t since)
+{
+	for (uint64_t n = area->header->state.end; n-- > area->header->state.first;) {
+		struct area_entry *entry = entry_of(area, n);
+
+		if (entry->since <= since)
+			return;
+		entry->since = since;
+	}
+}
+
 void area_enter(struct area *area, const struct segment *segment, uint32_t place, uint64_t since)
 {
 	struct overwritten *stored = &area->series[place].stored;
 	uint64_t number = area->header->state.end;
 	struct area_entry *entry = entry_of(area, number);
 
+	age(area, since);
 	*entry = (struct area_entry){
 		.offset = area->room_at,
 		.since = since,

@@ -77,7 +77,7 @@ struct area_series {
 struct area_entry {
 	uint64_t sequence;
 	uint64_t offset; /* in the data */
-	uint64_t since;	 /* when it was opened, in the clock that the recorder's --keep counts in */
+	uint64_t since;	 /* when it, or one behind it, was opened first, in the clock that --keep counts in */
 	uint64_t first, last, packets, dropped;
 	uint64_t used, stored;	/* bytes as a file, and as stored; fewer: compressed */
 	uint32_t place, number; /* of the series; the file's in it */
@@ -140,9 +140,10 @@ void area_start(struct area *area);
 bool area_has_room(const struct area *area, uint64_t stored);
 bool area_can_have(const struct area *area, uint64_t stored);
 
-/* How many are stored; the oldest, NULL when there is none. */
+/* How many are stored; the oldest and the newest, NULL when there is none. */
 uint64_t area_count(const struct area *area);
 const struct area_entry *area_oldest(const struct area *area);
+const struct area_entry *area_newest(const struct area *area);
 
 /*
  * Around what changes state, series and the list of what is stored. Between them nothing takes long, and of data no

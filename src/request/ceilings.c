@@ -8,6 +8,7 @@
 #include "request/plan.h"
 
 static const uint64_t live_duration = 300 * CLOCK_SECOND, live_bytes = GIB;
+static const uint64_t record_duration = 3600 * CLOCK_SECOND; /* and its memory is the limit of bytes */
 
 /* *ceiling stays what it is when the variable is not set. */
 static int read_ceiling(const char *name, const struct number_range *range, uint64_t *ceiling, struct err *err)
@@ -71,13 +72,15 @@ int ceilings_apply(struct options *options, struct err *err)
 		{"--duration",
 		 "TARCAP_MAX_DURATION",
 		 {NUMBER_DURATION, CLOCK_SECOND / 1000, UINT64_C(366) * 86400 * CLOCK_SECOND, 0},
-		 live ? live_duration : 0,
+		 !live		   ? 0
+		 : options->record ? record_duration
+				   : live_duration,
 		 &options->duration,
 		 &options->lowered.duration},
 		{"--max-bytes",
 		 "TARCAP_MAX_BYTES",
 		 {NUMBER_SIZE, 1, UINT64_MAX / 2, 0},
-		 live ? live_bytes : 0,
+		 live && !options->record ? live_bytes : 0,
 		 &options->max_bytes,
 		 &options->lowered.max_bytes},
 		{"-s/--snapshot-length",

@@ -79,6 +79,10 @@ static const struct flag capture_flags[] = {
 	{0, "max-bytes", FLAG_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
 	 .help = "stop after N bytes (default 1G; 0: no limit)"},
 
+	{0, "record", FLAG_NUMBER, "SIZE", AT(record), {NUMBER_SIZE, PLAN_RECORD_MIN, PLAN_CEILING_MAX, 0}, .help = FLAG_WITH_NEXT},
+	{0, "keep", FLAG_NUMBER, "D", AT(keep), {NUMBER_DURATION, CLOCK_SECOND, DAYS(366), 0},
+	 .help = "keep the newest in memory until the end; for D"},
+
 	{'w', NULL, FLAG_TEXT, "FILE", AT(write_file),
 	 .help = "write the tar to FILE (default -: stdout)"},
 	{0, "raw", FLAG_SET, NULL, AT(raw),
@@ -152,6 +156,7 @@ static void defaults(struct options *options)
 		.snaplen = OPTIONS_NOT_GIVEN,
 		.buffer_kib = OPTIONS_NOT_GIVEN,
 		.memory = OPTIONS_NOT_GIVEN,
+		.compression = OPTIONS_NOT_GIVEN,
 		.stall = 60 * CLOCK_SECOND,
 		.precision = PRECISION_NOT_GIVEN,
 	};
@@ -181,6 +186,21 @@ static int refuse_late_flags(char *const *words, struct err *err)
 		       *words, *value ? " " : "", value, *before ? " '" : "", before, *before ? "'" : "");
 }
 
+/* A recorder's defaults are others: nothing waits for its files, and larger ones get smaller. */
+static void settle_record(struct options *options)
+{
+	uint64_t most = options->keep / PLAN_KEEP_SEGMENTS;
+
+	if (options->compression == OPTIONS_NOT_GIVEN)
+		options->compression = options->record ? COMPRESSION_ZSTD : COMPRESSION_NONE;
+	if (!options->record)
+		return;
+	if (!options->segment_time)
+		options->segment_time = PLAN_RECORD_SEGMENT_TIME;
+	if (most && options->segment_time > most)
+		options->segment_time = most;
+}
+
 /* What follows from all of it together. */
 static int settle(struct options *options, struct err *err)
 {
@@ -208,6 +228,7 @@ int command_line_parse(struct options *options, int argc, char **argv, struct er
 	options->words = words;
 	if (options->action == ACTION_HELP || options->action == ACTION_VERSION)
 		return 0; /* whatever else is wrong */
+	settle_record(options);
 	if (refuse_late_flags(argv + words, err) < 0 || ceilings_apply(options, err) < 0 || settle(options, err) < 0)
 		return -1;
 	return options->filter_file ? filter_text_from_file(options->filter_file, options->filter, err)

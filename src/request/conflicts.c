@@ -68,6 +68,10 @@ static int check_rows(const struct options *options, struct err *err)
 		bool wrong;
 		const char *says;
 	} rows[] = {
+		{options->record && raw, "--record cannot be combined with --raw: what it has is sent as an archive"},
+		{options->record && options->segments,
+		 "--record cannot be combined with -W: its memory says how many files are kept"},
+		{options->keep && !options->record, "--keep takes --record SIZE: nothing else is kept"},
 		{raw && options->format == FORMAT_PCAP && several,
 		 "--raw: a pcap file has one link type: name one interface, or any, or add --format pcapng"},
 		{options->read_file && options->action == ACTION_LIST_LINK_TYPES,

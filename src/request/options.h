@@ -69,9 +69,11 @@ struct options {
 	uint64_t memory_ceiling; /* of ring, pool and compressor together */
 	uint64_t compression;	 /* enum compression */
 	uint64_t compressor;	 /* bytes of memory that it takes, besides */
-	uint64_t stall;		 /* ns */
-	uint64_t direction;	 /* enum direction */
-	uint64_t stdin_mode;	 /* 0 auto, 1 ignore */
+	uint64_t record;     /* bytes of memory that packets stay in, until the end; 0: they are sent as they come */
+	uint64_t keep;	     /* ns that they stay there at most; 0: as long as there is room */
+	uint64_t stall;	     /* ns */
+	uint64_t direction;  /* enum direction */
+	uint64_t stdin_mode; /* 0 auto, 1 ignore */
 	uint64_t exclude_stream; /* enum exclude_stream */
 	uint64_t precision;	 /* enum precision; nano with pcapng */
 	uint64_t format;	 /* enum format */

@@ -100,6 +100,42 @@ static int no_room(const struct options *options, uint64_t ceiling, struct err *
 		       text[2], source);
 }
 
+static int no_room_to_record(const struct options *options, uint64_t ceiling, uint64_t beside, struct err *err)
+{
+	const char *source = getenv("TARCAP_MAX_MEMORY") ? "" : " (its default)";
+	char text[3][NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, options->record, text[0]);
+	number_format(NUMBER_SIZE, ceiling, text[1]);
+	if (ceiling < beside + PLAN_RECORD_MIN)
+		return err_set(
+			err, STATUS_USAGE,
+			"--record %s: the ceiling TARCAP_MAX_MEMORY, %s%s, has no room for it beside ring and pool",
+			text[0], text[1], source);
+	number_format(NUMBER_SIZE, round_down(ceiling - beside, MIB), text[2]);
+	return err_set(err, STATUS_USAGE,
+		       "--record %s: allowed is at most %s, which with ring and pool is below the ceiling "
+		       "TARCAP_MAX_MEMORY, %s%s",
+		       text[0], text[2], text[1], source);
+}
+
+/* Is there room beside the least, or what was asked for? What is compressed at once needs no large pool. */
+static int check_record(const struct plan *plan, const struct options *options, uint64_t ceiling, struct err *err)
+{
+	uint64_t ring = !plan->ring ? 0 : plan->ring_asked ? plan->ring : PLAN_RING_MIN;
+	uint64_t pool = plan->pool_asked ? plan->pool : PLAN_POOL_MIN;
+	uint64_t beside = ring + pool + compressor(options, pool);
+	char text[2][NUMBER_TEXT_SIZE];
+
+	if (!options->record)
+		return 0;
+	if (pool > PLAN_RECORD_POOL)
+		return err_set(err, STATUS_USAGE, "--memory %s: with --record, where nothing waits in it, at most %s",
+			       number_format(NUMBER_SIZE, pool, text[0]),
+			       number_format(NUMBER_SIZE, PLAN_RECORD_POOL, text[1]));
+	return beside + options->record > ceiling ? no_room_to_record(options, ceiling, beside, err) : 0;
+}
+
 /* The largest pool that with its compressor takes at most so many bytes. */
 static uint64_t pool_within(const struct options *options, uint64_t size)
 {
@@ -127,7 +163,8 @@ static uint64_t at_most(uint64_t size, uint64_t most, uint64_t least)
 /* Defaults within what the container's limit leaves; what is above it all the same is noted. */
 static void confine(struct plan *plan, struct options *options, const struct cgroup_memory *group)
 {
-	uint64_t left = group->left > PLAN_BESIDE ? group->left - PLAN_BESIDE : 0, before = plan->pool + plan->ring;
+	uint64_t taken = PLAN_BESIDE + options->record;
+	uint64_t left = group->left > taken ? group->left - taken : 0, before = plan->pool + plan->ring;
 	struct confined *confined = &options->confined;
 
 	if (!group->limit)
@@ -172,10 +209,13 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
 	};
 
 	plan.ring = plan.ring_asked ? options->buffer_kib * KIB : PLAN_RING_DEFAULT;
-	plan.pool = plan.pool_asked ? options->memory : PLAN_POOL_DEFAULT;
+	plan.pool = plan.pool_asked ? options->memory : options->record ? PLAN_RECORD_POOL : PLAN_POOL_DEFAULT;
 	/* libpcap makes whole blocks of it. */
 	plan.ring = options->read_file ? 0 : round_up(plan.ring, PLAN_RING_BLOCK);
 	options->memory_ceiling = ceiling;
+	if (check_record(&plan, options, ceiling, err) < 0)
+		return -1;
+	ceiling -= options->record;
 	confine(&plan, options, group);
 	options->lowered.memory = plan.ring + plan.pool + compressor(options, plan.pool) > ceiling;
 	if (options->lowered.memory && keep_below(&plan, options, ceiling, err) < 0)
@@ -192,22 +232,23 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
 static int refuse_segment_size(const struct options *options, struct err *err)
 {
 	uint64_t needed = round_up(PLAN_POOL_SEGMENTS * options->segment_size, MIB);
+	uint64_t most = options->record ? PLAN_RECORD_POOL : PLAN_POOL_MAX;
 	uint64_t ring = options->read_file ? 0 : PLAN_RING_MIN;
-	uint64_t beside = ring + compressor_of(options, options->segment_size);
-	char text[4][NUMBER_TEXT_SIZE];
+	uint64_t beside = ring + compressor_of(options, options->segment_size) + options->record;
+	char text[5][NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, options->segment_size, text[0]);
 	number_format(NUMBER_SIZE, options->memory / PLAN_POOL_SEGMENTS, text[1]);
 	number_format(NUMBER_SIZE, needed, text[2]);
 	number_format(NUMBER_SIZE, options->memory_ceiling, text[3]);
-	if (needed > PLAN_POOL_MAX || needed + beside > options->memory_ceiling)
+	if (needed > most || needed + beside > options->memory_ceiling)
 		return err_set(err, STATUS_USAGE,
 			       "-C/--segment-size %s: allowed is at most a quarter of --memory, %s; --memory %s, which "
 			       "it takes, "
 			       "is above %s, %s",
 			       text[0], text[1], text[2],
-			       needed > PLAN_POOL_MAX ? "its own limit" : "the ceiling TARCAP_MAX_MEMORY",
-			       needed > PLAN_POOL_MAX ? "1G" : text[3]);
+			       needed > most ? "its own limit" : "the ceiling TARCAP_MAX_MEMORY",
+			       needed > most ? number_format(NUMBER_SIZE, most, text[4]) : text[3]);
 	return err_set(
 		err, STATUS_USAGE,
 		"-C/--segment-size %s: allowed is at most a quarter of --memory%s, %s; with --memory %s it works",
@@ -256,7 +297,7 @@ int plan_ring_share(const struct options *options, unsigned interfaces, uint64_t
 	if (*share >= PLAN_RING_MIN)
 		return 0;
 	*share = PLAN_RING_MIN;
-	total = interfaces * *share + options->memory + options->compressor;
+	total = interfaces * *share + options->memory + options->compressor + options->record;
 	if (total <= options->memory_ceiling)
 		return 0;
 	return err_set(

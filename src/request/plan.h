@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/sizes.h"
 #include "request/options.h"
@@ -24,7 +25,11 @@
 #define PLAN_POOL_DEFAULT (16 * MIB)
 #define PLAN_POOL_MIN (2 * MIB)
 #define PLAN_POOL_MAX GIB
-#define PLAN_POOL_SEGMENTS 4		      /* of a size that was asked for have to have room in it */
+#define PLAN_POOL_SEGMENTS 4 /* of a size that was asked for have to have room in it */
+#define PLAN_RECORD_MIN (4 * MIB)
+#define PLAN_RECORD_POOL (4 * MIB) /* at most, with --record: it only waits to be compressed */
+#define PLAN_RECORD_SEGMENT_TIME (60 * CLOCK_SECOND)
+#define PLAN_KEEP_SEGMENTS 4		      /* what is kept for a time is cut in so many parts, at least */
 #define PLAN_SEGMENT_DEFAULT MIB	      /* or a part of the pool, if that is less */
 #define PLAN_SEGMENT_MAX (256 * MIB)	      /* that can be asked for */
 #define PLAN_COMPRESSOR_CONTEXT ((size_t)MIB) /* zstd asks for 761 KiB of it (1.5.7) */
@@ -43,7 +48,8 @@
  * but the node has to have it: whoever gives a container 16 MiB is not to lose 32 MiB by it.
  *
  * Below the ceiling what is asked for one of the two leaves the rest to the other; else they share it by thirds. What
- * the compressor takes goes with the pool. STATUS_USAGE for requests that leave no room.
+ * the compressor takes goes with the pool. What --record takes goes first of all. STATUS_USAGE for requests that leave
+ * no room.
  */
 int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_memory *group, struct err *err);
 

@@ -23,6 +23,7 @@
 void capturing_init(struct capturing *c)
 {
 	memset(c, 0, sizeof(*c));
+	c->area_fd = -1;
 	c->sink.fd = c->signals.fd = c->signals.stop_fd = c->output_fd = c->newcomers_fd = -1;
 }
 
@@ -182,7 +183,7 @@ static int open_segments(struct capturing *c, const struct options *options, str
 {
 	const struct segments_limits limits = {
 		.packets = options->count,
-		.bytes = options->max_bytes,
+		.bytes = options->record ? 0 : options->max_bytes,
 		.segments = options->segments,
 		.duration = options->duration,
 	};
@@ -198,6 +199,30 @@ static int open_segments(struct capturing *c, const struct options *options, str
 			return -1;
 	}
 	return 0;
+}
+
+/* First of all, so that what fails, fails then. Nobody else is to reach it, unless it was given. */
+static int open_area(struct capturing *c, const struct options *options, struct err *err)
+{
+	int fd = c->area_fd, result;
+
+	if (!options->record)
+		return 0;
+	if (fd < 0 && (fd = area_create(options->record, err)) < 0)
+		return -1;
+	result = area_map(&c->recorder.area, fd, err);
+	if (fd != c->area_fd)
+		close(fd);
+	return result;
+}
+
+static void open_recorder(struct capturing *c, const struct options *options)
+{
+	recorder_init(&c->recorder, &c->captures, &c->segments, c->compress);
+	c->recorder.keep = options->keep;
+	c->recorder.max_bytes = options->max_bytes;
+	c->delivery.store = recorder_store(&c->recorder);
+	c->delivery.compress = NULL;
 }
 
 static int open_pipeline(struct capturing *c, const struct options *options, struct err *err)
@@ -216,12 +241,14 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 		return -1;
 	c->delivery.compress = c->compress;
 	c->delivery.context = context;
+	if (options->record)
+		open_recorder(c, options);
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
 }
 
 int capturing_open(struct capturing *c, const struct options *options, struct err *err)
 {
-	if (open_capture(c, options, err) < 0 || open_output(c, options, err) < 0)
+	if (open_area(c, options, err) < 0 || open_capture(c, options, err) < 0 || open_output(c, options, err) < 0)
 		return -1;
 	return open_pipeline(c, options, err);
 }
@@ -231,6 +258,7 @@ void capturing_close(struct capturing *c)
 	tar_close(c->tar);
 	manifest_close(c->manifest);
 	compress_close(c->compress);
+	area_unmap(&c->recorder.area);
 	context_close(&c->context);
 	free(c->front);
 	free(c->trailer);
@@ -271,9 +299,17 @@ static void say_asked(const struct options *options)
 /* A guard that is not needed would cost loss, memory and time. */
 static bool needs_guard(const struct capturing *c, const struct options *options)
 {
-	if (options->read_file || options->exclude_stream == EXCLUDE_OFF)
+	/* A recorder sends nothing while it captures. */
+	if (options->read_file || options->record || options->exclude_stream == EXCLUDE_OFF)
 		return false;
 	return options->exclude_stream == EXCLUDE_ON || exclude_may_come_back(c->output_fd);
+}
+
+static void say_window(const struct capturing *c, const struct options *options)
+{
+	const struct manifest_window window = manifest_window(c->manifest);
+
+	report_window(&window, options);
 }
 
 enum status capturing_run(struct capturing *c, const struct options *options, struct err *err)
@@ -304,7 +340,13 @@ enum status capturing_run(struct capturing *c, const struct options *options, st
 		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
+	if (options->record) {
+		parts.recorder = &c->recorder;
+		recorder_start(&c->recorder);
+	}
 	status = loop_run(&parts, err);
 	report_account(&c->captures, options, &c->idle);
+	if (options->record)
+		say_window(c, options);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "capture/capture_set.h"
 #include "capture/pool.h"
 #include "capture/segments.h"
+#include "record/recorder.h"
 #include "request/options.h"
 #include "run/idle.h"
 #include "system/signals.h"
@@ -24,6 +25,8 @@ struct capturing {
 	struct segments segments;
 	struct delivery delivery;
 	struct compress *compress; /* or NULL */
+	struct recorder recorder;  /* with --record */
+	int area_fd;		   /* what its memory is: to be set before capturing_open(); -1: it takes its own */
 	struct context context;
 	struct tar *tar;
 	struct manifest *manifest;

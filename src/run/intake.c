@@ -226,6 +226,11 @@ void intake_guard(struct run *run)
 	}
 }
 
+uint64_t intake_clock(const struct run *run)
+{
+	return run_reads_file(run) ? run->segments->now : run->now;
+}
+
 uint64_t intake_due(const struct run *run)
 {
 	const struct feedback *guard = run->intake.guard;

@@ -41,6 +41,9 @@ void intake_look_at(struct run *run, struct interface *interface);
 /* Is it time to see whether the archive comes back? Then do. */
 void intake_guard(struct run *run);
 
+/* The clock that files are cut by: boot time, or the packets' of a file. */
+uint64_t intake_clock(const struct run *run);
+
 /* When intake has to be looked at for itself; 0: never. */
 uint64_t intake_due(const struct run *run);
 

@@ -49,8 +49,24 @@ static void count_for_progress(struct run *run)
 static void say_progress(struct run *run)
 {
 	count_for_progress(run);
+	if (run->recorder && run->ending.stage < STAGE_FLUSH) {
+		const struct recorder_held held = recorder_held(run->recorder);
+
+		report_held(run->now - run->ending.began_at, &held, capture_set_sum(run->captures).dropped);
+		return;
+	}
 	report_progress(run->now - run->ending.began_at, run->segments->packets, run->segments->bytes,
 			capture_set_sum(run->captures).dropped, deliver_waiting(run->delivery));
+}
+
+static void show_held(const struct recorder *recorder, struct progress_numbers *numbers)
+{
+	const struct recorder_held held = recorder_held(recorder);
+
+	numbers->holds = true;
+	numbers->held_time = held.to - held.from;
+	numbers->held_packets = held.packets;
+	numbers->held_bytes = held.bytes;
 }
 
 static void show_progress(struct loop *loop)
@@ -67,6 +83,8 @@ static void show_progress(struct loop *loop)
 
 	count_for_progress(run);
 	numbers.packets = run->segments->packets;
+	if (run->recorder && ending->stage < STAGE_FLUSH)
+		show_held(run->recorder, &numbers);
 	numbers.lost = capture_set_sum(run->captures).dropped + account.dropped_at_stop + account.dropped_output_failed;
 	say_live(progress_text(&loop->progress, &numbers, run->now, say_live_columns()));
 }
@@ -84,8 +102,11 @@ static void say_line(struct loop *loop)
 
 static void seal_now(struct run *run)
 {
+	if (run->recorder)
+		recorder_ask(run->recorder);
 	if (run->ending.stage != STAGE_CAPTURE)
 		return;
+	losses_count(run->captures);
 	segments_seal(run->segments);
 	losses_all_sealed(run->captures, run->now);
 	if (segments_complete(run->segments))
@@ -108,7 +129,7 @@ static void go_on_without_stdin(struct run *run)
 
 	if (ending->stage != STAGE_CAPTURE)
 		return;
-	ending_without_stdin(ending, run->options->duration_chosen);
+	ending_without_stdin(ending, run->options->duration_chosen || run->options->record);
 	report_without_stdin(run->options, ending->ends_at ? ending->ends_at - ending->began_at : 0);
 }
 
@@ -224,6 +245,8 @@ static void by_clock(struct loop *loop)
 		each_tick(loop);
 	say_by_clock(loop);
 	intake_guard(run);
+	if (run->recorder && run->ending.stage == STAGE_CAPTURE)
+		recorder_expire(run->recorder, intake_clock(run));
 	if (reader_prompts(&run->reader, run->now))
 		say("press Enter to start the download, Ctrl-D to end");
 	drain_by_clock(run);
@@ -239,6 +262,7 @@ static uint64_t next_deadline(const struct loop *loop)
 	if (ending->stage == STAGE_LINGER)
 		return ending->linger_until;
 	if (ending->stage == STAGE_CAPTURE && !run_reads_file(run)) {
+		run_earlier(&deadline, run->recorder ? recorder_due(run->recorder) : 0);
 		run_earlier(&deadline, ending->ends_at);
 		run_earlier(&deadline, run->watch.down_check_at);
 	}
@@ -395,6 +419,7 @@ static void start_clocks(struct loop *loop)
 	run->now = clock_boot();
 	loop->tick_at = run->now + TICK;
 	ending_init(&run->ending, run->captures->list[0].capture.fd >= 0, options->duration, run->now);
+	run->ending.records = run->recorder;
 	reader_init(&run->reader, run->parts->stdin_fd, options->wait_reader, options->stdin_mode == 0, run->now);
 	intake_begin(run);
 }
@@ -435,6 +460,7 @@ enum status loop_run(const struct run_parts *parts, struct err *err)
 				.captures = parts->captures,
 				.segments = parts->segments,
 				.delivery = parts->delivery,
+				.recorder = parts->recorder,
 				.intake.guard = parts->guarded ? &guard : NULL,
 				.err = err,
 			},

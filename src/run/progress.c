@@ -74,6 +74,14 @@ static void __attribute__((format(printf, 2, 3))) add(struct line *line, const c
 	line->used += (size_t)length;
 }
 
+static void add_held(struct line *line, const struct progress_numbers *numbers)
+{
+	char time[NUMBER_SIZE], bytes[NUMBER_SIZE];
+
+	add(line, ", holds %s: %" PRIu64 " packet%s, %s", format_time(numbers->held_time, time), numbers->held_packets,
+	    numbers->held_packets == 1 ? "" : "s", format_short(numbers->held_bytes, 1024, bytes));
+}
+
 /* Packets a second since the line was last shown. */
 static uint64_t rate(struct progress *progress, uint64_t packets, uint64_t now)
 {
@@ -97,11 +105,14 @@ const char *progress_text(struct progress *progress, const struct progress_numbe
 	add(&line, "%s", format_time(numbers->elapsed, elapsed));
 	if (numbers->limit)
 		add(&line, " of %s", format_time(numbers->limit, limit));
+	if (numbers->holds)
+		add_held(&line, numbers);
 	add(&line, ", %" PRIu64 " packet%s", numbers->packets, numbers->packets == 1 ? "" : "s");
 	if (numbers->lost)
 		add(&line, ", %" PRIu64 " lost", numbers->lost);
 	add(&line, ", %s/s", format_short(rate(progress, numbers->packets, now), 1000, number));
-	add(&line, ", %s out", format_short(numbers->sent, 1024, number));
+	if (!numbers->holds)
+		add(&line, ", %s out", format_short(numbers->sent, 1024, number));
 	if (numbers->waiting)
 		add(&line, ", %" PRIu64 " file%s waiting", numbers->waiting, numbers->waiting == 1 ? "" : "s");
 	if (!numbers->lost)

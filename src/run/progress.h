@@ -12,9 +12,11 @@
 struct progress_numbers {
 	uint64_t elapsed, limit; /* ns; limit 0: none */
 	uint64_t packets;
-	uint64_t sent;	  /* bytes of output that have left */
-	uint64_t waiting; /* files that are complete and have not left */
-	uint64_t lost;	  /* packets */
+	uint64_t sent;				      /* bytes of output that have left */
+	uint64_t waiting;			      /* files that are complete and have not left */
+	uint64_t lost;				      /* packets */
+	bool holds;				      /* a recorder, which sends nothing: what it has */
+	uint64_t held_time, held_packets, held_bytes; /* ns; packets; bytes as stored */
 };
 
 /* All zero: there is no live line. */

@@ -77,7 +77,12 @@ static void warn_of_memory(const struct options *options)
 	number_format(NUMBER_SIZE, confined->left, left);
 	number_format(NUMBER_SIZE, options->memory + options->compressor, pool);
 	number_format(NUMBER_SIZE, options->buffer_kib * 1024, ring);
-	if (confined->pool_above)
+	if (confined->pool_above && options->record)
+		say("the container's memory limit, %s, has no room for --record %s beside what else is used: this "
+		    "capture may get killed%s",
+		    limit, number_format(NUMBER_SIZE, options->record, left),
+		    confined->ring_above ? "; its ring (-B/--buffer-size) is above the limit, too" : "");
+	else if (confined->pool_above)
 		say("the container's memory limit, %s, leaves %s to the pool (--memory), which may take %s%s%s%s: a "
 		    "slow "
 		    "reader may get this capture killed",
@@ -198,18 +203,21 @@ static void format_memory(const struct options *options, const struct pool *pool
 			  char *text, size_t size)
 {
 	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE], kept[NUMBER_TEXT_SIZE];
+	char record[NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
 	number_format(NUMBER_SIZE, options->compressor, compressor);
 	number_format(NUMBER_SIZE, CONTEXT_MEMORY, kept);
-	snprintf(text, size, "pool %s%s%s%s%s", packets, options->compressor ? ", compressor " : "",
+	number_format(NUMBER_SIZE, options->record, record);
+	snprintf(text, size, "%s%s%spool %s%s%s%s%s", options->record ? "record " : "", options->record ? record : "",
+		 options->record ? ", " : "", packets, options->compressor ? ", compressor " : "",
 		 options->compressor ? compressor : "", context ? ", context " : "", context ? kept : "");
 }
 
 void report_ready(const struct capture_set *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context)
 {
-	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[3 * NUMBER_TEXT_SIZE + 48];
+	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[4 * NUMBER_TEXT_SIZE + 60];
 	char lowered[REPORT_LOWERED_SIZE];
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
@@ -257,6 +265,31 @@ void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_
 			 waiting == 1 ? "" : "s");
 	say("%" PRIu64 " s: %" PRIu64 " packet%s, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel%s",
 	    elapsed / CLOCK_SECOND, packets, packets == 1 ? "" : "s", bytes, dropped, files);
+}
+
+void report_held(uint64_t elapsed, const struct recorder_held *held, uint64_t dropped)
+{
+	char bytes[NUMBER_TEXT_SIZE];
+
+	number_format(NUMBER_SIZE, held->bytes, bytes);
+	say("%" PRIu64 " s: holds %" PRIu64 " s, %" PRIu64 " packet%s in %s, %" PRIu64 " packets dropped by kernel",
+	    elapsed / CLOCK_SECOND, (held->to - held->from) / CLOCK_SECOND, held->packets,
+	    held->packets == 1 ? "" : "s", bytes, dropped);
+}
+
+void report_window(const struct manifest_window *window, const struct options *options)
+{
+	uint64_t time = window->to - window->from;
+	char texts[2][CLOCK_TEXT_SIZE];
+
+	if (options->quiet)
+		return;
+	if (window->any)
+		say_bare("window: %" PRIu64 ".%03" PRIu64 " s, from %s to %s", time / CLOCK_SECOND,
+			 time % CLOCK_SECOND / 1000000, clock_rfc3339(window->from, texts[0]),
+			 clock_rfc3339(window->to, texts[1]));
+	else
+		say_bare("window: no packet");
 }
 
 bool report_has_reader(void)
@@ -316,6 +349,8 @@ void report_account(const struct capture_set *captures, const struct options *op
 	account_for_each(captures);
 	if (account.dropped_reader_slow)
 		say_bare("%" PRIu64 " of these while the reader took too little", account.dropped_reader_slow);
+	if (options->record && !options->quiet)
+		say_count(account.overwritten.packets, "overwritten: the oldest, to keep what is newer");
 	if (account.dropped_at_stop)
 		say_count(account.dropped_at_stop, "dropped at stop: the reader did not take them in time");
 	if (account.dropped_output_failed)

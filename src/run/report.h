@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include "archive/context.h"
+#include "archive/manifest.h"
 #include "base/account.h"
 #include "capture/capture_set.h"
 #include "capture/pool.h"
+#include "record/recorder.h"
 #include "request/options.h"
 #include "run/idle.h"
 #include "system/sandbox.h"
@@ -37,6 +39,12 @@ void report_without_stdin(const struct options *options, uint64_t limit);
 
 /* A line of progress; elapsed in ns, packets and bytes captured, and files that wait for the reader. */
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting);
+
+/* The same of a recorder: what it has in memory. */
+void report_held(uint64_t elapsed, const struct recorder_held *held, uint64_t dropped);
+
+/* Of what is in the archive of a recorder. */
+void report_window(const struct manifest_window *window, const struct options *options);
 
 /* Is stderr a pipe or a socket, as docker and kubectl have it without a terminal? Then somebody sees what comes. */
 bool report_has_reader(void);

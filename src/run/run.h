@@ -19,10 +19,11 @@
 
 struct run {
 	const struct run_parts *parts;
-	const struct options *options; /* these four as in parts */
+	const struct options *options; /* these five as in parts */
 	struct capture_set *captures;
 	struct segments *segments;
 	struct delivery *delivery;
+	struct recorder *recorder; /* or NULL */
 	struct err *err;
 	uint64_t now; /* boot time */
 	struct ending ending;

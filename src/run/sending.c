@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "run/losses.h"
 #include "run/run.h"
 #include "run/stopping.h"
@@ -68,7 +69,7 @@ static enum deliver_result send_now(struct run *run)
 /* While we compress, it is not the reader that keeps the pool full. */
 static void note_who_holds_up(struct run *run)
 {
-	bool slow = !run->sending.compressing && !segments_all_open(run->segments);
+	bool slow = !run->recorder && !run->sending.compressing && !segments_all_open(run->segments);
 
 	for (unsigned i = 0; i < run->captures->count; i++) {
 		struct interface *interface = &run->captures->list[i];
@@ -77,14 +78,35 @@ static void note_who_holds_up(struct run *run)
 	}
 }
 
+/* What is sealed is stored, in any stage; when the end has come and all is, it may leave, or stays. True: not yet. */
+static bool record(struct run *run)
+{
+	struct recorder *recorder = run->recorder;
+	bool more = recorder_advance(recorder);
+
+	if (more || run->ending.stage != STAGE_FLUSH || recorder->released)
+		return more;
+	recorder->released = true;
+	if (run->parts->shared) {
+		recorder_freeze(recorder, clock_real());
+		stop_by(run, EVENT_DELIVERED);
+	}
+	return false;
+}
+
 void sending_advance(struct run *run)
 {
 	enum deliver_result result = DELIVER_IDLE;
+	bool storing = run->recorder && record(run);
 
+	if (run->parts->shared || (storing && run->ending.stage == STAGE_FLUSH)) {
+		run->sending.compressing = storing;
+		return;
+	}
 	if (!run->reader.awaited && !run->intake.held && run->ending.stage < STAGE_LINGER)
 		result = send_now(run);
 	run->sending.waits = result == DELIVER_WAITING;
-	run->sending.compressing = result == DELIVER_BUSY;
+	run->sending.compressing = storing || result == DELIVER_BUSY;
 	if (run->ending.stage < STAGE_FLUSH)
 		note_who_holds_up(run);
 }

@@ -34,6 +34,8 @@ static void close_account(struct run *run)
 		(void)ledger_hold(ledger, false);
 		ledger_close(ledger, ending->cause);
 	}
+	if (run->recorder)
+		recorder_close(run->recorder);
 	if (run->options->raw && run->options->format == FORMAT_PCAPNG)
 		put_trailer(run);
 	deliver_finish(run->delivery, ending->cause, ending->detail[0] ? ending->detail : NULL);

@@ -211,6 +211,19 @@ class Archive:
     def numbers(self):
         return [number_of(record.data) for record in self.records]
 
+    def check_record(self, account):
+        """What a recorder's has more, for all (account is the manifest) or for an interface. Returns what it overwrote."""
+        overwritten = account["overwritten"]
+        assert bool(overwritten["files"]) == bool(overwritten["packets"]) == bool(overwritten["bytes"])
+        return overwritten["packets"] + account.get("not_yet_stored", 0)
+
+    def check_window(self):
+        window, times = self.manifest["window"], [record.time for record in self.records]
+        assert window == ({"from": rfc3339(min(times)), "to": rfc3339(max(times))} if times else None)
+        sums = {name: sum(account["overwritten"][name] for account in self.accounts().values())
+                for name in self.manifest["overwritten"]}
+        assert self.manifest["overwritten"] == sums
+
     def check(self):
         """All that must hold in every archive that is whole."""
         first, last = self.names[0], self.names[-1]
@@ -224,13 +237,18 @@ class Archive:
         for text in [self.manifest, *self.parts()]:
             check_schema("manifest", text)
 
+        recorded = "window" in self.manifest
+        if recorded:
+            self.check_window()
         listed = self.listed()
         for name, account in self.accounts().items():
             files = [entry for entry in listed if entry["interface"] == name]
-            assert account["received_by_filter"] == sum(account[cause] for cause in IDENTITY), account
+            overwritten = self.check_record(account) if recorded else 0
+            assert account["received_by_filter"] == sum(account[cause] for cause in IDENTITY) + overwritten, account
             assert account["dropped_by_kernel_while_reader_slow"] <= account["dropped_by_kernel"]
             assert account["written"] == sum(entry["packets"] for entry in files)
-            assert sum(entry["dropped"] for entry in files) <= account["dropped_by_kernel"]
+            charged = sum(entry["dropped"] for entry in files) + account.get("overwritten", {}).get("dropped", 0)
+            assert charged + account["dropped_before_no_file"] == account["dropped_by_kernel"]
         assert [f["name"] for f in listed] == [f.name.partition("/")[2] for f in self.files]
         for entry, file in zip(listed, self.files):
             times = [record.time for record in file.records]
