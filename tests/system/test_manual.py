@@ -274,7 +274,7 @@ def test_fields_of_the_manifest(tmp_path):
         if isinstance(value, dict):
             return set(value).union(*(names(item) for item in value.values()))
         return set().union(*(names(item) for item in value)) if isinstance(value, list) else set()
-    assert names(archive.manifest) | names(recorded.manifest) | names(recorded.capture) <= named | {"uid", "gid"}
+    assert names(archive.manifest) | names(recorded.manifest) | names(recorded.capture) <= named | {"uid", "gid", "to"}
     listed = {field for line in text.splitlines() if line.startswith(".It Va ")
               for name in line[len(".It Va "):].split(" , ") for field in name.split(".")}
     assert listed <= names(recorded.manifest)
