@@ -100,7 +100,7 @@ __attribute__((noinline)) static void ask_for_block(unsigned char *context, cons
 	if (capture->headers)
 		caplen = filter_header_length(capture->headers, data, caplen);
 	add_block(reading, packet, data, caplen,
-		  packet_direction_flags(&capture->arrival, data, (uint32_t)packet->ts.tv_sec,
+		  packet_direction_flags(&capture->direction, data, (uint32_t)packet->ts.tv_sec,
 					 (uint32_t)packet->ts.tv_usec, packet->len));
 }
 
@@ -110,14 +110,14 @@ static void take_block(unsigned char *context, const struct pcap_pkthdr *packet,
 	struct reading *reading = (void *)context;
 	struct capture *capture = reading->capture;
 
-	if (!packet_direction_is_there(&capture->arrival, data, (uint32_t)packet->ts.tv_sec,
+	if (!packet_direction_is_there(&capture->direction, data, (uint32_t)packet->ts.tv_sec,
 				       (uint32_t)packet->ts.tv_usec, packet->len)) {
 		ask_for_block(context, packet, data);
 		return;
 	}
 	capture->read++;
 	add_block(reading, packet, data, packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
-		  packet_direction_flags_there(&capture->arrival, data));
+		  packet_direction_flags_there(&capture->direction, data));
 }
 
 /* Foreign files have packets that are longer than they were on the wire; ours have none. */

@@ -43,8 +43,8 @@ struct capture {
 	uint64_t dropped;		  /* by the kernel, because the ring was full */
 	uint64_t read;			  /* taken from the ring or the file */
 	uint64_t rejected;		  /* of these, by user_filter */
-	bool pcapng;			  /* packets go into blocks, with the flags that arrival finds */
-	struct packet_direction arrival;
+	bool pcapng;			  /* packets go into blocks, with the flags that direction has */
+	struct packet_direction direction;
 	/* reading a file */
 	int file;
 	int interrupt_fd, reader_fd;

@@ -188,7 +188,7 @@ static int describe(struct capture *capture, uint64_t ring, const struct options
 	capture_note_format(capture);
 	capture->fd = pcap_get_selectable_fd(capture->pcap);
 	capture->ring = ring_find(capture->fd, ring);
-	packet_direction_init(&capture->arrival, capture->fd, known_flags(options));
+	packet_direction_init(&capture->direction, capture->fd, known_flags(options));
 	if (capture->any)
 		return 0;
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);

@@ -11,41 +11,42 @@ enum {
 
 _Static_assert(PACKET_DIRECTION_ADDRESS % TPACKET_ALIGNMENT == 0 && FARTHEST == 116, "as the header says");
 
-void packet_direction_init(struct packet_direction *arrival, int fd, uint32_t otherwise)
+void packet_direction_init(struct packet_direction *direction, int fd, uint32_t otherwise)
 {
 	socklen_t size = sizeof(int);
 	int version = -1;
 
-	*arrival = (struct packet_direction){.otherwise = otherwise};
+	*direction = (struct packet_direction){.otherwise = otherwise};
 	if (fd >= 0 && getsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, &size) == 0 && version == TPACKET_V3)
-		arrival->offset = NEAREST; /* any: the first packet is looked for */
+		direction->offset = NEAREST; /* any: the first packet is looked for */
 }
 
 /* Look for the header; false when it is not found. */
-static bool find_direction(struct packet_direction *arrival, const unsigned char *data, uint32_t seconds,
+static bool find_direction(struct packet_direction *direction, const unsigned char *data, uint32_t seconds,
 			   uint32_t nanoseconds, uint32_t length)
 {
 	/* Headers are aligned to 8 bytes. */
 	for (uint32_t offset = NEAREST + (uint32_t)(((uintptr_t)data - NEAREST) % 8); offset <= FARTHEST; offset += 8) {
-		struct packet_direction there = {
-			.offset = offset, .mac = packet_direction_mac(data - offset), .otherwise = arrival->otherwise};
+		struct packet_direction there = {.offset = offset,
+						 .mac = packet_direction_mac(data - offset),
+						 .otherwise = direction->otherwise};
 
 		if (there.mac - offset <= MOVED_MOST &&
 		    packet_direction_is_there(&there, data, seconds, nanoseconds, length)) {
-			*arrival = there;
+			*direction = there;
 			return true;
 		}
 	}
-	if (++arrival->tries == PACKET_DIRECTION_TRIES)
-		arrival->offset = 0;
+	if (++direction->tries == PACKET_DIRECTION_TRIES)
+		direction->offset = 0;
 	return false;
 }
 
-uint32_t packet_direction_flags(struct packet_direction *arrival, const unsigned char *data, uint32_t seconds,
+uint32_t packet_direction_flags(struct packet_direction *direction, const unsigned char *data, uint32_t seconds,
 				uint32_t nanoseconds, uint32_t length)
 {
-	if (arrival->offset && (packet_direction_is_there(arrival, data, seconds, nanoseconds, length) ||
-				find_direction(arrival, data, seconds, nanoseconds, length)))
-		return packet_direction_flags_there(arrival, data);
-	return arrival->otherwise;
+	if (direction->offset && (packet_direction_is_there(direction, data, seconds, nanoseconds, length) ||
+				  find_direction(direction, data, seconds, nanoseconds, length)))
+		return packet_direction_flags_there(direction, data);
+	return direction->otherwise;
 }

@@ -29,14 +29,14 @@ struct packet_direction {
  * otherwise: what is known of all packets; pcapng's flags, or 0. fd: the packet socket; one without such a ring, or
  * none (-1), is not looked at.
  */
-void packet_direction_init(struct packet_direction *arrival, int fd, uint32_t otherwise);
+void packet_direction_init(struct packet_direction *direction, int fd, uint32_t otherwise);
 
 /*
- * pcapng's flags of a packet that libpcap has just handed over, with its time in ns, from the ring that arrival was
+ * pcapng's flags of a packet that libpcap has just handed over, with its time in ns, from the ring that direction was
  * made for. Reads at most 116 bytes in front of the data, which are the ring's: a packet's data lies at least 68
  * behind its header, and that at least 48 behind its block's.
  */
-uint32_t packet_direction_flags(struct packet_direction *arrival, const unsigned char *data, uint32_t seconds,
+uint32_t packet_direction_flags(struct packet_direction *direction, const unsigned char *data, uint32_t seconds,
 				uint32_t nanoseconds, uint32_t length);
 
 /* The header's fields of 32 bits; where none is, the address may be no multiple of 4. */
@@ -58,19 +58,20 @@ static inline uint32_t packet_direction_mac(const unsigned char *header)
 
 /* Does the packet's header lie where the latest was? Then packet_direction_flags_there() says the same as
  * packet_direction_flags(). */
-static inline bool packet_direction_is_there(const struct packet_direction *arrival, const unsigned char *data,
+static inline bool packet_direction_is_there(const struct packet_direction *direction, const unsigned char *data,
 					     uint32_t seconds, uint32_t nanoseconds, uint32_t length)
 {
-	const unsigned char *header = data - arrival->offset;
+	const unsigned char *header = data - direction->offset;
 
-	return arrival->offset && packet_direction_field(header, offsetof(struct tpacket3_hdr, tp_sec)) == seconds &&
+	return direction->offset && packet_direction_field(header, offsetof(struct tpacket3_hdr, tp_sec)) == seconds &&
 	       packet_direction_field(header, offsetof(struct tpacket3_hdr, tp_nsec)) == nanoseconds &&
-	       packet_direction_mac(header) == arrival->mac &&
-	       packet_direction_field(header, offsetof(struct tpacket3_hdr, tp_len)) + arrival->mac - arrival->offset ==
+	       packet_direction_mac(header) == direction->mac &&
+	       packet_direction_field(header, offsetof(struct tpacket3_hdr, tp_len)) + direction->mac -
+			       direction->offset ==
 		       length;
 }
 
-static inline uint32_t packet_direction_flags_there(const struct packet_direction *arrival, const unsigned char *data)
+static inline uint32_t packet_direction_flags_there(const struct packet_direction *direction, const unsigned char *data)
 {
 	static const unsigned char flags[8] = {
 		[PACKET_HOST] = PCAPNG_INBOUND | PCAPNG_UNICAST,
@@ -79,7 +80,7 @@ static inline uint32_t packet_direction_flags_there(const struct packet_directio
 		[PACKET_OTHERHOST] = PCAPNG_INBOUND | PCAPNG_PROMISCUOUS,
 		[PACKET_OUTGOING] = PCAPNG_OUTBOUND,
 	};
-	const unsigned char *header = data - arrival->offset;
+	const unsigned char *header = data - direction->offset;
 
 	return flags[header[PACKET_DIRECTION_ADDRESS + offsetof(struct sockaddr_ll, sll_pkttype)] & 7];
 }
