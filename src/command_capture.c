@@ -87,13 +87,16 @@ enum status capture_as_asked(const struct options *options, struct err *err)
 	enum status status = STATUS_OK;
 
 	capturing_init(&c); /* the fuzz target calls this many times */
-	if (options->action != ACTION_HELP && options->action != ACTION_VERSION && !options->read_file)
+	if (!options_only_print(options) && !options->read_file)
 		privileges_stand_back();
 	if (options->no_optimize)
 		filter_no_optimize();
 	switch (options->action) {
 	case ACTION_HELP:
 		command_line_help();
+		break;
+	case ACTION_UNTIL_HELP:
+		event_names_help();
 		break;
 	case ACTION_VERSION:
 		status = show_version();

@@ -6,7 +6,7 @@
 _tarcap_flags() { # COMMAND: the flags that it takes
 	case $1 in
 	capture | check)
-		echo "-i --interface -F -s --snapshot-length --headers -Q --direction --promiscuous -y --linktype -r" \
+		echo "-i --interface -F -s --snapshot-length --headers --first --until --after -Q --direction --promiscuous -y --linktype -r" \
 			"-c -W --duration --max-bytes --record --keep -w --raw --format --compress --time-stamp-precision --micro --nano" \
 			"-C --segment-size -G --segment-time --name --reason --no-context -B --buffer-size --memory --exclude-stream" \
 			"--wait-reader --stdin --stall -q --quiet -v --verbose -D --list-interfaces -L --list-data-link-types -d" \
@@ -24,6 +24,7 @@ _tarcap_takes_value() { # FLAG
 	-i | --interface | -F | -s | --snapshot-length | -Q | --direction | -y | --linktype | -r | -c | -W | --duration | \
 		--max-bytes | -w | --format | --compress | --time-stamp-precision | -C | --segment-size | -G | --segment-time | --name | \
 		--reason | --record | --keep | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --ttl | \
+		--first | --until | --after | \
 		-Z | --relinquish-privileges) ;;
 	*) return 1 ;;
 	esac
@@ -47,6 +48,7 @@ _tarcap_values() { # FLAG
 	--time-stamp-precision) echo "micro nano" ;;
 	--exclude-stream) echo "auto on off" ;;
 	--stdin) echo "auto ignore" ;;
+	--until) echo "reset unreachable dns-failure http-5xx tls-alert silence= help" ;;
 	esac
 }
 

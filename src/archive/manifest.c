@@ -36,6 +36,7 @@ struct manifest {
 	char *text;
 	size_t used;
 	bool overflow;
+	char event_member[MANIFEST_NAME_SIZE]; /* where the event's packet is; "": in no file that was sent */
 };
 
 /* A cause's one name. */
@@ -109,6 +110,13 @@ char *manifest_file_name(const struct segment *segment, char name[MANIFEST_NAME_
 	return file_name(segment->series, segment->number, segment->first, segment->stored < segment->used, name);
 }
 
+static bool has_event(const struct manifest *manifest, const struct series *series, uint32_t number)
+{
+	const struct capture_event *event = &manifest->setup.captures->event;
+
+	return event->number && event->number == number && event->series == series;
+}
+
 bool manifest_full(const struct manifest *manifest)
 {
 	return manifest->count == MANIFEST_FILES;
@@ -130,6 +138,14 @@ void manifest_add(struct manifest *manifest, const struct segment *segment)
 	manifest->packets += segment->packets;
 	manifest->bytes += segment->used;
 	segment->series->dropped += segment->dropped;
+	if (has_event(manifest, segment->series, segment->number))
+		manifest_file_name(segment, manifest->event_member);
+}
+
+static void forget_event(struct manifest *manifest, const struct series *series, uint32_t number)
+{
+	if (has_event(manifest, series, number))
+		manifest->event_member[0] = '\0';
 }
 
 void manifest_take_back(struct manifest *manifest, const struct segment *segment)
@@ -139,6 +155,7 @@ void manifest_take_back(struct manifest *manifest, const struct segment *segment
 	manifest->packets -= segment->packets;
 	manifest->bytes -= segment->used;
 	segment->series->dropped -= segment->dropped;
+	forget_event(manifest, segment->series, segment->number);
 }
 
 bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *stored)
@@ -149,6 +166,7 @@ bool manifest_cut_last(struct manifest *manifest, uint64_t *packets, uint64_t *s
 		return false;
 	*packets = file->packets;
 	*stored = file->stored;
+	forget_event(manifest, file->series, file->number);
 	file->series->given_up += file->packets;
 	file->series->dropped -= file->dropped;
 	manifest->count--;
@@ -369,6 +387,22 @@ static void put_record(json_t **head, const struct manifest *manifest)
 	json_put(head, "overwritten", manifest_json_overwritten(&account.overwritten));
 }
 
+/* What --until and --first have to tell; nothing without them. */
+static void put_looked(json_t **head, const struct manifest *manifest)
+{
+	const struct manifest_setup *setup = &manifest->setup;
+	const struct capture_event *event = &setup->captures->event;
+	const struct account account = capture_set_account(setup->captures);
+
+	if (setup->options->until_count) {
+		json_put(head, "event",
+			 manifest_json_event(event, manifest->event_member[0] ? manifest->event_member : NULL));
+		json_put_number(head, "events", event->count);
+	}
+	if (setup->options->first)
+		json_put(head, "cut_by_first", manifest_json_cut(&account));
+}
+
 /* All but the context and the files, of which each has a line. */
 static json_t *json_head(const struct manifest *manifest, enum cause cause, const char *detail)
 {
@@ -394,6 +428,7 @@ static json_t *json_head(const struct manifest *manifest, enum cause cause, cons
 	json_put(&head, "totals", json_totals(manifest));
 	if (manifest_json_records(setup))
 		put_record(&head, manifest);
+	put_looked(&head, manifest);
 	json_put_number(&head, "parts", manifest->parts);
 	return head;
 }

@@ -34,7 +34,10 @@ bool manifest_json_records(const struct manifest_setup *setup)
 
 unsigned manifest_json_version(const struct manifest_setup *setup)
 {
-	return manifest_json_records(setup) ? MANIFEST_VERSION_RECORDER : MANIFEST_VERSION;
+	const struct options *options = setup->options;
+	bool new = manifest_json_records(setup) || options->until_count || options->first;
+
+	return new ? MANIFEST_VERSION_RECORDER : MANIFEST_VERSION;
 }
 
 json_t *manifest_json_told(const json_t *told, const char *name)
@@ -108,6 +111,30 @@ json_t *manifest_json_overwritten(const struct overwritten *overwritten)
 	return json_numbers(fields, overwritten);
 }
 
+json_t *manifest_json_cut(const struct account *account)
+{
+	json_t *object = json_object();
+
+	json_put_number(&object, "packets", account->cut_packets);
+	json_put_number(&object, "bytes", account->cut_bytes);
+	return object;
+}
+
+json_t *manifest_json_event(const struct capture_event *event, const char *member)
+{
+	json_t *object;
+
+	if (!event->count)
+		return json_null();
+	object = json_object();
+	json_put_text(&object, "what", event->what);
+	json_put(&object, "time", json_time(event->time));
+	json_put_text(&object, "interface", event->series ? event->series->interface : NULL);
+	json_put_text(&object, "member", member);
+	json_put(&object, "packet", member ? json_integer((json_int_t)event->packet) : json_null());
+	return object;
+}
+
 static json_t *json_interface_account(const struct manifest_setup *setup, const struct interface *interface)
 {
 	static const struct json_field fields[] = {
@@ -129,6 +156,8 @@ static json_t *json_interface_account(const struct manifest_setup *setup, const 
 		json_put(&object, "overwritten", manifest_json_overwritten(&account->overwritten));
 	json_put_number(&object, "dropped_before_no_file",
 			account->dropped - account->overwritten.dropped - interface->series.dropped);
+	if (setup->options->first)
+		json_put(&object, "cut_by_first", manifest_json_cut(account));
 	json_put(&object, "gone", interface->gone ? json_time(interface->gone_at) : json_null());
 	return object;
 }

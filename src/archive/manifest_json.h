@@ -29,6 +29,15 @@ void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setu
 /* What a recorder's capture.json has under this name. */
 json_t *manifest_json_told(const json_t *told, const char *name);
 
+/* What --first has cut, of one interface or all: packets and bytes. */
+json_t *manifest_json_cut(const struct account *account);
+
+/*
+ * The event that --until waited for, or null: none has come. member: the name of the packet's file; NULL: it is not in
+ * the archive.
+ */
+json_t *manifest_json_event(const struct capture_event *event, const char *member);
+
 /* All of capture.json: what was asked for, who asked, and where. started: ns since the epoch; clock_offset: ns. */
 json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t started, uint64_t clock_offset);
 

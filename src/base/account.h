@@ -27,6 +27,8 @@ struct account {
 	uint64_t filtered_in_user_space; /* only with a filter that the kernel refused: not wanted, or not looked at any
 					    more */
 	struct overwritten overwritten;
+	uint64_t cut_packets,
+		cut_bytes; /* by --first: of packets that were taken, how many, and their bytes left out */
 };
 
 /* Why a capture ended. */

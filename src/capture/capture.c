@@ -120,6 +120,59 @@ static void take_block(unsigned char *context, const struct pcap_pkthdr *packet,
 		  packet_direction_flags_there(&capture->direction, data));
 }
 
+static bool was_taken(enum verdict verdict)
+{
+	return verdict == VERDICT_GO || verdict == VERDICT_SEALED || verdict == VERDICT_FULL ||
+	       verdict == VERDICT_COUNT;
+}
+
+/* What has been cut of a packet that is in; where it was asked for, tell where that is. */
+static void looked(struct reading *reading, uint32_t cut)
+{
+	struct capture *capture = reading->capture;
+	struct capture_look *look = capture->look;
+	bool taken = was_taken(reading->verdict);
+
+	if (cut && taken) {
+		capture->cut_packets++;
+		capture->cut_bytes += cut;
+	}
+	if (!look->tell)
+		return;
+	look->taken(look, reading->series, taken);
+	look->tell = false;
+	pcap_breakloop(capture->pcap);
+}
+
+/* Where somebody looks at packets; apart, so that nobody else pays for it. */
+static void take_looked(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
+{
+	struct reading *reading = (void *)context;
+	struct capture *capture = reading->capture;
+	struct packet_header header = {
+		.seconds = (uint32_t)packet->ts.tv_sec,
+		.fraction = (uint32_t)packet->ts.tv_usec,
+		.caplen = packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
+		.length = packet->len,
+	};
+	uint32_t whole = header.caplen, kept;
+
+	if (!is_wanted(capture, packet, data))
+		return;
+	kept = header.caplen = capture->look->packet(capture->look, &header, data);
+	if (capture->headers && !capture->look->tell)
+		header.caplen = filter_header_length(capture->headers, data, header.caplen);
+	if (capture->pcapng)
+		add_block(reading, packet, data, header.caplen,
+			  packet_direction_flags(&capture->direction, data, header.seconds, header.fraction,
+						 header.length));
+	else
+		reading->verdict = segments_add(reading->series, header, data);
+	if (reading->verdict != VERDICT_GO)
+		pcap_breakloop(capture->pcap);
+	looked(reading, whole - kept);
+}
+
 /* Foreign files have packets that are longer than they were on the wire; ours have none. */
 static void take_from_file(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
 {
@@ -128,13 +181,18 @@ static void take_from_file(unsigned char *context, const struct pcap_pkthdr *pac
 
 	if (mended.len < mended.caplen)
 		mended.len = mended.caplen;
-	(reading->capture->pcapng ? ask_for_block : take)(context, &mended, data);
+	if (reading->capture->look)
+		take_looked(context, &mended, data);
+	else
+		(reading->capture->pcapng ? ask_for_block : take)(context, &mended, data);
 }
 
 static pcap_handler handler(const struct capture *capture)
 {
 	if (capture->fd < 0)
 		return take_from_file;
+	if (capture->look)
+		return take_looked;
 	if (!capture->pcapng)
 		return take;
 	return capture->user_filter || capture->headers ? ask_for_block : take_block;

@@ -20,6 +20,20 @@ struct pcap;
 
 struct sockaddr_ll;
 
+struct capture;
+
+/* Who looks at each packet that passed the filter, before it is copied: record/look.h. */
+struct capture_look {
+	/* Bytes of it to keep, at most header->caplen. */
+	uint32_t (*packet)(struct capture_look *look, const struct packet_header *header, const unsigned char *data);
+	/*
+	 * Called behind that where it has set tell, which goes with that: the packet is the last of the series' open
+	 * file, or, if it was not taken, in none. It is whole, and capture_read() returns with it.
+	 */
+	void (*taken)(struct capture_look *look, const struct series *series, bool taken);
+	bool tell;
+};
+
 struct capture {
 	struct pcap *pcap;
 	int fd; /* the packet socket, to poll; -1 when reading a file */
@@ -39,6 +53,8 @@ struct capture {
 	char excluded[EXCLUDE_TEXT_SIZE]; /* what is left out as our own stream; empty: nothing */
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
 	struct bpf_program *headers;	  /* what cuts to --headers, when the kernel does not; else NULL */
+	struct capture_look *look;	  /* the caller's; NULL: nobody looks */
+	uint64_t cut_packets, cut_bytes;  /* that look has shortened, and by how much */
 	uint64_t received;		  /* packets that passed the filter, those dropped included */
 	uint64_t dropped;		  /* by the kernel, because the ring was full */
 	uint64_t read;			  /* taken from the ring or the file */

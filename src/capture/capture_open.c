@@ -271,10 +271,13 @@ static int set_filter(struct capture *capture, const char *direction, const char
 	return filter_set(capture->pcap, NULL, "", FILTER_KERNEL_MAX, err);
 }
 
-/* Where the kernel does not take the cut behind the filter, or not even that, we cut. */
-static int cut_to_headers(struct capture *capture, struct err *err)
+/*
+ * Where the kernel does not take the cut behind the filter, or not even that, we cut. So we do where events are waited
+ * for, which may lie behind the headers.
+ */
+static int cut_to_headers(struct capture *capture, const struct options *options, struct err *err)
 {
-	if (!capture->user_filter && filter_cut_in_kernel(capture->pcap, capture->fd))
+	if (!options->until_count && !capture->user_filter && filter_cut_in_kernel(capture->pcap, capture->fd))
 		return 0;
 	capture->headers = filter_headers(capture->pcap, err);
 	return capture->headers ? 0 : -1;
@@ -322,7 +325,7 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 	choose_excluded(capture, options);
 	if (set_filter(capture, direction_term(capture, options), options->filter, err) < 0)
 		return -1;
-	if (options->headers && cut_to_headers(capture, err) < 0)
+	if (options->headers && cut_to_headers(capture, options, err) < 0)
 		return -1;
 	return lock_filter(capture, err);
 }

@@ -34,6 +34,18 @@ struct left_out {
 	char why[100];
 };
 
+/* The event that --until waits for. */
+struct capture_event {
+	unsigned until;		     /* which of options->until, from 0 */
+	const char *what;	     /* its text */
+	uint64_t time;		     /* ns since the epoch: the packet's, or when silence was complete */
+	const struct series *series; /* of the packet; NULL: it is none */
+	uint32_t number;	     /* of the packet's file; 0: it is in none */
+	uint64_t packet;	     /* its place there, from 1 */
+	uint64_t count;		     /* events so far; 0: none has come, and the rest means nothing */
+	bool sets_end;		     /* reading a file: the duration that is left is by it */
+};
+
 struct capture_set {
 	struct interface *list; /* never empty once opened */
 	unsigned count;
@@ -41,7 +53,8 @@ struct capture_set {
 	int left_out_index[CAPTURE_SET_LEFT_OUT_COUNTED]; /* of those counted */
 	unsigned left_out_count;
 	bool left_out_at_least; /* there may be more: more than we count, or than the kernel could tell */
-	uint64_t ring_asked;	/* bytes for all that are captured */
+	struct capture_event event;
+	uint64_t ring_asked; /* bytes for all that are captured */
 };
 
 /*

@@ -28,6 +28,12 @@ static int take_name(void *into, const char *flag, const char *argument, struct 
 	return options_set_name(options->name, flag, argument, err);
 }
 
+static int take_until(void *into, const char *flag, const char *argument, struct err *err)
+{
+	(void)flag;
+	return event_names_add(into, argument, err);
+}
+
 /* -dd is another form than -d. */
 static int take_dump(void *into, const char *flag, const char *argument, struct err *err)
 {
@@ -58,8 +64,9 @@ static const struct flag capture_flags[] = {
 	 .help = "NAME, all or any (default: first up, not lo)"},
 	{'s', "snapshot-length", FLAG_NUMBER, "N", AT(snaplen), {NUMBER_COUNT, 1, SNAPLEN_MAX, 1},
 	 .help = "keep N bytes of each packet (default 262144)"},
-	{0, "headers", FLAG_SET, NULL, AT(headers),
-	 .help = "keep only the headers, up to TCP's or UDP's"},
+	{0, "headers", FLAG_SET, NULL, AT(headers), .help = FLAG_WITH_NEXT},
+	{0, "first", FLAG_NUMBER, "N", AT(first), {NUMBER_SIZE, 1, GIB, 0},
+	 .help = "headers; N bytes of each connection, then so"},
 	{0, "format", FLAG_CHOICE, "pcap|pcapng", AT(format), .choices = format_choices,
 	 .help = "the files' format (default pcap; pcapng: ns)"},
 	{'Q', "direction", FLAG_CHOICE, "in|out|inout", AT(direction), .choices = direction_choices,
@@ -78,6 +85,9 @@ static const struct flag capture_flags[] = {
 	 .help = "stop after D (default 5m; 0: no limit)"},
 	{0, "max-bytes", FLAG_NUMBER, "N", AT(max_bytes), {NUMBER_SIZE, 1, UINT64_MAX / 2, 1},
 	 .help = "stop after N bytes (default 1G; 0: no limit)"},
+	{0, "until", FLAG_CALL, "EVENT", .take = take_until, .help = FLAG_WITH_NEXT},
+	{0, "after", FLAG_NUMBER, "D", AT(after), {NUMBER_DURATION, CLOCK_SECOND / 1000, DAYS(366), 1},
+	 .help = "stop D (10s) after an event; help lists them"},
 
 	{0, "record", FLAG_NUMBER, "SIZE", AT(record), {NUMBER_SIZE, PLAN_RECORD_MIN, PLAN_CEILING_MAX, 0}, .help = FLAG_WITH_NEXT},
 	{0, "keep", FLAG_NUMBER, "D", AT(keep), {NUMBER_DURATION, CLOCK_SECOND, DAYS(366), 0},
@@ -157,6 +167,7 @@ static void defaults(struct options *options)
 		.buffer_kib = OPTIONS_NOT_GIVEN,
 		.memory = OPTIONS_NOT_GIVEN,
 		.compression = OPTIONS_NOT_GIVEN,
+		.after = OPTIONS_NOT_GIVEN,
 		.stall = 60 * CLOCK_SECOND,
 		.precision = PRECISION_NOT_GIVEN,
 	};
@@ -206,7 +217,7 @@ static int settle(struct options *options, struct err *err)
 {
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
-	if (conflicts_check(options, err) < 0)
+	if (conflicts_check(options, err) < 0 || event_names_check(options, err) < 0)
 		return -1;
 	if (options->precision == PRECISION_NOT_GIVEN)
 		options->precision = options->format == FORMAT_PCAPNG ? PRECISION_NANO : PRECISION_MICRO;
@@ -226,7 +237,7 @@ int command_line_parse(struct options *options, int argc, char **argv, struct er
 	if (words < 0)
 		return -1;
 	options->words = words;
-	if (options->action == ACTION_HELP || options->action == ACTION_VERSION)
+	if (options_only_print(options))
 		return 0; /* whatever else is wrong */
 	settle_record(options);
 	if (refuse_late_flags(argv + words, err) < 0 || ceilings_apply(options, err) < 0 || settle(options, err) < 0)

@@ -76,6 +76,8 @@ static int check_rows(const struct options *options, struct err *err)
 		 "--raw: a pcap file has one link type: name one interface, or any, or add --format pcapng"},
 		{options->read_file && options->action == ACTION_LIST_LINK_TYPES,
 		 "-L/--list-data-link-types cannot be combined with -r: it asks an interface"},
+		{options->headers && options->first,
+		 "--first cannot be combined with --headers, which keeps no byte behind them"},
 		{raw && cut, "--raw cannot be combined with -C, -G or -W: it is one file"},
 		{raw && options->compression != COMPRESSION_NONE, "--raw cannot be combined with --compress"},
 		{options->wait_reader && options->write_file,

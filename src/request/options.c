@@ -9,6 +9,12 @@ bool options_all_interfaces(const struct options *options)
 	return options->interface_count == 1 && strcmp(options->interfaces[0], "all") == 0;
 }
 
+bool options_only_print(const struct options *options)
+{
+	return options->action == ACTION_HELP || options->action == ACTION_UNTIL_HELP ||
+	       options->action == ACTION_VERSION;
+}
+
 void options_free(struct options *options)
 {
 	free(options->filter);

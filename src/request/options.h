@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "request/event_names.h"
 
 #define SNAPLEN_MAX 262144	 /* libpcap's MAXIMUM_SNAPLEN */
 #define INTERFACES_MAX 256	 /* captured at once */
@@ -23,6 +24,7 @@ enum action {
 	ACTION_DUMP_FILTER,
 	ACTION_HELP,
 	ACTION_VERSION,
+	ACTION_UNTIL_HELP,
 };
 
 enum direction { DIRECTION_BOTH, DIRECTION_IN, DIRECTION_OUT };
@@ -79,6 +81,11 @@ struct options {
 	uint64_t format;	 /* enum format */
 	struct lowered lowered;
 	struct confined confined;
+	struct until until[UNTIL_MAX]; /* events, the first of which ends it */
+	unsigned until_count;
+	uint64_t after;	      /* ns that it goes on after the event */
+	uint64_t first;	      /* bytes of payload that are kept of each connection and direction; 0: all */
+	uint64_t first_table; /* bytes of memory that this takes */
 	bool no_context;
 	bool headers;	  /* keep only these of each packet */
 	bool no_optimize; /* -O */
@@ -94,6 +101,9 @@ struct options {
 };
 
 void options_free(struct options *options);
+
+/* Is no interface or file to be opened at all: is only something to be printed? */
+bool options_only_print(const struct options *options);
 
 /* Is each interface that is up to be captured? */
 bool options_all_interfaces(const struct options *options);

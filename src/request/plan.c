@@ -67,10 +67,10 @@ static uint64_t compressor_of(const struct options *options, uint64_t size)
 	return options->compression == COMPRESSION_NONE ? 0 : plan_compressor(size);
 }
 
-/* What the compressor takes beside such a pool. */
-static uint64_t compressor(const struct options *options, uint64_t pool)
+/* What goes with such a pool: the compressor, and the table of --first. */
+static uint64_t beside(const struct options *options, uint64_t pool)
 {
-	return compressor_of(options, segment_size(options, pool));
+	return compressor_of(options, segment_size(options, pool)) + options->first_table;
 }
 
 /* --- ring and pool --- */
@@ -100,19 +100,19 @@ static int no_room(const struct options *options, uint64_t ceiling, struct err *
 		       text[2], source);
 }
 
-static int no_room_to_record(const struct options *options, uint64_t ceiling, uint64_t beside, struct err *err)
+static int no_room_to_record(const struct options *options, uint64_t ceiling, uint64_t others, struct err *err)
 {
 	const char *source = getenv("TARCAP_MAX_MEMORY") ? "" : " (its default)";
 	char text[3][NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, options->record, text[0]);
 	number_format(NUMBER_SIZE, ceiling, text[1]);
-	if (ceiling < beside + PLAN_RECORD_MIN)
+	if (ceiling < others + PLAN_RECORD_MIN)
 		return err_set(
 			err, STATUS_USAGE,
 			"--record %s: the ceiling TARCAP_MAX_MEMORY, %s%s, has no room for it beside ring and pool",
 			text[0], text[1], source);
-	number_format(NUMBER_SIZE, round_down(ceiling - beside, MIB), text[2]);
+	number_format(NUMBER_SIZE, round_down(ceiling - others, MIB), text[2]);
 	return err_set(err, STATUS_USAGE,
 		       "--record %s: allowed is at most %s, which with ring and pool is below the ceiling "
 		       "TARCAP_MAX_MEMORY, %s%s",
@@ -124,7 +124,7 @@ static int check_record(const struct plan *plan, const struct options *options, 
 {
 	uint64_t ring = !plan->ring ? 0 : plan->ring_asked ? plan->ring : PLAN_RING_MIN;
 	uint64_t pool = plan->pool_asked ? plan->pool : PLAN_POOL_MIN;
-	uint64_t beside = ring + pool + compressor(options, pool);
+	uint64_t others = ring + pool + beside(options, pool);
 	char text[2][NUMBER_TEXT_SIZE];
 
 	if (!options->record)
@@ -133,15 +133,15 @@ static int check_record(const struct plan *plan, const struct options *options, 
 		return err_set(err, STATUS_USAGE, "--memory %s: with --record, where nothing waits in it, at most %s",
 			       number_format(NUMBER_SIZE, pool, text[0]),
 			       number_format(NUMBER_SIZE, PLAN_RECORD_POOL, text[1]));
-	return beside + options->record > ceiling ? no_room_to_record(options, ceiling, beside, err) : 0;
+	return others + options->record > ceiling ? no_room_to_record(options, ceiling, others, err) : 0;
 }
 
-/* The largest pool that with its compressor takes at most so many bytes. */
+/* The largest pool that with what goes with it takes at most so many bytes. */
 static uint64_t pool_within(const struct options *options, uint64_t size)
 {
 	uint64_t pool = round_down(size, POOL_UNIT);
 
-	while (pool > PLAN_POOL_MIN && pool + compressor(options, pool) > size)
+	while (pool > PLAN_POOL_MIN && pool + beside(options, pool) > size)
 		pool -= POOL_UNIT;
 	return pool < PLAN_POOL_MIN ? PLAN_POOL_MIN : pool;
 }
@@ -177,7 +177,7 @@ static void confine(struct plan *plan, struct options *options, const struct cgr
 		.limit = group->limit,
 		.left = left,
 		.lowered = (plan->pool + plan->ring < before),
-		.pool_above = (plan->pool + compressor(options, plan->pool) > left),
+		.pool_above = (plan->pool + beside(options, plan->pool) > left),
 		.ring_above = plan->ring > group->left,
 	};
 }
@@ -189,13 +189,13 @@ static int keep_below(struct plan *plan, const struct options *options, uint64_t
 	uint64_t pool_min = plan->pool_asked ? plan->pool : PLAN_POOL_MIN;
 	uint64_t room;
 
-	if (ring_min + pool_min + compressor(options, pool_min) > ceiling)
+	if (ring_min + pool_min + beside(options, pool_min) > ceiling)
 		return no_room(options, ceiling, err);
 	room = plan->ring_asked || !plan->ring ? ceiling - plan->ring : ceiling / 3;
 	if (!plan->pool_asked)
 		plan->pool = pool_within(options, room < plan->pool ? room : plan->pool);
 	if (!plan->ring_asked && plan->ring) {
-		room = round_down(ceiling - plan->pool - compressor(options, plan->pool), PLAN_RING_BLOCK);
+		room = round_down(ceiling - plan->pool - beside(options, plan->pool), PLAN_RING_BLOCK);
 		plan->ring = room < plan->ring ? room : plan->ring;
 	}
 	return 0;
@@ -213,11 +213,12 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
 	/* libpcap makes whole blocks of it. */
 	plan.ring = options->read_file ? 0 : round_up(plan.ring, PLAN_RING_BLOCK);
 	options->memory_ceiling = ceiling;
+	options->first_table = options->first ? PLAN_FIRST_TABLE : 0;
 	if (check_record(&plan, options, ceiling, err) < 0)
 		return -1;
 	ceiling -= options->record;
 	confine(&plan, options, group);
-	options->lowered.memory = plan.ring + plan.pool + compressor(options, plan.pool) > ceiling;
+	options->lowered.memory = plan.ring + plan.pool + beside(options, plan.pool) > ceiling;
 	if (options->lowered.memory && keep_below(&plan, options, ceiling, err) < 0)
 		return -1;
 	if (!plan.ring_asked)
@@ -234,14 +235,14 @@ static int refuse_segment_size(const struct options *options, struct err *err)
 	uint64_t needed = round_up(PLAN_POOL_SEGMENTS * options->segment_size, MIB);
 	uint64_t most = options->record ? PLAN_RECORD_POOL : PLAN_POOL_MAX;
 	uint64_t ring = options->read_file ? 0 : PLAN_RING_MIN;
-	uint64_t beside = ring + compressor_of(options, options->segment_size) + options->record;
+	uint64_t others = ring + compressor_of(options, options->segment_size) + options->first_table + options->record;
 	char text[5][NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, options->segment_size, text[0]);
 	number_format(NUMBER_SIZE, options->memory / PLAN_POOL_SEGMENTS, text[1]);
 	number_format(NUMBER_SIZE, needed, text[2]);
 	number_format(NUMBER_SIZE, options->memory_ceiling, text[3]);
-	if (needed > most || needed + beside > options->memory_ceiling)
+	if (needed > most || needed + others > options->memory_ceiling)
 		return err_set(err, STATUS_USAGE,
 			       "-C/--segment-size %s: allowed is at most a quarter of --memory, %s; --memory %s, which "
 			       "it takes, "
@@ -297,7 +298,7 @@ int plan_ring_share(const struct options *options, unsigned interfaces, uint64_t
 	if (*share >= PLAN_RING_MIN)
 		return 0;
 	*share = PLAN_RING_MIN;
-	total = interfaces * *share + options->memory + options->compressor + options->record;
+	total = interfaces * *share + options->memory + options->compressor + options->first_table + options->record;
 	if (total <= options->memory_ceiling)
 		return 0;
 	return err_set(

@@ -33,6 +33,7 @@
 #define PLAN_SEGMENT_DEFAULT MIB	      /* or a part of the pool, if that is less */
 #define PLAN_SEGMENT_MAX (256 * MIB)	      /* that can be asked for */
 #define PLAN_COMPRESSOR_CONTEXT ((size_t)MIB) /* zstd asks for 761 KiB of it (1.5.7) */
+#define PLAN_FIRST_TABLE MIB		      /* of --first: record/first.h */
 
 /*
  * What a capture takes besides pool and compressor, bytes at most: the manifest's table and text, the context, a pipe
@@ -48,8 +49,8 @@
  * but the node has to have it: whoever gives a container 16 MiB is not to lose 32 MiB by it.
  *
  * Below the ceiling what is asked for one of the two leaves the rest to the other; else they share it by thirds. What
- * the compressor takes goes with the pool. What --record takes goes first of all. STATUS_USAGE for requests that leave
- * no room.
+ * the compressor and the table of --first (options->first_table) take goes with the pool. What --record takes goes
+ * first of all. STATUS_USAGE for requests that leave no room.
  */
 int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_memory *group, struct err *err);
 

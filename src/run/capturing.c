@@ -248,7 +248,9 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 
 int capturing_open(struct capturing *c, const struct options *options, struct err *err)
 {
-	if (open_area(c, options, err) < 0 || open_capture(c, options, err) < 0 || open_output(c, options, err) < 0)
+	/* A mistake in an expression of --until must not cost the file that -w names. */
+	if (open_area(c, options, err) < 0 || open_capture(c, options, err) < 0 ||
+	    looks_open(&c->looks, &c->captures, &c->segments, options, err) < 0 || open_output(c, options, err) < 0)
 		return -1;
 	return open_pipeline(c, options, err);
 }
@@ -262,6 +264,7 @@ void capturing_close(struct capturing *c)
 	context_close(&c->context);
 	free(c->front);
 	free(c->trailer);
+	looks_close(&c->looks);
 	pool_close(&c->pool);
 	if (c->sink.fd >= 0)
 		sink_restore(&c->sink);

@@ -12,6 +12,7 @@
 #include "capture/capture_set.h"
 #include "capture/pool.h"
 #include "capture/segments.h"
+#include "record/look.h"
 #include "record/recorder.h"
 #include "request/options.h"
 #include "run/idle.h"
@@ -28,6 +29,7 @@ struct capturing {
 	struct recorder recorder;  /* with --record */
 	int area_fd;		   /* what its memory is: to be set before capturing_open(); -1: it takes its own */
 	struct context context;
+	struct looks looks;
 	struct tar *tar;
 	struct manifest *manifest;
 	struct signals signals;

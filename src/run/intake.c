@@ -67,7 +67,9 @@ static void by_verdict(struct run *run, enum verdict verdict)
 		[VERDICT_DURATION] = CAUSE_DURATION,
 	};
 
-	if (ends[verdict] != CAUSE_NONE)
+	if (verdict == VERDICT_DURATION && run->captures->event.sets_end)
+		stopping_do(run, ending_by_cause(&run->ending, CAUSE_EVENT, run->captures->event.what, run->now));
+	else if (ends[verdict] != CAUSE_NONE)
 		stop(run, ends[verdict]);
 }
 

@@ -274,6 +274,7 @@ static uint64_t next_deadline(const struct loop *loop)
 	run_earlier(&deadline, loop->line_at);
 	if (ending->stage == STAGE_DRAIN && intake_wants_any(run))
 		run_earlier(&deadline, ending->drain_until);
+	run_earlier(&deadline, until_due(run));
 	run_earlier(&deadline, ending_signal_due(ending, run->now));
 	run_earlier(&deadline, stall_at(run));
 	return deadline;
@@ -382,6 +383,8 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 	if (run_is_over(run))
 		return;
 	intake_rest(run);
+	if (run->options->until_count)
+		until_look(run);
 	by_clock(loop);
 }
 
@@ -422,6 +425,7 @@ static void start_clocks(struct loop *loop)
 	run->ending.records = run->recorder;
 	reader_init(&run->reader, run->parts->stdin_fd, options->wait_reader, options->stdin_mode == 0, run->now);
 	intake_begin(run);
+	until_begin(run);
 }
 
 static void begin(struct loop *loop)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "record/layers.h"
 #include "request/number.h"
 #include "run/say.h"
 #include "system/audit.h"
@@ -30,7 +31,7 @@ void report_sandbox(const struct sandbox *sandbox, const struct options *options
 		say("sandbox: %s", sandbox_text(sandbox, text));
 }
 
-static void warn_of_filter(const struct capture_set *captures)
+static void warn_of_filter(const struct capture_set *captures, const struct options *options)
 {
 	const struct interface *user_filter = NULL, *headers = NULL;
 
@@ -44,9 +45,26 @@ static void warn_of_filter(const struct capture_set *captures)
 	}
 	if (user_filter)
 		say("the filter is too long for the kernel: every packet is copied, and filtered here");
+	else if (headers && options->until_count)
+		say("--headers: with --until every packet is copied whole, and cut here");
 	else if (headers)
 		say("--headers: the filter is too long for the kernel to cut, too: every packet it takes is copied, "
 		    "and cut here");
+}
+
+/* What --first and the names of --until do not look into. */
+static void warn_of_link_types(const struct capture_set *captures, const struct options *options)
+{
+	bool looks = options->first || event_names_used(options);
+
+	for (unsigned i = 0; looks && i < captures->count; i++) {
+		const struct capture *capture = &captures->list[i].capture;
+
+		if (!layers_link(capture->link_type_number).known)
+			say("%.60s: packets of link type %s are not looked into: %s", capture->interface,
+			    capture->link_type ? capture->link_type : "unknown",
+			    options->first ? "--first keeps them whole" : "no name of --until sees them");
+	}
 }
 
 static void warn_of_activation(const struct capture_set *captures)
@@ -108,7 +126,8 @@ void report_warnings(const struct capture_set *captures, const struct options *o
 	warn_of_activation(captures);
 	if (captures->list[0].capture.loopback && !options->interface_count && !options->read_file && !options->quiet)
 		say("no interface but lo is up here: with docker, --network container:NAME says whose network it is");
-	warn_of_filter(captures);
+	warn_of_filter(captures, options);
+	warn_of_link_types(captures, options);
 	warn_of_left_out(captures);
 	if (excluded[0] && !options->quiet)
 		say("leaving out what may carry the archive away: %s (--exclude-stream off keeps it)", excluded);
@@ -204,20 +223,24 @@ static void format_memory(const struct options *options, const struct pool *pool
 {
 	char packets[NUMBER_TEXT_SIZE], compressor[NUMBER_TEXT_SIZE], kept[NUMBER_TEXT_SIZE];
 	char record[NUMBER_TEXT_SIZE];
+	char first[NUMBER_TEXT_SIZE];
 
 	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
 	number_format(NUMBER_SIZE, options->compressor, compressor);
 	number_format(NUMBER_SIZE, CONTEXT_MEMORY, kept);
 	number_format(NUMBER_SIZE, options->record, record);
-	snprintf(text, size, "%s%s%spool %s%s%s%s%s", options->record ? "record " : "", options->record ? record : "",
-		 options->record ? ", " : "", packets, options->compressor ? ", compressor " : "",
-		 options->compressor ? compressor : "", context ? ", context " : "", context ? kept : "");
+	number_format(NUMBER_SIZE, options->first_table, first);
+	snprintf(text, size, "%s%s%spool %s%s%s%s%s%s%s", options->record ? "record " : "",
+		 options->record ? record : "", options->record ? ", " : "", packets,
+		 options->compressor ? ", compressor " : "", options->compressor ? compressor : "",
+		 options->first ? ", connections " : "", options->first ? first : "", context ? ", context " : "",
+		 context ? kept : "");
 }
 
 void report_ready(const struct capture_set *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context)
 {
-	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[4 * NUMBER_TEXT_SIZE + 60];
+	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[5 * NUMBER_TEXT_SIZE + 80];
 	char lowered[REPORT_LOWERED_SIZE];
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
@@ -254,6 +277,21 @@ void report_without_stdin(const struct options *options, uint64_t limit)
 		    options->duration_chosen ? " (--duration)" : " (--duration sets another time)");
 	else
 		say("%s; no time limit: a signal ends it, or another limit", front);
+}
+
+void report_event(const struct capture_event *event, const struct options *options, bool ends)
+{
+	char time[CLOCK_TEXT_SIZE], after[NUMBER_TEXT_SIZE], end[NUMBER_TEXT_SIZE + 24] = "";
+
+	if (options->quiet)
+		return;
+	number_format(NUMBER_DURATION, options->after, after);
+	if (ends && options->after)
+		snprintf(end, sizeof(end), "; ends %s %s", options->read_file ? "after" : "in", after);
+	else if (ends)
+		snprintf(end, sizeof(end), "; ends now");
+	say("event: %.100s%s%.60s, at %s%s", event->what, event->series ? " on " : "",
+	    event->series ? event->series->interface : "", clock_rfc3339(event->time, time), end);
 }
 
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting)
@@ -340,6 +378,8 @@ void report_account(const struct capture_set *captures, const struct options *op
 
 	if (!options->quiet && !account.written && !account.received)
 		explain_nothing(captures, options, idle);
+	if (!options->quiet && options->until_count && !captures->event.count)
+		say("no event came");
 	if (!options->quiet) {
 		say_count(account.written, "captured");
 		say_count(account.received, "received by filter");
@@ -358,6 +398,11 @@ void report_account(const struct capture_set *captures, const struct options *op
 	if (captures->left_out_at_least || captures->left_out_count > LEFT_OUT_SHOWN)
 		say_bare("%s%u interfaces not captured: see the manifest",
 			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
+	if (account.cut_packets && !options->quiet)
+		say_bare("%" PRIu64 " packet%s cut by --first, by %" PRIu64 " bytes", account.cut_packets,
+			 account.cut_packets == 1 ? "" : "s", account.cut_bytes);
+	if (captures->event.count > 1 && !options->quiet)
+		say_bare("%" PRIu64 " events", captures->event.count);
 	if (account.after_limit && !options->quiet)
 		say_count(account.after_limit, "came after the limit");
 }

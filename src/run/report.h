@@ -37,6 +37,9 @@ void report_ready(const struct capture_set *captures, const struct options *opti
 /* Stdin has ended so early that it tells nothing; when the capture ends by the clock: ns from its start, 0 never. */
 void report_without_stdin(const struct options *options, uint64_t limit);
 
+/* The event that --until waits for has come. ends: which sets the end. */
+void report_event(const struct capture_event *event, const struct options *options, bool ends);
+
 /* A line of progress; elapsed in ns, packets and bytes captured, and files that wait for the reader. */
 void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_t dropped, uint64_t waiting);
 

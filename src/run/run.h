@@ -15,6 +15,7 @@
 #include "run/loop.h"
 #include "run/reader.h"
 #include "run/sending.h"
+#include "run/until.h"
 #include "run/watch.h"
 
 struct run {
@@ -31,6 +32,7 @@ struct run {
 	struct intake intake;
 	struct sending sending;
 	struct reader reader;
+	struct waiting waiting;
 };
 
 /* What is captured is a file: there is neither a ring nor a descriptor for it. */
