@@ -6,10 +6,12 @@
 #include "summary/dns.h"
 #include "summary/icmp.h"
 #include "summary/neighbours.h"
+#include "summary/tcp.h"
 #include "summary/tls.h"
 
 struct analysis {
 	struct conversations *conversations;
+	struct tcp *tcp;
 	struct dns *dns;
 	struct tls *tls;
 	struct icmp *icmp;
@@ -25,9 +27,9 @@ struct analysis *analysis_open(const struct siphash_key *key, struct err *err)
 		err_sys(err, ENOMEM, "memory for the analysis");
 		return NULL;
 	}
-	if ((analysis->conversations = conversations_open(key, err)) && (analysis->dns = dns_open(key, err)) &&
-	    (analysis->tls = tls_open(key, err)) && (analysis->icmp = icmp_open(key, err)) &&
-	    (analysis->neighbours = neighbours_open(key, err)))
+	if ((analysis->conversations = conversations_open(key, err)) && (analysis->tcp = tcp_open(key, err)) &&
+	    (analysis->dns = dns_open(key, err)) && (analysis->tls = tls_open(key, err)) &&
+	    (analysis->icmp = icmp_open(key, err)) && (analysis->neighbours = neighbours_open(key, err)))
 		return analysis;
 	analysis_close(analysis);
 	return NULL;
@@ -38,6 +40,7 @@ void analysis_close(struct analysis *analysis)
 	if (!analysis)
 		return;
 	conversations_close(analysis->conversations);
+	tcp_close(analysis->tcp);
 	dns_close(analysis->dns);
 	tls_close(analysis->tls);
 	icmp_close(analysis->icmp);
@@ -48,46 +51,61 @@ void analysis_close(struct analysis *analysis)
 static void add_icmp(struct analysis *analysis, const struct sighting *sighting)
 {
 	struct dissected quoted;
+	struct conversation *conversation;
+	int side;
 
-	if (icmp_add(analysis->icmp, sighting, &quoted))
-		dns_refused(analysis->dns, &quoted);
-	else
+	if (!icmp_add(analysis->icmp, sighting, &quoted)) {
 		neighbours_add(analysis->neighbours, sighting);
+		return;
+	}
+	dns_refused(analysis->dns, &quoted);
+	conversation = conversations_find(analysis->conversations, &quoted, &side);
+	if (conversation)
+		conversation->rejected = true;
 }
 
-static void add_upper(struct analysis *analysis, const struct sighting *sighting)
+static void add_tcp(struct analysis *analysis, struct conversation *conversation, int side,
+		    const struct sighting *sighting)
 {
-	switch (sighting->headers->protocol) {
-	case PROTOCOL_TCP:
-		tls_add(analysis->tls, sighting);
+	if (conversation)
+		tcp_add(analysis->tcp, conversation,
+			(uint32_t)conversations_index(analysis->conversations, conversation), side, sighting);
+	tls_add(analysis->tls, sighting);
+	if (sighting->headers->payload_size)
 		dns_add(analysis->dns, sighting);
-		break;
-	case PROTOCOL_UDP:
-		dns_add(analysis->dns, sighting);
-		break;
-	case PROTOCOL_ICMP:
-	case PROTOCOL_ICMPV6:
-		add_icmp(analysis, sighting);
-		break;
-	default:
-		break;
+}
+
+static void add_addressed(struct analysis *analysis, const struct sighting *sighting)
+{
+	const struct dissected *headers = sighting->headers;
+	struct conversation *conversation;
+	int side = 0;
+
+	conversation =
+		conversations_add(analysis->conversations, headers, sighting->place.time, sighting->length, &side);
+	if (conversation && conversation->sent[0].packets + conversation->sent[1].packets == 1) {
+		conversation->member = sighting->place.member;
+		conversation->packet = (uint32_t)sighting->place.packet;
 	}
+	if (headers->protocol == PROTOCOL_TCP)
+		add_tcp(analysis, conversation, side, sighting);
+	else if (headers->protocol == PROTOCOL_UDP)
+		dns_add(analysis->dns, sighting);
+	else if (headers->protocol == PROTOCOL_ICMP || headers->protocol == PROTOCOL_ICMPV6)
+		add_icmp(analysis, sighting);
 }
 
 void analysis_add(struct analysis *analysis, const struct sighting *sighting)
 {
-	const struct dissected *headers = sighting->headers;
-
-	if (headers->version) {
-		conversations_add(analysis->conversations, headers, sighting->place.time, sighting->length);
-		add_upper(analysis, sighting);
-	} else if (headers->ethertype == DISSECT_ARP) {
+	if (sighting->headers->version)
+		add_addressed(analysis, sighting);
+	else if (sighting->headers->ethertype == DISSECT_ARP)
 		neighbours_add(analysis->neighbours, sighting);
-	}
 }
 
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances)
 {
+	tcp_finish(analysis->tcp, analysis->conversations, circumstances, &analysis->findings);
 	dns_finish(analysis->dns, circumstances->last);
 	dns_findings(analysis->dns, circumstances, &analysis->findings);
 	tls_finish(analysis->tls, circumstances, &analysis->findings);
@@ -95,6 +113,11 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	neighbours_finish(analysis->neighbours, analysis->conversations, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;
+}
+
+const struct servers *analysis_servers(const struct analysis *analysis)
+{
+	return tcp_servers(analysis->tcp);
 }
 
 const struct conversations *analysis_conversations(const struct analysis *analysis)

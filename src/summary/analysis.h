@@ -9,6 +9,7 @@
 #include "base/siphash.h"
 #include "summary/conversations.h"
 #include "summary/findings.h"
+#include "summary/servers.h"
 #include "summary/sighting.h"
 
 struct analysis;
@@ -21,6 +22,9 @@ void analysis_add(struct analysis *analysis, const struct sighting *sighting);
 
 /* All has come: the findings, ranked; valid until analysis_close(). */
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances);
+
+/* Valid once it is finished. */
+const struct servers *analysis_servers(const struct analysis *analysis);
 
 const struct conversations *analysis_conversations(const struct analysis *analysis);
 

@@ -5,24 +5,30 @@
 #include <string.h>
 
 #define CHAINS ((size_t)2 * CONVERSATIONS_MAX)
+#define TABLE (CONVERSATIONS_MAX * sizeof(struct conversation))
+#define LINE 64 /* bytes: of the cache */
 
 struct conversations {
 	struct siphash_key key;
 	size_t count;
 	uint64_t left_out;
+	struct conversation *table;
 	uint32_t chains[CHAINS]; /* place + 1 */
-	struct conversation table[CONVERSATIONS_MAX];
 };
 
 struct conversations *conversations_open(const struct siphash_key *key, struct err *err)
 {
 	/* So large a piece comes from the kernel as zeros, and is not touched. */
-	struct conversations *conversations = calloc(1, sizeof(*conversations));
+	struct conversations *conversations = calloc(1, sizeof(*conversations) + TABLE + LINE);
+	uintptr_t behind = (uintptr_t)(conversations + 1);
 
-	if (conversations)
-		conversations->key = *key;
-	else
+	_Static_assert(sizeof(struct conversation) % LINE == 0, "whole lines of the cache");
+	if (!conversations) {
 		err_sys(err, ENOMEM, "memory for conversations");
+		return NULL;
+	}
+	conversations->key = *key;
+	conversations->table = (struct conversation *)((behind + LINE - 1) / LINE * LINE);
 	return conversations;
 }
 
@@ -39,35 +45,37 @@ static bool same_end(const struct dissect_end *a, const struct dissect_end *b)
 /* Which side has sent the packet; -1: it is another conversation's. */
 static int side_of(const struct conversation *conversation, const struct dissected *dissected)
 {
-	const struct conversation_side *sides = conversation->sides;
+	const struct dissect_end *ends = conversation->ends;
 
 	if (conversation->protocol != dissected->protocol || conversation->version != dissected->version ||
 	    conversation->ports != dissected->ports)
 		return -1;
-	if (same_end(&sides[0].end, &dissected->from) && same_end(&sides[1].end, &dissected->to))
+	if (same_end(&ends[0], &dissected->from) && same_end(&ends[1], &dissected->to))
 		return 0;
-	if (same_end(&sides[1].end, &dissected->from) && same_end(&sides[0].end, &dissected->to))
+	if (same_end(&ends[1], &dissected->from) && same_end(&ends[0], &dissected->to))
 		return 1;
 	return -1;
 }
 
-/* The same for both directions. */
+/* The same for both directions. Of IPv4 less is hashed, as there is less. */
 static uint32_t *chain_of(struct conversations *conversations, const struct dissected *dissected)
 {
 	const struct dissect_end *low = &dissected->from, *high = &dissected->to;
-	unsigned char text[2 * sizeof(*low) + 3];
+	size_t size = dissected->version == 4 ? 4 : sizeof(low->address);
+	unsigned char text[2 * sizeof(*low) + 2], *at = text;
 
-	_Static_assert(sizeof(*low) == 18, "no holes, which would be hashed");
 	if (memcmp(low, high, sizeof(*low)) > 0) {
 		low = &dissected->to;
 		high = &dissected->from;
 	}
-	memcpy(text, low, sizeof(*low));
-	memcpy(text + sizeof(*low), high, sizeof(*high));
-	text[sizeof(text) - 3] = dissected->version;
-	text[sizeof(text) - 2] = dissected->protocol;
-	text[sizeof(text) - 1] = dissected->ports;
-	return &conversations->chains[siphash(&conversations->key, text, sizeof(text)) % CHAINS];
+	memcpy(at, low->address, size);
+	memcpy(at + size, high->address, size);
+	at += 2 * size;
+	memcpy(at, &low->port, sizeof(low->port));
+	memcpy(at + 2, &high->port, sizeof(high->port));
+	at[4] = dissected->protocol;
+	at[5] = dissected->ports;
+	return &conversations->chains[siphash(&conversations->key, text, 2 * size + 6) % CHAINS];
 }
 
 static struct conversation *add_conversation(struct conversations *conversations, uint32_t *chain,
@@ -78,7 +86,7 @@ static struct conversation *add_conversation(struct conversations *conversations
 	if (conversations->count == CONVERSATIONS_MAX)
 		return NULL;
 	*conversation = (struct conversation){
-		.sides = {{.end = dissected->from}, {.end = dissected->to}},
+		.ends = {dissected->from, dissected->to},
 		.first = time,
 		.last = time,
 		.next = *chain,
@@ -90,18 +98,48 @@ static struct conversation *add_conversation(struct conversations *conversations
 	return conversation;
 }
 
-static struct conversation *find_or_add(struct conversations *conversations, const struct dissected *dissected,
-					uint64_t time, int *side)
+static struct conversation *find(struct conversations *conversations, uint32_t chain, const struct dissected *dissected,
+				 int *side)
 {
-	uint32_t *chain = chain_of(conversations, dissected);
-
-	for (uint32_t place = *chain; place; place = conversations->table[place - 1].next) {
+	for (uint32_t place = chain; place; place = conversations->table[place - 1].next) {
 		*side = side_of(&conversations->table[place - 1], dissected);
 		if (*side >= 0)
 			return &conversations->table[place - 1];
 	}
+	return NULL;
+}
+
+struct conversation *conversations_find(struct conversations *conversations, const struct dissected *dissected,
+					int *side)
+{
+	return find(conversations, *chain_of(conversations, dissected), dissected, side);
+}
+
+static struct conversation *find_or_add(struct conversations *conversations, const struct dissected *dissected,
+					uint64_t time, int *side)
+{
+	uint32_t *chain = chain_of(conversations, dissected);
+	struct conversation *found = find(conversations, *chain, dissected, side);
+
+	if (found)
+		return found;
 	*side = 0;
 	return add_conversation(conversations, chain, dissected, time);
+}
+
+static void swap_sides(struct conversation *conversation)
+{
+	struct dissect_end end = conversation->ends[0];
+	struct conversation_sent sent = conversation->sent[0];
+	struct conversation_flags flags = conversation->flags[0];
+
+	conversation->ends[0] = conversation->ends[1];
+	conversation->ends[1] = end;
+	conversation->sent[0] = conversation->sent[1];
+	conversation->sent[1] = sent;
+	conversation->flags[0] = conversation->flags[1];
+	conversation->flags[1] = flags;
+	tcp_swap(conversation->tcp, conversation->segments, &conversation->connection);
 }
 
 /* A handshake says which side is A: from here on the sides stay. Returns the side that has sent. */
@@ -112,44 +150,42 @@ static int settle(struct conversation *conversation, uint8_t flags, int side)
 	if (conversation->settled || !(flags & DISSECT_SYN))
 		return side;
 	conversation->settled = true;
-	if (first == 1) {
-		struct conversation_side kept = conversation->sides[0];
-
-		conversation->sides[0] = conversation->sides[1];
-		conversation->sides[1] = kept;
-		side = !side;
-	}
-	return side;
+	if (first == 0)
+		return side;
+	swap_sides(conversation);
+	return !side;
 }
 
-static void count_sent(struct conversation_side *side, uint8_t flags, uint64_t bytes)
+static void count_flags(struct conversation_flags *sent, uint8_t flags)
 {
-	side->packets++;
-	side->bytes += bytes;
 	if (flags & DISSECT_SYN) {
-		side->syn += !(flags & DISSECT_ACK);
-		side->syn_ack += flags & DISSECT_ACK ? 1 : 0;
+		sent->syn += !(flags & DISSECT_ACK);
+		sent->syn_ack += flags & DISSECT_ACK ? 1 : 0;
 	}
-	side->fin += flags & DISSECT_FIN ? 1 : 0;
-	side->rst += flags & DISSECT_RST ? 1 : 0;
+	sent->fin += flags & DISSECT_FIN ? 1 : 0;
+	sent->rst += flags & DISSECT_RST ? 1 : 0;
 }
 
-void conversations_add(struct conversations *conversations, const struct dissected *dissected, uint64_t time,
-		       uint64_t bytes)
+struct conversation *conversations_add(struct conversations *conversations, const struct dissected *dissected,
+				       uint64_t time, uint64_t bytes, int *side)
 {
-	int side;
-	struct conversation *conversation = find_or_add(conversations, dissected, time, &side);
+	struct conversation *conversation = find_or_add(conversations, dissected, time, side);
 
 	if (!conversation) {
 		conversations->left_out++;
-		return;
+		return NULL;
 	}
-	side = settle(conversation, dissected->flags, side);
-	count_sent(&conversation->sides[side], dissected->flags, bytes);
+	if (dissected->flags & (DISSECT_SYN | DISSECT_FIN | DISSECT_RST)) {
+		*side = settle(conversation, dissected->flags, *side);
+		count_flags(&conversation->flags[*side], dissected->flags);
+	}
+	conversation->sent[*side].packets++;
+	conversation->sent[*side].bytes += bytes;
 	if (time < conversation->first)
 		conversation->first = time;
 	if (time > conversation->last)
 		conversation->last = time;
+	return conversation;
 }
 
 size_t conversations_count(const struct conversations *conversations)
@@ -162,19 +198,37 @@ uint64_t conversations_left_out(const struct conversations *conversations)
 	return conversations->left_out;
 }
 
-const struct conversation *conversations_at(const struct conversations *conversations, size_t i)
+struct conversation *conversations_at(const struct conversations *conversations, size_t i)
 {
 	return &conversations->table[i];
+}
+
+size_t conversations_index(const struct conversations *conversations, const struct conversation *conversation)
+{
+	return (size_t)(conversation - conversations->table);
+}
+
+/* Bits above all bytes that there can be. */
+static uint64_t trouble(const struct conversation *conversation)
+{
+	const struct tcp_connection *connection = &conversation->connection;
+	bool failed = connection->refusals || connection->resets || connection->unanswered || conversation->rejected;
+
+	return (failed ? UINT64_C(1) << 63 : 0) |
+	       (connection->retransmitted[0] + connection->retransmitted[1] >= 3 ? UINT64_C(1) << 62 : 0);
 }
 
 /* 0: it is not in the order. */
 static uint64_t weight(const struct conversation *conversation, enum conversations_order order)
 {
-	const struct conversation_side *a = &conversation->sides[0], *b = &conversation->sides[1];
+	const struct conversation_flags *flags = conversation->flags;
+	uint64_t bytes = conversation->sent[0].bytes + conversation->sent[1].bytes + 1;
 
 	if (order == CONVERSATIONS_BY_UNANSWERED)
-		return b->syn_ack || b->rst ? 0 : a->syn;
-	return a->bytes + b->bytes + 1;
+		return flags[1].syn_ack || flags[1].rst ? 0 : flags[0].syn;
+	if (bytes > UINT64_MAX >> 3)
+		bytes = UINT64_MAX >> 3;
+	return bytes + (order == CONVERSATIONS_BY_TROUBLE ? trouble(conversation) : 0);
 }
 
 /* Equal ones stay in the order of their first packets. */

@@ -329,15 +329,16 @@ static bool to_one(uint8_t version, const struct dissect_end *to)
 
 static void hear(struct neighbours *neighbours, const struct conversation *conversation, int from)
 {
-	const struct conversation_side *side = &conversation->sides[from], *other = &conversation->sides[!from];
-	struct heard_key key = heard_key(side->end.address, conversation->version == 4 ? 4 : 16);
+	const struct conversation_sent *side = &conversation->sent[from], *other = &conversation->sent[!from];
+	struct heard_key key = heard_key(conversation->ends[from].address, conversation->version == 4 ? 4 : 16);
 	struct heard *heard = table_find(neighbours->heard, &key);
 
 	if (!heard)
 		return;
 	if (side->packets && conversation->last > heard->last)
 		heard->last = conversation->last;
-	heard->visible |= other->packets || (side->packets && to_one(conversation->version, &other->end));
+	heard->visible |=
+		other->packets || (side->packets && to_one(conversation->version, &conversation->ends[!from]));
 }
 
 static bool is_visible(const struct neighbours *neighbours, const struct neighbour *neighbour)

@@ -181,7 +181,6 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 	write_loss(&page);
 	write_end(&page);
 	page_protocols(&page);
-	page_histogram(&page, page_conversation_lines(&page));
-	page_conversations(&page);
+	page_lists(&page);
 	return err->status ? -1 : 0;
 }

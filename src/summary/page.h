@@ -7,9 +7,8 @@
 #include "summary/summary.h"
 
 #define PAGE_COLUMNS 100
-#define PAGE_TOP 20	  /* conversations */
-#define PAGE_UNANSWERED 6 /* of those whose SYN was never answered */
-#define PAGE_LISTED 1000  /* of them in JSON */
+#define PAGE_TOP 20	 /* conversations */
+#define PAGE_LISTED 1000 /* of them in JSON */
 #define PAGE_NUMBER_SIZE 24
 
 /* What an archive or a command line says may hold anything: what is no printable ASCII becomes '?'. */

@@ -8,6 +8,8 @@
 #define WHOLE 3 /* findings with all that is known of them */
 #define SHORT 4 /* and those with their sentence */
 #define SEEN_SIZE 200
+#define LINES_OF_WHOLE 15 /* when they take more, only sentences follow, */
+#define LINES_OF_ALL 20	  /* and then nothing */
 
 /* Which connection, when, and where it stands. */
 static void write_first(struct page *page, const struct finding *finding)
@@ -44,15 +46,47 @@ static void write_finding(struct page *page, const struct finding *finding, bool
 		page_fact(page, "", "next: %s", finding->next);
 }
 
+/* What there was, where nothing is wrong with it. */
+static void write_nothing(struct page *page)
+{
+	const struct server *server;
+	uint64_t began = 0, opened = 0, conversations = 0;
+
+	for (size_t i = 0; (server = servers_at(page->summary->servers, i)); i++) {
+		began += server->connections;
+		opened += server->opened;
+		conversations += server->conversations;
+	}
+	if (page->summary->packets == 0)
+		page_fact(page, "findings", "nothing to look at: no packets");
+	else if (began)
+		page_fact(page, "findings",
+			  "Nothing unusual: %" PRIu64 " connection%s began, %" PRIu64 " opened and were answered",
+			  began, page_plural(began), opened);
+	else
+		page_fact(page, "findings",
+			  "Nothing unusual: no connection began, %" PRIu64 " conversation%s went on or has no "
+			  "connections",
+			  conversations, page_plural(conversations));
+}
+
 void page_findings(struct page *page)
 {
 	const struct findings *findings = page->summary->findings;
 	size_t shown = findings->count < WHOLE + SHORT ? findings->count : WHOLE + SHORT;
+	unsigned begin = page->lines;
 
-	for (size_t i = 0; i < shown; i++)
-		write_finding(page, &findings->list[i], i < WHOLE);
+	if (findings_count(findings, FINDING_ERROR) + findings_count(findings, FINDING_WARNING) == 0)
+		write_nothing(page);
+	for (size_t i = 0; i < shown; i++) {
+		if (page->lines - begin >= LINES_OF_ALL)
+			shown = i;
+		else
+			write_finding(page, &findings->list[i], i < WHOLE && page->lines - begin < LINES_OF_WHOLE);
+	}
 	if (findings->count + findings->left_out > shown)
-		page_fact(page, "", "and %" PRIu64 " more findings: see --json",
-			  findings->count - shown + findings->left_out);
+		page_fact(page, "", "and %" PRIu64 " more finding%s: see --json",
+			  findings->count - shown + findings->left_out,
+			  page_plural(findings->count - shown + findings->left_out));
 	page_line(page, "%s", "");
 }

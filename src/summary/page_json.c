@@ -153,18 +153,19 @@ static json_t *json_histogram(const struct histogram *histogram)
 
 static json_t *json_side(const struct conversation *conversation, int side)
 {
-	const struct conversation_side *from = &conversation->sides[side];
+	const struct dissect_end *end = &conversation->ends[side];
+	const struct conversation_flags *flags = &conversation->flags[side];
 	char address[ENDS_TEXT_SIZE];
 	json_t *object = json_object();
 
-	json_put_text(&object, "address", ends_address(conversation->version, &from->end, address));
-	json_put(&object, "port", conversation->ports ? json_integer(from->end.port) : json_null());
-	json_put_number(&object, "packets", from->packets);
-	json_put_number(&object, "bytes", from->bytes);
-	json_put_number(&object, "syn", from->syn);
-	json_put_number(&object, "syn_ack", from->syn_ack);
-	json_put_number(&object, "fin", from->fin);
-	json_put_number(&object, "rst", from->rst);
+	json_put_text(&object, "address", ends_address(conversation->version, end, address));
+	json_put(&object, "port", conversation->ports ? json_integer(end->port) : json_null());
+	json_put_number(&object, "packets", conversation->sent[side].packets);
+	json_put_number(&object, "bytes", conversation->sent[side].bytes);
+	json_put_number(&object, "syn", flags->syn);
+	json_put_number(&object, "syn_ack", flags->syn_ack);
+	json_put_number(&object, "fin", flags->fin);
+	json_put_number(&object, "rst", flags->rst);
 	return object;
 }
 
@@ -194,29 +195,20 @@ static json_t *json_ranked(const struct summary *summary, enum conversations_ord
 	return object;
 }
 
-static json_t *json_end(const struct finding_connection *connection, const struct dissect_end *end)
-{
-	char text[ENDS_TEXT_SIZE];
-	json_t *object = json_object();
-
-	json_put_text(&object, "address", ends_address(connection->version, end, text));
-	json_put(&object, "port", connection->ports ? json_integer(end->port) : json_null());
-	return object;
-}
-
 static json_t *json_connections(const struct finding *finding)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < finding->connection_count; i++) {
 		const struct finding_connection *connection = &finding->connections[i];
-		char protocol[PROTOCOLS_NAME_SIZE] = "ARP";
+		char protocol[PROTOCOLS_NAME_SIZE] = "ARP", a[ENDS_TEXT_SIZE], b[ENDS_TEXT_SIZE];
+		uint8_t version = connection->version;
 		json_t *row = json_object();
 
-		if (connection->version)
+		if (version)
 			protocols_name(connection->protocol, protocol);
-		json_put(&row, "a", json_end(connection, &connection->a));
-		json_put(&row, "b", json_end(connection, &connection->b));
+		json_put_text(&row, "a", ends_text(version, connection->ports, &connection->a, a));
+		json_put_text(&row, "b", ends_text(version, connection->ports, &connection->b, b));
 		json_put_text(&row, "protocol", protocol);
 		json_append(&list, row);
 	}
@@ -261,6 +253,75 @@ static json_t *json_findings(const struct summary *summary)
 		json_put(&row, "next", json_told(finding->next));
 		json_append(&list, row);
 	}
+	return list;
+}
+
+static json_t *json_durations(const struct durations *durations)
+{
+	json_t *object;
+
+	if (durations->count == 0)
+		return json_null();
+	object = json_object();
+	json_put_number(&object, "count", durations->count);
+	json_put(&object, "p50_seconds", json_seconds(durations_percentile(durations, 50)));
+	json_put(&object, "p99_seconds", json_seconds(durations_percentile(durations, 99)));
+	return object;
+}
+
+/* Of TCP: to it or from it. */
+static json_t *json_direction(const struct server *server, int from)
+{
+	json_t *object = json_object();
+
+	json_put_number(&object, "segments", server->segments[from]);
+	json_put_number(&object, "retransmitted", server->retransmitted[from]);
+	json_put_number(&object, "not_seen_before", server->lost_before[from]);
+	json_put_number(&object, "out_of_order", server->out_of_order[from]);
+	json_put_number(&object, "duplicate_acks", server->repeats[from]);
+	json_put_number(&object, "zero_windows", server->zeros[from]);
+	return object;
+}
+
+static void put_connections(json_t **row, const struct server *server)
+{
+	json_put_number(row, "connections", server->connections);
+	json_put_number(row, "opened", server->opened);
+	json_put_number(row, "refused", server->refused);
+	json_put_number(row, "reset", server->reset);
+	json_put_number(row, "unanswered", server->unanswered);
+	json_put(row, "handshake", json_durations(&server->handshakes));
+	json_put(row, "first_byte", json_durations(&server->answers));
+	json_put(row, "to", json_direction(server, 0));
+	json_put(row, "from", json_direction(server, 1));
+}
+
+static json_t *json_server(const struct server *server)
+{
+	char address[ENDS_TEXT_SIZE], protocol[PROTOCOLS_NAME_SIZE];
+	json_t *row = json_object();
+
+	json_put(&row, "address",
+		 server->version ? json_text(ends_address(server->version, &server->end, address)) : json_null());
+	json_put(&row, "port", server->ports ? json_integer(server->end.port) : json_null());
+	json_put(&row, "protocol",
+		 server->version ? json_text(protocols_name(server->protocol, protocol)) : json_null());
+	json_put_number(&row, "conversations", server->conversations);
+	json_put_number(&row, "packets", server->packets);
+	json_put_number(&row, "bytes", server->bytes);
+	if (server->protocol == PROTOCOL_TCP || !server->version)
+		put_connections(&row, server);
+	return row;
+}
+
+/* All of them, in the order in which they came; the last may stand for others. */
+static json_t *json_servers(const struct servers *servers)
+{
+	const struct server *server;
+	json_t *list = json_array();
+
+	for (size_t i = 0; (server = servers_at(servers, i)); i++)
+		json_append(&list, json_server(server));
 	return list;
 }
 
@@ -323,6 +384,7 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	json_put(&root, "protocols", json_protocols(summary));
 	json_put(&root, "of_these", json_of_these(&summary->protocols));
 	json_put(&root, "histogram", json_histogram(&summary->histogram));
+	json_put(&root, "servers", json_servers(summary->servers));
 	json_put(&root, "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP));
 	json_put(&root, "syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED));
 	json_put_number(&root, "packets_not_attributed", conversations_left_out(summary->conversations));

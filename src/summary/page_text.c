@@ -5,16 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FACT_LINES 4   /* of one, at most */
+#define FACT_LINES 3   /* of one, at most */
 #define TEXT_SIZE 1024 /* of one, at most */
 
 /* --- lines --- */
 
-/* Without spaces at the end, and no longer than a line may be. */
+static const char more[] = "... there is more: see --json";
+
+/* Without spaces at the end, and no longer than a line may be; the last that there may be says so. */
 static void put_line(struct page *page, const char *text, size_t length)
 {
 	char clean[PAGE_COLUMNS + 1];
 
+	if (page->lines == PAGE_LINES)
+		return;
+	if (page->lines == PAGE_LINES - 1) {
+		text = more;
+		length = strlen(more);
+	}
 	while (length > 0 && text[length - 1] == ' ')
 		length--;
 	if (length > PAGE_COLUMNS)

@@ -8,8 +8,7 @@
 #include "summary/page.h"
 
 #define PAGE_LABEL 11 /* columns before a fact */
-#define PAGE_LINES 60 /* of the page: the histogram gets what the others leave */
-#define PAGE_ENDS 50  /* columns for who talks with whom; what is longer has a line of its own */
+#define PAGE_LINES 60 /* of the page, at most: the histogram gets what the others leave */
 
 struct page {
 	const struct summary *summary;
@@ -44,7 +43,8 @@ void page_protocols(struct page *page);
 
 /* lines_below: how many lines come behind it. */
 void page_histogram(struct page *page, unsigned lines_below);
-void page_conversations(struct page *page);
-unsigned page_conversation_lines(const struct page *page);
+
+/* The histogram in the lines that the lists leave, and those: who talked with whom. */
+void page_lists(struct page *page);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "summary/page_text.h"
 
-#define ROWS_MIN 12 /* of the histogram, where what is left is too little */
+#define ROWS_MIN 6 /* of the histogram, where what is left is too little */
 #define ROWS_MAX 30
-#define PROTOCOLS 6
+#define PROTOCOLS 4
 #define BAR 40
 
 /* --- protocols --- */
@@ -74,9 +74,9 @@ void page_histogram(struct page *page, unsigned lines_below)
 {
 	const struct histogram *histogram = &page->summary->histogram;
 	unsigned used = page->lines + 2 + lines_below;
-	unsigned max = used + ROWS_MIN > PAGE_LINES   ? ROWS_MIN
-		       : used + ROWS_MAX < PAGE_LINES ? ROWS_MAX
-						      : PAGE_LINES - used;
+	unsigned max = used + ROWS_MIN > PAGE_LINES - 1	  ? ROWS_MIN
+		       : used + ROWS_MAX < PAGE_LINES - 1 ? ROWS_MAX
+							  : PAGE_LINES - 1 - used;
 	struct histogram_view view = histogram_view(histogram, max);
 	char head[PAGE_COLUMNS];
 	uint64_t most = 0;

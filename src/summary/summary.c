@@ -299,5 +299,6 @@ const struct summary *summary_run(struct reading *reading, struct err *err)
 		return NULL;
 	circumstances = circumstances_of(&reading->summary);
 	reading->summary.findings = analysis_finish(reading->analysis, &circumstances);
+	reading->summary.servers = analysis_servers(reading->analysis);
 	return &reading->summary;
 }

@@ -19,6 +19,7 @@
 #include "summary/findings.h"
 #include "summary/histogram.h"
 #include "summary/protocols.h"
+#include "summary/servers.h"
 
 #define SUMMARY_INTERFACES 256
 
@@ -41,6 +42,7 @@ struct summary {
 	struct protocols protocols;
 	struct histogram histogram;
 	const struct conversations *conversations;
+	const struct servers *servers;
 	const struct findings *findings; /* what is wrong, ranked */
 	const struct places *places;	 /* the names of where they were seen */
 	uint64_t without_addresses;	 /* packets that can be in no conversation */

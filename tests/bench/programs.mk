@@ -8,7 +8,7 @@ bench:
 BENCH_CC = $(call musl_cc,$(ARCH)) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$(ARCH))
 BENCH_LIBS = -L$(BUILD)/libs/$(ARCH)/lib $(LDLIBS)
 
-bench-programs: $(BUILD)/$(ARCH)/tarcap $(addprefix $(BUILD)/bench/,load count floor tarcap-open tarcap-waste)
+bench-programs: $(BUILD)/$(ARCH)/tarcap $(addprefix $(BUILD)/bench/,load count floor talk tarcap-open tarcap-waste)
 
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/programs.mk $(BUILD)/libs/$(ARCH)/done
 	$(call say,BENCH,$@)

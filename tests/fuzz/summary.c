@@ -30,8 +30,8 @@ static void check_conversations(const struct summary *summary)
 
 		PROMISE(one->first >= summary->first || (summary->untimed && one->first == 0));
 		PROMISE(one->last <= summary->last && one->first <= one->last);
-		PROMISE(one->ports || one->sides[0].end.port + one->sides[1].end.port == 0);
-		packets += one->sides[0].packets + one->sides[1].packets;
+		PROMISE(one->ports || one->ends[0].port + one->ends[1].port == 0);
+		packets += one->sent[0].packets + one->sent[1].packets;
 	}
 	PROMISE(packets == summary->packets);
 }

@@ -56,7 +56,8 @@ def test_whole(small):
     assert fact(text, "reason") == found["reason"] == "x ?[2J y"
     assert fact(text, "packets") == "20 packets in 5 files"
     assert fact(text, "interface") == f"eth0: Ethernet, 20 packets, {found['bytes']} bytes, 0 lost"
-    assert summary(with_zstd(small)) == found
+    again = json.dumps(summary(with_zstd(small))).replace(".pcap.zst", ".pcap")
+    assert json.loads(again) == found
 
 
 def test_every_cut(small):
@@ -139,7 +140,8 @@ def test_no_packets(wire):
     found, text = summary(result.out), page(result.out)
     assert found["packets"] == 0 and found["span"] is None and found["conversations"] == {"total": 0, "list": []}
     assert fact(text, "span") == "no packets" and fact(text, "ended by").startswith("signal")
-    assert page(pcap_file([])).count("no packets") == 1
+    assert fact(page(pcap_file([])), "span") == "no packets"
+    assert fact(text, "findings") == "nothing to look at: no packets"
 
 
 def test_series_of_several_interfaces(small, tmp_path):
@@ -259,7 +261,7 @@ def test_what_is_neither(data, said):
 # --- the page ---------------------------------------------------------------------------------------------------
 
 def test_a_full_page(tmp_path):
-    """Of everything more than fits: about 60 lines, and each list says how much there is of it."""
+    """Of everything more than fits: at most 60 lines, and each list says how much there is of it."""
     records = [(START + n % 90, n, tcp_frame(n % 50, 1, 4000 + n % 50, 2 if n < 100 else 18 if n % 2 else 16, n % 900))
                for n in range(3000)]
     records += [(START, 0, MAC_B + MAC_A + struct.pack("!H", 0x9200 + n) + bytes(50)) for n in range(20)]
@@ -267,8 +269,8 @@ def test_a_full_page(tmp_path):
     path.write_bytes(pcap_file(sorted(records, key=lambda r: r[:2])))
     data = run("-r", path, "--reason", "why " * 100).out
     text = page(data)
-    assert 50 <= text.count("\n") <= 66, text
-    assert "others (see --json)" in text and "CONVERSATIONS: 20 of 50, " in text and "SYN NEVER ANSWERED: 6 of " in text
+    assert 50 <= text.count("\n") <= 60, text
+    assert "others (see --json)" in text and re.search(r"^ +\d of +50 or the first packet\)", text, re.M), text
     check_page(text, summary(data))
 
 
@@ -332,7 +334,7 @@ def test_memory_stays_flat_with_many_conversations(tmp_path):
     assert found["syn_never_answered"]["total"] == room and len(found["syn_never_answered"]["list"]) == 1000
     assert found["packets"] == count and found["protocols"][0]["packets"] == count
     assert f"\nNOT ATTRIBUTED: {count - room} packets of further conversations: " in page(path.read_bytes())
-    assert SANITIZED or peak_of(path) < 24 << 10
+    assert SANITIZED or peak_of(path) < 60 << 10
 
 
 def peak_of(path):
@@ -386,7 +388,7 @@ def test_outputs(small, tmp_path):
     path.write_bytes(small)
     done = subprocess.run(["script", "-qec", f"{TARCAP} summary {path}", "/dev/null"], capture_output=True,
                           stdin=subprocess.DEVNULL, timeout=20)
-    assert done.returncode == 0 and b"CONVERSATIONS: 3 of 3" in done.stdout
+    assert done.returncode == 0 and b"    3 of     3 or the first packet" in done.stdout
     done = subprocess.run(["script", "-qec", f"{TARCAP} summary", "/dev/null"], capture_output=True, timeout=20,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and b"stdin is a terminal: add '< capture.tar', or name the FILE" in done.stdout

@@ -42,7 +42,9 @@ static struct dissected packet(uint8_t from, uint16_t from_port, uint8_t to, uin
 
 static void add(struct dissected what, uint64_t seconds, uint64_t bytes)
 {
-	conversations_add(all, &what, seconds * CLOCK_SECOND, bytes);
+	int side;
+
+	conversations_add(all, &what, seconds * CLOCK_SECOND, bytes, &side);
 }
 
 enum { SYN = DISSECT_SYN, ACK = DISSECT_ACK, SYN_ACK = SYN | ACK, FIN = DISSECT_FIN | ACK, RST = DISSECT_RST };
@@ -52,7 +54,7 @@ static const struct conversation *only(uint8_t a)
 	const struct conversation *one = conversations_at(all, 0);
 
 	assert_int_equal(conversations_count(all), 1);
-	assert_int_equal(one->sides[0].end.address[3], a);
+	assert_int_equal(one->ends[0].address[3], a);
 	return one;
 }
 
@@ -79,17 +81,17 @@ static void a_connection(void **state)
 	add(packet(1, 4000, 2, 80, FIN), 4, 54);
 	add(packet(2, 80, 1, 4000, RST), 8, 40);
 	one = only(1);
-	assert_int_equal(one->sides[0].packets, 4);
-	assert_int_equal(one->sides[0].bytes, 228);
-	assert_int_equal(one->sides[1].packets, 3);
-	assert_int_equal(one->sides[1].bytes, 1101);
-	assert_int_equal(one->sides[0].syn, 2);
-	assert_int_equal(one->sides[1].syn_ack, 1);
-	assert_int_equal(one->sides[0].syn_ack + one->sides[1].syn, 0);
-	assert_int_equal(one->sides[0].fin, 1);
-	assert_int_equal(one->sides[1].fin, 1);
-	assert_int_equal(one->sides[0].rst, 0);
-	assert_int_equal(one->sides[1].rst, 1);
+	assert_int_equal(one->sent[0].packets, 4);
+	assert_int_equal(one->sent[0].bytes, 228);
+	assert_int_equal(one->sent[1].packets, 3);
+	assert_int_equal(one->sent[1].bytes, 1101);
+	assert_int_equal(one->flags[0].syn, 2);
+	assert_int_equal(one->flags[1].syn_ack, 1);
+	assert_int_equal(one->flags[0].syn_ack + one->flags[1].syn, 0);
+	assert_int_equal(one->flags[0].fin, 1);
+	assert_int_equal(one->flags[1].fin, 1);
+	assert_int_equal(one->flags[0].rst, 0);
+	assert_int_equal(one->flags[1].rst, 1);
 	assert_int_equal(one->first, 4 * CLOCK_SECOND);
 	assert_int_equal(one->last, 9 * CLOCK_SECOND);
 	assert_int_equal(unanswered(), 0);
@@ -116,8 +118,8 @@ static void which_is_a(void **state)
 			add(packet(from, 7, 3 - from, 7, cases[i].flags[n]), 1, 60);
 			packets[from]++;
 		}
-		assert_int_equal(only(cases[i].a)->sides[0].packets, packets[cases[i].a]);
-		assert_int_equal(only(cases[i].a)->sides[1].packets, packets[3 - cases[i].a]);
+		assert_int_equal(only(cases[i].a)->sent[0].packets, packets[cases[i].a]);
+		assert_int_equal(only(cases[i].a)->sent[1].packets, packets[3 - cases[i].a]);
 		tear_down(state);
 	}
 }
@@ -180,8 +182,8 @@ static void a_full_table(void **state)
 	assert_int_equal(conversations_left_out(all), 1000);
 	assert_int_equal(conversations_rank(all, CONVERSATIONS_BY_BYTES, top, 3, &total), 3);
 	assert_int_equal(total, CONVERSATIONS_MAX);
-	assert_int_equal(top[0]->sides[0].bytes, 660);
-	assert_int_equal(top[1]->sides[0].bytes, 500);
+	assert_int_equal(top[0]->sent[0].bytes, 660);
+	assert_int_equal(top[1]->sent[0].bytes, 500);
 	assert_ptr_equal(top[2], conversations_at(all, 0));
 }
 
@@ -207,8 +209,8 @@ static void ranks(void **state)
 			for (size_t j = 0; j < total; j++) {
 				const struct conversation *other = conversations_at(all, j);
 
-				before += other->sides[0].bytes > list[i]->sides[0].bytes ||
-					  (other->sides[0].bytes == list[i]->sides[0].bytes && other < list[i]);
+				before += other->sent[0].bytes > list[i]->sent[0].bytes ||
+					  (other->sent[0].bytes == list[i]->sent[0].bytes && other < list[i]);
 			}
 			assert_int_equal(before, i);
 		}
