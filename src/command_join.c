@@ -10,6 +10,7 @@
 #include "command.h"
 #include "read/join.h"
 #include "read/output.h"
+#include "read/recorder_text.h"
 #include "read/source.h"
 #include "request/flags.h"
 #include "request/number.h"
@@ -52,7 +53,7 @@ static int parse_join(struct join_options *options, int argc, char **argv, struc
 {
 	int words;
 
-	*options = (struct join_options){.memory = 16 * MIB};
+	*options = (struct join_options){.memory = JOIN_MEMORY};
 	words = flags_parse(&join_table, argc, argv, options, err);
 	return words < 0 ? -1 : source_path(&options->path, "join", argv + words, err);
 }
@@ -66,6 +67,19 @@ static void say_count(uint64_t count, const char *one, const char *many)
 {
 	if (count)
 		say("%" PRIu64 " %s", count, count == 1 ? one : many);
+}
+
+/* Of a recorder's archive. */
+static void say_recorder(const struct recorder_told *told)
+{
+	char text[RECORDER_TEXT_SIZE];
+
+	if (recorder_text_window(told, text))
+		say("window: %s", text);
+	if (recorder_text_event(told, text))
+		say("event: %s", text);
+	if (recorder_text_cut(told, text))
+		say("%s", text);
 }
 
 /* What is no fault of the archive, but good to know. */
@@ -84,6 +98,8 @@ static void say_told(const struct join_options *options, const struct join_resul
 	if (result->late)
 		say("%" PRIu64 " packets came too late to be sorted within --memory %s", result->late,
 		    number_format(NUMBER_SIZE, options->memory, size));
+	if (!options->quiet)
+		say_recorder(&told->recorder);
 	say_count(told->dropped_by_kernel, "packet was dropped by the kernel", "packets were dropped by the kernel");
 	say_count(told->dropped_at_stop, "packet was dropped at the stop", "packets were dropped at the stop");
 	say_count(told->dropped_output_failed, "packet was dropped because the output failed",

@@ -21,6 +21,8 @@ struct packet_origin {
 	uint32_t tick;	    /* ns that the fraction counts in: see packet_time() */
 	uint32_t interface; /* a number; whose, says who gives it */
 	uint32_t flags;	    /* pcapng's, or 0: nothing is known */
+	uint32_t member;    /* of an archive, as numbering_member() has it; */
+	uint32_t number;    /* and in it, from 1 */
 };
 
 struct packet {

@@ -10,7 +10,9 @@
 #include "read/decompress.h"
 #include "read/input.h"
 #include "read/joined.h"
+#include "read/joined_told.h"
 #include "read/manifest_read.h"
+#include "read/numbering.h"
 #include "read/order.h"
 #include "read/roll.h"
 
@@ -21,6 +23,7 @@ struct member {
 	bool compressed;
 	bool left_out;	    /* some of its packets have no place in the output */
 	uint64_t skip;	    /* packets that an earlier copy has delivered */
+	uint32_t id;	    /* numbering_member() of its name */
 	uint64_t number;    /* of a manifest */
 	uint64_t text_size; /* of a manifest, so far */
 	struct match_file file;
@@ -43,9 +46,27 @@ struct join {
 	uint64_t gaps; /* and these were known then */
 	struct joined joined;
 	struct order order;
+	struct numbering *numbering; /* of an archive that may tell an event, else NULL */
 	struct pcap_read records;
 	struct members members;
 };
+
+/* By time. */
+static int put_packet(void *context, const struct packet *packet, struct err *err)
+{
+	struct join *join = context;
+	const struct packet_origin *origin = &packet->origin;
+
+	if (join->numbering)
+		numbering_put(join->numbering, origin->member, origin->number,
+			      packet_time(&packet->header, origin->tick));
+	return join->setup.output ? joined_put(&join->joined, packet, err) : 0;
+}
+
+static int open_order(struct join *join, struct err *err)
+{
+	return order_open(&join->order, join->setup.memory, put_packet, join, err);
+}
 
 static int open_input(struct join *join, struct err *err)
 {
@@ -66,8 +87,7 @@ struct join *join_open(const struct join_setup *setup, struct err *err)
 	} else {
 		join->setup = *setup;
 		if (open_input(join, err) == 0 && (join->verify = verify_open(err)) &&
-		    (join->expand = decompress_open(err)) &&
-		    (!setup->output || order_open(&join->order, setup->memory, joined_put, &join->joined, err) == 0)) {
+		    (join->expand = decompress_open(err)) && (!setup->output || open_order(join, err) == 0)) {
 			joined_init(&join->joined, setup->output, setup->output_context);
 			return join;
 		}
@@ -80,6 +100,7 @@ void join_close(struct join *join)
 {
 	if (!join)
 		return;
+	numbering_close(join->numbering);
 	order_close(&join->order);
 	input_close(join->own_input);
 	decompress_close(join->expand);
@@ -96,6 +117,7 @@ static void begin_packets(struct join *join)
 
 	join->member_number++;
 	member->skip = verify_begin(join->verify, member->name);
+	member->id = numbering_member(member->name);
 	member->file =
 		(struct match_file){.name = member->name, .stored_bytes = join->members.size, .first = UINT64_MAX};
 	pcap_read_begin(&join->records, PCAP_READ_OURS);
@@ -182,6 +204,10 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 	int place = join->places[packet->origin.interface];
 
 	file->packets++;
+	if (packet->header.caplen < packet->header.length) {
+		file->cut_packets++;
+		file->cut_bytes += packet->header.length - packet->header.caplen;
+	}
 	if (time < file->first)
 		file->first = time;
 	if (time > file->last)
@@ -189,12 +215,14 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 	if (place < 0 || file->packets <= join->member.skip)
 		return 0;
 	packet->origin.interface = (uint32_t)place;
+	packet->origin.member = join->member.id;
+	packet->origin.number = (uint32_t)file->packets;
 	file->delivered = file->packets;
 	join->result->packets++;
 	if (join->setup.packet)
 		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet,
 				   &(struct join_place){join->member.name, join->member_number, file->packets});
-	return join->setup.output ? order_add(&join->order, packet, err) : 0;
+	return join->order.buffer ? order_add(&join->order, packet, err) : 0;
 }
 
 static int take_records(struct join *join, const unsigned char *data, size_t size, struct err *err)
@@ -309,8 +337,19 @@ static int end_packets(struct join *join, bool cut, struct err *err)
 	return 0;
 }
 
+/* The number of a packet that an event is told of later; not where packets came before. */
+static int begin_numbering(struct join *join, struct err *err)
+{
+	if (!verify_is_recorders(join->verify) || join->numbering || join->result->packets)
+		return 0;
+	if (!join->order.buffer && open_order(join, err) < 0)
+		return -1;
+	join->numbering = numbering_open(err);
+	return join->numbering ? 0 : -1;
+}
+
 /* Which interfaces there may be; nothing of it is verified. */
-static void take_capture(struct join *join)
+static int take_capture(struct join *join, struct err *err)
 {
 	const char *reason;
 	struct manifest_read *listing;
@@ -324,6 +363,7 @@ static void take_capture(struct join *join)
 			joined_tell(&join->joined, name);
 	}
 	manifest_read_close(listing);
+	return begin_numbering(join, err);
 }
 
 static int end_member(struct join *join, bool cut, struct err *err)
@@ -334,8 +374,8 @@ static int end_member(struct join *join, bool cut, struct err *err)
 		return -1;
 	if (member->kind == NAMING_MANIFEST && !cut)
 		verify_manifest(join->verify, member->number, join->text, member->text_size);
-	else if (member->kind == NAMING_CAPTURE && !cut)
-		take_capture(join);
+	else if (member->kind == NAMING_CAPTURE && !cut && take_capture(join, err) < 0)
+		return -1;
 	else if (member->kind == NAMING_CONTEXT && !cut)
 		verify_context(join->verify, member->name, join->members.size);
 	/* The archive does not end before its manifest and what that lists: until then zeros are a hole. */
@@ -390,35 +430,6 @@ static void note_stream(struct join *join)
 	verify_finish(join->verify);
 }
 
-/* No file, but a manifest that says what would have been in it: a file without packets. */
-static int write_empty(struct join *join, struct err *err)
-{
-	const struct verify_told *told = verify_told(join->verify);
-	struct pcapng_interface only = {.snaplen = (uint32_t)told->snapshot_length,
-					.link_type = (uint32_t)told->link_type};
-
-	pcapng_text(only.name, sizeof(only.name), told->interface);
-	if (join->joined.count == 0)
-		join->joined.pcapng = told->pcapng;
-	return joined_begin(&join->joined, told->snapshot_length ? &only : NULL, err);
-}
-
-/* What the manifest tells of each interface that is in the output. */
-static int write_statistics(struct join *join, struct err *err)
-{
-	for (unsigned place = 0; place < join->joined.count; place++) {
-		const struct joined_interface *interface = &join->joined.interfaces[place];
-		struct pcapng_statistics statistics = {
-			.start = interface->first, .end = interface->last, .delivered = interface->packets};
-
-		if (interface->packets &&
-		    verify_counters(join->verify, interface->series, &statistics.accepted, &statistics.dropped) &&
-		    joined_statistics(&join->joined, place, &statistics, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int finish_output(struct join *join, struct err *err)
 {
 	join->result->found = join->directory_known;
@@ -429,12 +440,13 @@ static int finish_output(struct join *join, struct err *err)
 	join->result->input = join->input;
 	if (join->result->found)
 		note_stream(join);
+	if (join->order.buffer && order_flush(&join->order, err) < 0)
+		return -1;
+	verify_event(join->verify, join->numbering);
 	if (!join->setup.output)
 		return 0;
 	join->result->late = join->order.late;
-	if (order_flush(&join->order, err) < 0 || write_empty(join, err) < 0)
-		return -1;
-	return write_statistics(join, err);
+	return joined_told_finish(&join->joined, join->verify, err);
 }
 
 /* Returns whether there is more. */

@@ -17,6 +17,7 @@
 #include "read/verify.h"
 
 #define JOIN_MEMORY_MIN ORDER_MEMORY_MIN
+#define JOIN_MEMORY ((size_t)16 << 20) /* as long as nobody asks for more or less */
 
 /*
  * For who only reads, without an output: then files of any link type belong together. Packets of an interface may come
@@ -41,8 +42,8 @@ struct join_setup {
 	/* Where the file goes; NULL: nowhere. -1 with *err set ends the run. */
 	int (*output)(void *context, const void *data, size_t size, struct err *err);
 	void *source_context, *output_context; /* the caller's */
-	size_t memory;			       /* bytes for sorting, at least JOIN_MEMORY_MIN */
-	join_interface *interface;	       /* both, or NULL */
+	size_t memory; /* bytes for sorting, at least JOIN_MEMORY_MIN; without an output, only to find an event */
+	join_interface *interface; /* both, or NULL */
 	join_packet *packet;
 	void *packet_context; /* the caller's */
 };

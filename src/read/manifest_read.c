@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "format/link_type.h"
+#include "format/manifest_layout.h"
 
 #define ARENA ((size_t)MANIFEST_READ_MEMORY_MAX)
 #define ALIGNMENT _Alignof(max_align_t)
@@ -47,6 +48,12 @@ static bool is_small(const char *text, size_t size)
 	for (size_t i = 0; i < size && values <= MANIFEST_READ_VALUES_MAX; i++)
 		values += text[i] == ',' || text[i] == '[' || text[i] == '{';
 	return values <= MANIFEST_READ_VALUES_MAX;
+}
+
+/* What version 1 has nothing to say of is not looked at in it. */
+static bool has_recorder(const struct manifest_read *listing)
+{
+	return manifest_read_version(listing) == MANIFEST_VERSION_RECORDER;
 }
 
 static struct manifest_read *parse_text(const char *text, size_t size)
@@ -160,12 +167,85 @@ static bool link_type(const json_t *object, uint64_t *value)
 	return true;
 }
 
+/* Nothing, or each of fields as a number of values. */
+static bool optional_numbers(const json_t *object, const struct json_field *fields, void *values, bool *told)
+{
+	*told = object != NULL;
+	for (; object && fields->name; fields++) {
+		if (!json_get_number(object, fields->name, (void *)((char *)values + fields->offset)))
+			return false;
+	}
+	return true;
+}
+
+static bool take_recorder(const json_t *object, struct manifest_read_recorder *recorder)
+{
+	static const struct json_field overwritten[] = {
+		{"files", offsetof(struct manifest_read_overwritten, files)},
+		{"packets", offsetof(struct manifest_read_overwritten, packets)},
+		{"bytes", offsetof(struct manifest_read_overwritten, bytes)},
+		{"dropped", offsetof(struct manifest_read_overwritten, dropped)},
+		{0},
+	};
+	static const struct json_field cut[] = {
+		{"packets", offsetof(struct manifest_read_cut, packets)},
+		{"bytes", offsetof(struct manifest_read_cut, bytes)},
+		{0},
+	};
+
+	recorder->not_yet_stored_told = json_object_get(object, "not_yet_stored") != NULL;
+	return optional(object, "not_yet_stored", &recorder->not_yet_stored) &&
+	       optional_numbers(json_object_get(object, "overwritten"), overwritten, &recorder->overwritten,
+				&recorder->overwritten_told) &&
+	       optional_numbers(json_object_get(object, "cut_by_first"), cut, &recorder->cut, &recorder->cut_told);
+}
+
+bool manifest_read_recorder(const struct manifest_read *listing, struct manifest_read_recorder *recorder)
+{
+	*recorder = (struct manifest_read_recorder){0};
+	return !has_recorder(listing) || take_recorder(listing->root, recorder);
+}
+
+bool manifest_read_window(const struct manifest_read *listing, struct manifest_read_window *window)
+{
+	const json_t *object = json_object_get(listing->root, "window");
+
+	*window = (struct manifest_read_window){.told = has_recorder(listing) && object};
+	return !window->told || json_is_null(object) ||
+	       (json_get_text(object, "from", &window->from) && json_get_text(object, "to", &window->to));
+}
+
+/* A text, or NULL where it is null. */
+static bool text_or_null(const json_t *object, const char *key, const char **value)
+{
+	return json_get_text(object, key, value) || json_is_null(json_object_get(object, key));
+}
+
+bool manifest_read_event(const struct manifest_read *listing, struct manifest_read_event *event)
+{
+	const json_t *object = json_object_get(listing->root, "event");
+
+	*event = (struct manifest_read_event){.told = has_recorder(listing) && object};
+	if (!event->told)
+		return true;
+	if (!json_get_number(listing->root, "events", &event->events))
+		return false;
+	return json_is_null(object) ||
+	       (json_get_text(object, "what", &event->what) && json_get_text(object, "time", &event->time) &&
+		text_or_null(object, "interface", &event->interface) &&
+		text_or_null(object, "member", &event->member) &&
+		(event->member ? json_get_number(object, "packet", &event->packet)
+			       : json_is_null(json_object_get(object, "packet"))));
+}
+
 bool manifest_read_account(const struct manifest_read *listing, size_t i, struct manifest_read_account *account)
 {
 	const json_t *object = json_array_get(listing->interfaces, i);
 
 	account->dropped_before_no_file = UINT64_MAX;
-	return json_get_text(object, "name", &account->name) &&
+	account->recorder = (struct manifest_read_recorder){0};
+	return (!has_recorder(listing) || take_recorder(object, &account->recorder)) &&
+	       json_get_text(object, "name", &account->name) &&
 	       json_get_number(object, "received_by_filter", &account->received) &&
 	       json_get_number(object, "written", &account->written) &&
 	       json_get_number(object, "dropped_by_kernel", &account->dropped_by_kernel) &&
@@ -239,6 +319,7 @@ bool manifest_read_request_whole(const struct manifest_read *listing)
 static const struct {
 	const char *keys[2];
 } shared_fields[MANIFEST_READ_SHARED - 1] = {
+	{{"tarcap_capture", "tarcap_manifest"}},
 	{{"version", "version"}},
 	{{"name", "name"}},
 	{{"reason", "reason"}},

@@ -22,6 +22,37 @@ struct manifest_read_file {
 	const char *first, *last; /* RFC 3339 */
 };
 
+/* What version 2 adds, to the whole and to each interface; what does not apply is not told. */
+struct manifest_read_overwritten {
+	uint64_t files, packets, bytes;
+	uint64_t dropped; /* packets that the kernel dropped before these files */
+};
+
+struct manifest_read_cut {
+	uint64_t packets, bytes; /* that were cut, and cut off */
+};
+
+struct manifest_read_recorder {
+	bool overwritten_told, not_yet_stored_told, cut_told;
+	struct manifest_read_overwritten overwritten;
+	uint64_t not_yet_stored; /* packets */
+	struct manifest_read_cut cut;
+};
+
+/* Of the packets in the archive; from is NULL when there are none. */
+struct manifest_read_window {
+	bool told;
+	const char *from, *to;
+};
+
+/* what is NULL when no event came. */
+struct manifest_read_event {
+	bool told;
+	uint64_t events; /* with those after the first */
+	const char *what, *time, *interface, *member;
+	uint64_t packet; /* within the member, from 1; 0 where there is no member */
+};
+
 struct manifest_read_account {
 	const char *name;
 	uint64_t received, written, dropped_by_kernel, dropped_at_stop, dropped_output_failed, after_limit,
@@ -29,6 +60,7 @@ struct manifest_read_account {
 	uint64_t dropped_reader_slow;	     /* of those dropped by the kernel */
 	uint64_t dropped_before_no_file;     /* of these, too; UINT64_MAX where it is not told */
 	uint64_t link_type, snapshot_length; /* the first as files have it */
+	struct manifest_read_recorder recorder;
 };
 
 struct manifest_read_context {
@@ -48,7 +80,7 @@ struct manifest_read_summary {
 
 enum manifest_read_kind { MANIFEST_READ_CAPTURE, MANIFEST_READ_MANIFEST };
 
-#define MANIFEST_READ_SHARED 9
+#define MANIFEST_READ_SHARED 10
 
 /* What both kinds tell: a number for the value of each field, 0 where there is none. */
 struct manifest_read_shared {
@@ -86,6 +118,9 @@ bool manifest_read_file(const struct manifest_read *listing, size_t i, struct ma
 bool manifest_read_account(const struct manifest_read *listing, size_t i, struct manifest_read_account *account);
 bool manifest_read_context(const struct manifest_read *listing, size_t i, struct manifest_read_context *context);
 bool manifest_read_summary(const struct manifest_read *listing, struct manifest_read_summary *summary);
+bool manifest_read_recorder(const struct manifest_read *listing, struct manifest_read_recorder *recorder);
+bool manifest_read_window(const struct manifest_read *listing, struct manifest_read_window *window);
+bool manifest_read_event(const struct manifest_read *listing, struct manifest_read_event *event);
 void manifest_read_request(const struct manifest_read *listing, struct manifest_read_request *request);
 
 /* Of capture.json: its version, 0 when that is no number; is there what says who has captured? */

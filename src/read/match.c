@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "format/naming.h"
-#include "read/roll.h"
 
 #define SERIES 64
 
@@ -243,6 +242,16 @@ void match_context_listed(struct match *match, const struct manifest_read_contex
 bool match_complete(const struct match *match)
 {
 	return match->awaited == 0;
+}
+
+const struct roll_file *match_find(const struct match *match, const char *name)
+{
+	return roll_find(match->roll, name);
+}
+
+bool match_knows_all(const struct match *match)
+{
+	return !roll_at(match->roll, ROLL_FILES - 1);
 }
 
 uint64_t match_reordered(const struct match *match, const char **first)

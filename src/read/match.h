@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "read/defects.h"
 #include "read/manifest_read.h"
+#include "read/roll.h"
 
 struct match;
 
@@ -15,8 +16,10 @@ struct match;
 struct match_file {
 	const char *name;
 	uint64_t packets, bytes, stored_bytes, first, last;
-	uint64_t delivered; /* packets of it that the output has, from an earlier copy too */
-	bool whole;	    /* it came to its end, undamaged */
+	uint64_t delivered;   /* packets of it that the output has, from an earlier copy too */
+	bool whole;	      /* it came to its end, undamaged */
+	uint64_t cut_packets; /* of which not all bytes are there, */
+	uint64_t cut_bytes;   /* and what they had */
 };
 
 /* Notes what it finds in defects, which stays the caller's. NULL when there is no memory. */
@@ -41,6 +44,12 @@ void match_context_listed(struct match *match, const struct manifest_read_contex
 
 /* Have all files come that are listed so far? */
 bool match_complete(const struct match *match);
+
+/* A file that came or is listed; NULL: there is none, or the table has given its place to another. */
+const struct roll_file *match_find(const struct match *match, const char *name);
+
+/* Has the table given no place to another, for sure? */
+bool match_knows_all(const struct match *match);
 
 /*
  * How many stood in another order than they were written in, and the name of the first: what another tar has packed may

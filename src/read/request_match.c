@@ -20,14 +20,15 @@ void request_match_asked(struct request_match *match, struct defects *defects, c
 {
 	uint64_t version = listing ? manifest_read_request_version(listing) : 0;
 
+	match->version = version;
 	if (!listing)
 		damaged(defects, reason);
 	else if (version == 0)
 		damaged(defects, "no version");
-	else if (version != MANIFEST_VERSION)
+	else if (version > MANIFEST_VERSION_RECORDER)
 		defects_note(defects, DEFECT_VERSION,
 			     "capture.json was written by another version of tarcap (%" PRIu64 ", here %d)", version,
-			     MANIFEST_VERSION);
+			     MANIFEST_VERSION_RECORDER);
 	else if (!manifest_read_request_whole(listing))
 		damaged(defects, "a field is missing");
 	else if (!match->asked_read) {

@@ -9,7 +9,8 @@
 
 /* All zero is the beginning. */
 struct request_match {
-	unsigned came; /* capture.json, how many times */
+	unsigned came;	  /* capture.json, how many times */
+	uint64_t version; /* of the latest; 0: none that can be read */
 	bool asked_read, told_read;
 	struct manifest_read_shared asked, told;
 };

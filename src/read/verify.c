@@ -6,52 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/link_type.h"
 #include "format/manifest_layout.h"
-#include "format/naming.h"
 #include "read/manifest_read.h"
+#include "read/plus.h"
 #include "read/request_match.h"
-
-/* What the manifest says of an interface, and the packets of the files that are listed for it. */
-struct listed_interface {
-	char name[64];
-	uint64_t hash; /* of it */
-	uint64_t written, listed;
-	bool told; /* the manifest has an account of it */
-	uint64_t received, dropped;
-	uint64_t before_files;	 /* of those dropped, as the files that are listed have them */
-	uint64_t before_no_file; /* and as the account has the others; UINT64_MAX where it does not tell */
-	uint64_t link_type, snapshot_length;
-};
-
-/* What the headers of a series' files say; the first of them, and whether others say something else. */
-struct series_header {
-	char name[ROLL_NAME_SIZE];
-	uint32_t link_type, snapshot_length;
-};
 
 struct verify {
 	struct defects defects;
 	struct verify_told told;
 	struct match *match;
 	struct request_match request;
-	struct series_header headers[VERIFY_INTERFACES];
-	size_t header_count;
+	struct account_match accounts;
+	struct recorder_match recorder;
+	uint64_t version; /* of the latest text of the manifest that came; 0: none has */
 	uint64_t listed, listed_packets, listed_bytes;
 	struct manifest_read_summary summary;  /* its texts are in told */
 	bool summary_read, unread;	       /* unread: some text could not be */
 	unsigned char parts[VERIFY_PARTS + 1]; /* 0: manifest.json */
-	struct listed_interface interfaces[VERIFY_INTERFACES];
-	size_t interface_count;
 };
-
-/* Sums of what a manifest says, which may say anything: none wraps around, and all are numbers in JSON. */
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) || sum > INT64_MAX ? INT64_MAX : sum;
-}
 
 uint64_t verify_lost(const struct verify_told *told)
 {
@@ -111,6 +83,8 @@ uint64_t verify_begin(struct verify *verify, const char *name)
 void verify_end(struct verify *verify, const struct match_file *file)
 {
 	match_end(verify->match, file);
+	if (file->whole)
+		account_match_file(&verify->accounts, file);
 }
 
 void verify_context(struct verify *verify, const char *name, uint64_t size)
@@ -137,60 +111,18 @@ static void bad_manifest(struct verify *verify, uint64_t number, const char *why
 	defects_note(&verify->defects, DEFECT_BAD_MANIFEST, "%s is damaged (%s)", name, why);
 }
 
-/* FNV-1a of as much as is compared: of many long names that begin alike, few are. */
-static uint64_t hash_of(const char *name)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < sizeof(((struct listed_interface *)NULL)->name) - 1 && name[i]; i++)
-		hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
-	return hash;
-}
-
-static struct listed_interface *find_interface(struct verify *verify, const char *name)
-{
-	struct listed_interface *interface = verify->interfaces;
-	uint64_t hash = hash_of(name);
-
-	for (size_t i = 0; i < verify->interface_count; i++, interface++) {
-		if (interface->hash == hash && strncmp(interface->name, name, sizeof(interface->name) - 1) == 0)
-			return interface;
-	}
-	if (verify->interface_count == VERIFY_INTERFACES) {
-		overflow(verify, "interfaces");
-		return NULL;
-	}
-	verify->interface_count++;
-	interface->hash = hash;
-	snprintf(interface->name, sizeof(interface->name), "%s", name);
-	return interface;
-}
-
 bool verify_counters(const struct verify *verify, const char *series, uint64_t *received, uint64_t *dropped)
 {
-	for (size_t i = 0; i < verify->interface_count; i++) {
-		const struct listed_interface *interface = &verify->interfaces[i];
-
-		if (!interface->told || !naming_is_series(series, interface->name))
-			continue;
-		*received = interface->received;
-		*dropped = interface->dropped;
-		return true;
-	}
-	return false;
+	return account_match_counters(&verify->accounts, series, received, dropped);
 }
 
 static void count_listed(struct verify *verify, const struct manifest_read_file *listed)
 {
-	struct listed_interface *interface = find_interface(verify, listed->interface);
-
 	verify->listed++;
 	verify->listed_packets = plus(verify->listed_packets, listed->packets);
 	verify->listed_bytes = plus(verify->listed_bytes, listed->bytes);
-	if (interface) {
-		interface->listed = plus(interface->listed, listed->packets);
-		interface->before_files = plus(interface->before_files, listed->dropped);
-	}
+	account_match_listed(&verify->accounts, &verify->defects, listed);
+	recorder_match_listed(&verify->recorder, listed);
 }
 
 /* Of equal ones the earlier stays before. */
@@ -241,22 +173,8 @@ static void tell_losses(struct verify_told *told, const struct manifest_read_acc
 
 static void take_account(struct verify *verify, const struct manifest_read_account *account)
 {
-	struct listed_interface *interface = find_interface(verify, account->name);
-
-	uint64_t all = plus(plus(plus(account->written, lost(account)), account->after_limit),
-			    account->filtered_in_user_space);
-
-	if (account->received != all || all == INT64_MAX || account->dropped_reader_slow > account->dropped_by_kernel)
-		defects_note(&verify->defects, DEFECT_ACCOUNT, "the account of %.40s does not add up", account->name);
-	if (interface) {
-		interface->written = plus(interface->written, account->written);
-		interface->received = plus(interface->received, account->received);
-		interface->dropped = plus(interface->dropped, account->dropped_by_kernel);
-		interface->before_no_file = account->dropped_before_no_file;
-		interface->link_type = account->link_type;
-		interface->snapshot_length = account->snapshot_length;
-		interface->told = true;
-	}
+	account_match_told(&verify->accounts, &verify->defects, account);
+	recorder_match_account(&verify->recorder, account);
 	if (verify->told.snapshot_length == 0) {
 		verify->told.snapshot_length = account->snapshot_length;
 		verify->told.link_type = account->link_type;
@@ -282,7 +200,8 @@ static bool take_summary(struct verify *verify, const struct manifest_read *list
 {
 	struct manifest_read_account account;
 
-	if (!manifest_read_summary(listing, &verify->summary) || !take_context(verify, listing))
+	if (!manifest_read_summary(listing, &verify->summary) || !take_context(verify, listing) ||
+	    !recorder_match_told(&verify->recorder, listing))
 		return false;
 	if (verify->summary.left_out_told &&
 	    (verify->summary.left_out < verify->summary.named ||
@@ -305,15 +224,18 @@ static bool take_summary(struct verify *verify, const struct manifest_read *list
 
 static void take_listing(struct verify *verify, uint64_t number, const struct manifest_read *listing)
 {
-	uint64_t version = manifest_read_version(listing);
+	uint64_t version = manifest_read_version(listing), others = verify->version;
 
+	verify->version = version;
 	if (version == 0) {
 		bad_manifest(verify, number, "no version");
-	} else if (version != MANIFEST_VERSION) {
+	} else if (version > MANIFEST_VERSION_RECORDER) {
 		verify->unread = true;
 		defects_note(&verify->defects, DEFECT_VERSION,
 			     "it was written by another version of tarcap (manifest version %" PRIu64 ", here %d)",
-			     version, MANIFEST_VERSION);
+			     version, MANIFEST_VERSION_RECORDER);
+	} else if (others && version != others) {
+		bad_manifest(verify, number, "another version than other parts");
 	} else if (manifest_read_part(listing) != number) {
 		bad_manifest(verify, number, "another part");
 	} else if (!take_files(verify, listing) || (number == 0 && !take_summary(verify, listing))) {
@@ -368,39 +290,14 @@ void verify_request_begin(struct verify *verify)
 	request_match_begin(&verify->request, &verify->defects);
 }
 
-/* --- the headers of files --- */
-
-/* More series than there is room for are not verified, which other parts say. */
 void verify_header(struct verify *verify, const char *series, uint32_t link_type, uint32_t snapshot_length)
 {
-	struct series_header *header = verify->headers;
-
-	for (size_t i = 0; i < verify->header_count; i++, header++) {
-		if (strncmp(header->name, series, sizeof(header->name) - 1) == 0)
-			return;
-	}
-	if (verify->header_count == VERIFY_INTERFACES)
-		return;
-	verify->header_count++;
-	snprintf(header->name, sizeof(header->name), "%s", series);
-	header->link_type = link_type;
-	header->snapshot_length = snapshot_length;
+	account_match_header(&verify->accounts, series, link_type, snapshot_length);
 }
 
-static void check_header(struct verify *verify, const struct series_header *header)
+bool verify_is_recorders(const struct verify *verify)
 {
-	for (size_t i = 0; i < verify->interface_count; i++) {
-		const struct listed_interface *interface = &verify->interfaces[i];
-		bool link = interface->link_type == link_type_of_file(header->link_type);
-
-		if (!interface->told || !naming_is_series(header->name, interface->name) ||
-		    (link && interface->snapshot_length == header->snapshot_length))
-			continue;
-		defects_note(&verify->defects, DEFECT_DIFFERENT, "%.40s has %s %" PRIu32 " where %" PRIu64 " is listed",
-			     interface->name, link ? "snapshot length" : "link type",
-			     link ? header->snapshot_length : header->link_type,
-			     link ? interface->snapshot_length : interface->link_type);
-	}
+	return verify->request.version == MANIFEST_VERSION_RECORDER;
 }
 
 /* --- the end --- */
@@ -427,18 +324,6 @@ static bool check_parts(struct verify *verify)
 	return all;
 }
 
-/* What the kernel dropped, by files: without the rest at least no more than in all. */
-static void check_dropped(struct verify *verify, const struct listed_interface *interface)
-{
-	uint64_t all = interface->dropped, before = interface->before_files, rest = interface->before_no_file;
-
-	if (before > all || (rest != UINT64_MAX && all - before != rest))
-		defects_note(&verify->defects, DEFECT_ACCOUNT,
-			     "the account of %.40s has %" PRIu64 " dropped packets where %" PRIu64
-			     " are listed before files",
-			     interface->name, all, before);
-}
-
 static void check_totals(struct verify *verify)
 {
 	const struct manifest_read_summary *summary = &verify->summary;
@@ -449,18 +334,8 @@ static void check_totals(struct verify *verify)
 			     "the manifest lists %" PRIu64 " files with %" PRIu64
 			     " packets where its totals say %" PRIu64 " with %" PRIu64,
 			     verify->listed, verify->listed_packets, summary->files, summary->packets);
-	for (size_t i = 0; i < verify->interface_count; i++) {
-		const struct listed_interface *interface = &verify->interfaces[i];
-
-		if (interface->written != interface->listed)
-			defects_note(&verify->defects, DEFECT_ACCOUNT,
-				     "the account of %.40s has %" PRIu64 " packets where %" PRIu64 " are listed",
-				     interface->name, interface->written, interface->listed);
-		else if (interface->told)
-			check_dropped(verify, interface);
-	}
-	for (size_t i = 0; i < verify->header_count; i++)
-		check_header(verify, &verify->headers[i]);
+	account_match_finish(&verify->accounts, &verify->defects);
+	recorder_match_finish(&verify->recorder, &verify->defects);
 }
 
 void verify_finish(struct verify *verify)
@@ -474,4 +349,11 @@ void verify_finish(struct verify *verify)
 	request_match_finish(&verify->request, &verify->defects);
 	if (all_read)
 		check_totals(verify);
+}
+
+void verify_event(struct verify *verify, const struct numbering *numbering)
+{
+	if (verify->summary_read)
+		recorder_match_event(&verify->recorder, &verify->defects, numbering, verify->match);
+	verify->told.recorder = verify->recorder.told;
 }

@@ -7,12 +7,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "read/account_match.h"
 #include "read/defects.h"
 #include "read/match.h"
+#include "read/numbering.h"
+#include "read/recorder_match.h"
 #include "read/roll.h"
 
-#define VERIFY_INTERFACES 256 /* in a manifest */
-#define VERIFY_PARTS 4096     /* of a manifest */
+#define VERIFY_INTERFACES ACCOUNT_MATCH_INTERFACES /* in a manifest */
+#define VERIFY_PARTS 4096			   /* of a manifest */
 
 struct verify;
 
@@ -46,6 +49,8 @@ struct verify_told {
 	/* From capture.json; "" when it tells nothing. Longer ones are cut. */
 	char name[80], filter[240], reason[240];
 	const char *request_unread; /* why it could not be read, or NULL */
+
+	struct recorder_told recorder; /* from a manifest of version 2, after verify_event() */
 };
 
 /* Packets lost in all. As all sums of what a manifest says: at most INT64_MAX, whatever it says. */
@@ -83,8 +88,14 @@ bool verify_complete(const struct verify *verify);
 /* An interface's counters, as manifest.json tells them; false when it does not tell of that series of files. */
 bool verify_counters(const struct verify *verify, const char *series, uint64_t *received, uint64_t *dropped);
 
+/* Is it, by its capture.json, one of which the manifest may tell an event? */
+bool verify_is_recorders(const struct verify *verify);
+
 /* The archive is over: settle what is still open. */
 void verify_finish(struct verify *verify);
+
+/* And all its packets have their place in the output, as far as numbering (which may be NULL) tells. */
+void verify_event(struct verify *verify, const struct numbering *numbering);
 
 /* What was found; others may note theirs. */
 struct defects *verify_defects(struct verify *verify);

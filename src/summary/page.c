@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/naming.h"
+#include "summary/page_recorder.h"
 #include "summary/page_text.h"
 
 #define INTERFACES 4
@@ -179,6 +180,7 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 	write_amounts(&page);
 	write_interfaces(&page);
 	write_loss(&page);
+	page_recorder(&page);
 	write_end(&page);
 	page_protocols(&page);
 	page_lists(&page);

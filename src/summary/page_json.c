@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "summary/ends.h"
 #include "summary/page.h"
+#include "summary/page_recorder.h"
 
 /* What an archive says may be anything. */
 static json_t *json_clean(const char *text)
@@ -379,6 +380,7 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	json_put_number(&root, "bytes", summary->bytes);
 	json_put_number(&root, "kept_bytes", summary->kept);
 	json_put(&root, "lost", json_loss(summary));
+	page_recorder_json(&root, &summary->told->recorder, json_clean);
 	json_put(&root, "interfaces", json_interfaces(summary));
 	json_put_number(&root, "packets_of_other_interfaces", summary->interfaces[SUMMARY_INTERFACES].packets);
 	json_put(&root, "protocols", json_protocols(summary));

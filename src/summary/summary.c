@@ -146,7 +146,12 @@ static int neither(const struct reading *reading, struct err *err)
 static int read_archive(struct reading *reading, struct err *err)
 {
 	struct join_setup setup = {
-		.input = reading->input, .interface = take_interface, .packet = take_packet, .packet_context = reading};
+		.input = reading->input,
+		.memory = JOIN_MEMORY,
+		.interface = take_interface,
+		.packet = take_packet,
+		.packet_context = reading,
+	};
 	struct summary *summary = &reading->summary;
 	struct join_result result;
 

@@ -20,6 +20,16 @@ def validator(kind):
     return Draft202012Validator(json.loads(path_of(kind).read_text()))
 
 
+def fields(kind):
+    """The names of all fields that there may be."""
+    def below(node):
+        if isinstance(node, dict):
+            yield from node.get("properties", ())
+        for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from below(value)
+    return set(below(validator(kind).schema))
+
+
 def fault(kind, value):
     """The first thing in value that its schema does not know, as a sentence; None where there is none."""
     error = best_match(validator(kind).iter_errors(value))

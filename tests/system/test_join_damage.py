@@ -273,7 +273,7 @@ def set_in(path, value):
     (("parts",), 2, "manifest_00001.json is missing (and 1 more)"),
     (("parts",), "none", "manifest.json is damaged (a field is missing)"),
     (("files",), lambda files: files + files[:1], "eth0_00001_20270115080000.pcap is listed twice"),
-    (("tarcap_manifest",), 7, "not verified: it was written by another version of tarcap (manifest version 7, here 1)"),
+    (("tarcap_manifest",), 7, "not verified: it was written by another version of tarcap (manifest version 7, here 2)"),
 ])
 def test_a_manifest_that_says_something_else(small, path, value, said):
     def change(manifest):

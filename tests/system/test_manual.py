@@ -11,6 +11,7 @@ import pytest
 from archive import pcap_file
 from capture import run
 from flags import flag_rows
+from schema import fields
 from wire import frame
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -276,9 +277,11 @@ def test_fields_of_the_manifest(tmp_path):
         return set().union(*(names(item) for item in value)) if isinstance(value, list) else set()
     told = set().union(*(names(archive.manifest) | names(archive.capture) for archive in archives))
     assert told <= named | {"uid", "gid", "to"}
+    known = {name for kind in ("manifest", "capture") for name in fields(kind)}
+    assert {name for name in known if len(name) > 3} <= named
     listed = {field for line in text.splitlines() if line.startswith(".It Va ")
               for name in line[len(".It Va "):].split(" , ") for field in name.split(".")}
-    assert listed <= told
+    assert listed <= told | fields("manifest")
 
 
 def test_causes_are_those_of_the_program():

@@ -178,7 +178,7 @@ static void sizes(void **state)
 	assert_int_equal(out.count, 50);
 	order_close(&order);
 
-	open_order(&order, 2 * ORDER_MEMORY_MIN);
+	open_order(&order, 3 * ORDER_MEMORY_MIN);
 	for (uint32_t n = 0; n < MOST; n++)
 		assert_int_equal(add(&order, n, n, 0), 0);
 	assert_int_equal(out.count, 0);
