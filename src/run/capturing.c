@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include "run/say.h"
 #include "system/container.h"
 #include "system/sandbox.h"
+
+#define NUMBERED_MOST 9999 /* of files beside one whose name was there */
 
 void capturing_init(struct capturing *c)
 {
@@ -65,6 +68,34 @@ static int cannot_write(const char *path, int errnum, struct err *err)
 	return err_sys(err, errnum, "-w %.200s", path);
 }
 
+/* x.tar, x-2.tar, x-3.tar */
+static void numbered_name(const char *path, unsigned number, char name[PATH_MAX])
+{
+	size_t length = strlen(path);
+	bool tar = length > 4 && strcmp(path + length - 4, ".tar") == 0;
+
+	snprintf(name, PATH_MAX, "%.*s-%u%s", (int)(length - (tar ? 4 : 0)), path, number, tar ? ".tar" : "");
+}
+
+/* A recorder's file destroys none that is there, as a restart would. What is no file is written to as it is. */
+static int open_new_file(const char *path, struct err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+	char name[PATH_MAX];
+	struct stat status;
+	int fd = open(path, flags, 0600);
+
+	if (fd < 0 && errno == EEXIST && stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return -1;
+	for (unsigned number = 2; fd < 0 && errno == EEXIST && number <= NUMBERED_MOST; number++) {
+		numbered_name(path, number, name);
+		fd = open(name, flags, 0600);
+		if (fd >= 0)
+			say("-w %.200s: is there already: writing to %.200s", path, name);
+	}
+	return fd < 0 ? cannot_write(path, errno, err) : fd;
+}
+
 /* Like open(2), but while a FIFO has no reader yet, a signal can still end us. */
 static int open_file(const char *path, int stop_fd, struct err *err)
 {
@@ -87,7 +118,9 @@ static int open_file(const char *path, int stop_fd, struct err *err)
 static int open_output(struct capturing *c, const struct options *options, struct err *err)
 {
 	c->output_fd = STDOUT_FILENO;
-	if (options->write_file)
+	if (options->write_file && options->record)
+		c->output_fd = open_new_file(options->write_file, err);
+	if (options->write_file && c->output_fd <= STDOUT_FILENO && !err->status)
 		c->output_fd = open_file(options->write_file, c->signals.stop_fd, err);
 	return err->status ? -1 : sink_init(&c->sink, c->output_fd, err);
 }
