@@ -54,6 +54,13 @@ static bool set_parameters(ZSTD_CCtx *context)
 	return true;
 }
 
+/* A context takes no memory but that which it is given. */
+static bool begin_anew(struct compress *compress)
+{
+	compress->context = ZSTD_initStaticCCtx(compress->memory, PLAN_COMPRESSOR_CONTEXT);
+	return compress->context && set_parameters(compress->context);
+}
+
 struct compress *compress_open(size_t largest, struct err *err)
 {
 	struct compress *compress = calloc(1, sizeof(*compress));
@@ -66,8 +73,7 @@ struct compress *compress_open(size_t largest, struct err *err)
 	}
 	compress->output = compress->memory + PLAN_COMPRESSOR_CONTEXT;
 	compress->largest = largest;
-	compress->context = ZSTD_initStaticCCtx(compress->memory, PLAN_COMPRESSOR_CONTEXT);
-	if (compress->context && set_parameters(compress->context))
+	if (begin_anew(compress))
 		return compress;
 	compress_close(compress);
 	err_set(err, STATUS_FAILED, "--compress: zstd " ZSTD_VERSION_STRING " cannot do it");
@@ -114,5 +120,6 @@ bool compress_next(struct compress *compress, const unsigned char **data, size_t
 
 void compress_forget(struct compress *compress)
 {
-	memset(compress->output, 0, compress->frame.pos);
+	memset(compress->memory, 0, PLAN_COMPRESSOR_CONTEXT + compress->frame.pos);
+	(void)begin_anew(compress);
 }

@@ -33,7 +33,7 @@ void compress_begin(struct compress *compress, const unsigned char *data, size_t
  */
 MUST_CHECK bool compress_next(struct compress *compress, const unsigned char **data, size_t *size);
 
-/* Put zeros where the last frame was. What zstd notes of it (a block's literals) stays until the next. */
+/* Put zeros where the last frame was, and where zstd has noted any of what it was made of. */
 void compress_forget(struct compress *compress);
 
 #endif
