@@ -28,7 +28,7 @@ static la_ssize_t to_outbox(struct archive *archive, void *context, const void *
 	return (la_ssize_t)size;
 }
 
-static int failed(struct tar *tar, const char *what, struct err *err)
+static int tar_failed(struct tar *tar, const char *what, struct err *err)
 {
 	const char *text = archive_error_string(tar->archive);
 
@@ -42,7 +42,7 @@ static int begin(struct tar *tar, struct err *err)
 	if (archive_write_set_format_ustar(tar->archive) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(tar->archive, 0) != ARCHIVE_OK ||
 	    archive_write_open(tar->archive, tar, NULL, to_outbox, NULL) != ARCHIVE_OK)
-		return failed(tar, "the archive", err);
+		return tar_failed(tar, "the archive", err);
 	return 0;
 }
 
@@ -110,14 +110,14 @@ int tar_member(struct tar *tar, const char *name, uint64_t mtime, const void *da
 	if (archive_write_header(tar->archive, entry) != ARCHIVE_OK ||
 	    archive_write_data(tar->archive, data, size) != (la_ssize_t)size ||
 	    archive_write_finish_entry(tar->archive) != ARCHIVE_OK)
-		return failed(tar, path, err);
+		return tar_failed(tar, path, err);
 	return 0;
 }
 
 int tar_end(struct tar *tar, struct err *err)
 {
 	if (archive_write_close(tar->archive) != ARCHIVE_OK)
-		return failed(tar, "the archive's end", err);
+		return tar_failed(tar, "the archive's end", err);
 	return 0;
 }
 

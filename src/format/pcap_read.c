@@ -69,7 +69,7 @@ static enum pcap_read_event damaged(struct pcap_read *records)
 }
 
 /* Returns whether all of it has come. */
-static bool skip(struct pcap_read *records)
+static bool skip_bytes(struct pcap_read *records)
 {
 	size_t size = records->skip < records->fed_size ? records->skip : records->fed_size;
 
@@ -219,7 +219,7 @@ static bool next_record_header(struct pcap_read *records, struct packet_header *
 {
 	const unsigned char *data;
 
-	while (skip(records) && (data = peek(records, records->record_head))) {
+	while (skip_bytes(records) && (data = peek(records, records->record_head))) {
 		memcpy(header, data, sizeof(*header));
 		if (!is_zero(header))
 			return true;
@@ -265,7 +265,7 @@ static enum pcap_read_event next_record(struct pcap_read *records, struct packet
 /* PCAPNG_READ_SKIP is also said where more has to come: then *more is set. */
 static enum pcapng_read_kind next_block(struct pcap_read *records, struct packet *packet, bool *more)
 {
-	const unsigned char *block = skip(records) ? peek(records, PCAPNG_READ_HEAD) : NULL;
+	const unsigned char *block = skip_bytes(records) ? peek(records, PCAPNG_READ_HEAD) : NULL;
 	enum pcapng_read_kind kind = PCAPNG_READ_SKIP;
 	uint32_t size = 0;
 

@@ -59,7 +59,7 @@ static void overflow(struct match *match)
 }
 
 /* Its entry, which may be new; NULL when there are too many. */
-static struct roll_file *enter(struct match *match, const char *name)
+static struct roll_file *entry_of(struct match *match, const char *name)
 {
 	struct roll_file *file = roll_find(match->roll, name);
 
@@ -110,7 +110,7 @@ static void check_order(struct match *match, const struct roll_file *file)
 
 uint64_t match_begin(struct match *match, const char *name)
 {
-	struct roll_file *file = enter(match, name);
+	struct roll_file *file = entry_of(match, name);
 
 	if (!file)
 		return 0;
@@ -199,7 +199,7 @@ void match_end(struct match *match, const struct match_file *came)
 
 void match_listed(struct match *match, const struct manifest_read_file *listed)
 {
-	struct roll_file *file = enter(match, listed->name);
+	struct roll_file *file = entry_of(match, listed->name);
 	struct roll_counts counts = {listed->packets, listed->bytes, listed->stored_bytes};
 
 	match->listed++;
@@ -218,7 +218,7 @@ void match_listed(struct match *match, const struct manifest_read_file *listed)
 
 void match_context_came(struct match *match, const char *name, uint64_t size)
 {
-	struct roll_file *file = enter(match, name);
+	struct roll_file *file = entry_of(match, name);
 
 	if (!file)
 		return;
@@ -231,7 +231,7 @@ void match_context_came(struct match *match, const char *name, uint64_t size)
 
 void match_context_listed(struct match *match, const struct manifest_read_context *listed)
 {
-	struct roll_file *file = enter(match, listed->name);
+	struct roll_file *file = entry_of(match, listed->name);
 
 	if (!file)
 		return;

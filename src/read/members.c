@@ -96,7 +96,7 @@ static const char *without_dot(const char *name)
 	return strncmp(name, "./", 2) == 0 ? name + 2 : name;
 }
 
-static const char *name_of(const unsigned char *block, char name[HEADER_NAME_SIZE])
+static const char *member_name(const unsigned char *block, char name[HEADER_NAME_SIZE])
 {
 	/* GNU's old format, "ustar ", has something else where the prefix is. */
 	int prefix = block[MAGIC_AT + sizeof(magic)] == '\0' ? PREFIX_LENGTH : 0;
@@ -120,7 +120,7 @@ static bool same_top(struct members *members)
 	char name[HEADER_NAME_SIZE];
 	uint64_t size;
 
-	if (in_top(members, name_of(block, name)))
+	if (in_top(members, member_name(block, name)))
 		return true;
 	octal(block + SIZE_AT, SIZE_LENGTH, &size);
 	if (size > EXTENDED_LOOK)
@@ -166,7 +166,7 @@ static void name_file(struct members *members, const unsigned char *block, uint6
 	char name[HEADER_NAME_SIZE];
 	const char *found = next->name[0]     ? without_dot(next->name)
 			    : global->name[0] ? without_dot(global->name)
-					      : name_of(block, name);
+					      : member_name(block, name);
 
 	memcpy(members->name, found, strlen(found) + 1);
 	members->size = size;

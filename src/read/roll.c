@@ -40,14 +40,14 @@ void roll_close(struct roll *roll)
 }
 
 /* Nobody can choose names that come into one chain. */
-static uint16_t *chain_of(struct roll *roll, const char *name)
+static uint16_t *chain_of_name(struct roll *roll, const char *name)
 {
 	return &roll->chains[siphash(&roll->key, name, strnlen(name, ROLL_NAME_SIZE - 1)) % CHAINS];
 }
 
 struct roll_file *roll_find(struct roll *roll, const char *name)
 {
-	uint16_t place = *chain_of(roll, name);
+	uint16_t place = *chain_of_name(roll, name);
 
 	roll->looked_at++;
 	for (; place && strncmp(roll->files[place - 1].name, name, ROLL_NAME_SIZE - 1) != 0; roll->looked_at++)
@@ -57,7 +57,7 @@ struct roll_file *roll_find(struct roll *roll, const char *name)
 
 static void unchain(struct roll *roll, const struct roll_file *file)
 {
-	uint16_t *link = chain_of(roll, file->name);
+	uint16_t *link = chain_of_name(roll, file->name);
 
 	while (&roll->files[*link - 1] != file)
 		link = &roll->files[*link - 1].next;
@@ -100,7 +100,7 @@ uint64_t roll_looked_at(const struct roll *roll)
 struct roll_file *roll_add(struct roll *roll, const char *name)
 {
 	struct roll_file *file = free_place(roll);
-	uint16_t *chain = chain_of(roll, name);
+	uint16_t *chain = chain_of_name(roll, name);
 
 	if (!file)
 		return NULL;

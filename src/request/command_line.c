@@ -213,7 +213,7 @@ static void settle_record(struct options *options)
 }
 
 /* What follows from all of it together. */
-static int settle(struct options *options, struct err *err)
+static int derive(struct options *options, struct err *err)
 {
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
@@ -240,7 +240,7 @@ int command_line_parse(struct options *options, int argc, char **argv, struct er
 	if (options_only_print(options))
 		return 0; /* whatever else is wrong */
 	settle_record(options);
-	if (refuse_late_flags(argv + words, err) < 0 || ceilings_apply(options, err) < 0 || settle(options, err) < 0)
+	if (refuse_late_flags(argv + words, err) < 0 || ceilings_apply(options, err) < 0 || derive(options, err) < 0)
 		return -1;
 	return options->filter_file ? filter_text_from_file(options->filter_file, options->filter, err)
 				    : filter_text_from_words(argv + words, options->filter, err);

@@ -143,7 +143,7 @@ static void swap_sides(struct conversation *conversation)
 }
 
 /* A handshake says which side is A: from here on the sides stay. Returns the side that has sent. */
-static int settle(struct conversation *conversation, uint8_t flags, int side)
+static int settle_sides(struct conversation *conversation, uint8_t flags, int side)
 {
 	int first = flags & DISSECT_ACK ? !side : side; /* who opens it, if this is a SYN */
 
@@ -176,7 +176,7 @@ struct conversation *conversations_add(struct conversations *conversations, cons
 		return NULL;
 	}
 	if (dissected->flags & (DISSECT_SYN | DISSECT_FIN | DISSECT_RST)) {
-		*side = settle(conversation, dissected->flags, *side);
+		*side = settle_sides(conversation, dissected->flags, *side);
 		count_flags(&conversation->flags[*side], dissected->flags);
 	}
 	conversation->sent[*side].packets++;

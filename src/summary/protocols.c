@@ -36,7 +36,7 @@ static const struct name type_names[] = {
 	{0x8100, "VLAN, cut or malformed"},
 };
 
-static const char *name_of(const struct name *names, size_t count, uint16_t number)
+static const char *known_name(const struct name *names, size_t count, uint16_t number)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (names[i].number == number)
@@ -47,7 +47,7 @@ static const char *name_of(const struct name *names, size_t count, uint16_t numb
 
 char *protocols_name(uint8_t protocol, char name[PROTOCOLS_NAME_SIZE])
 {
-	const char *known = name_of(ip_names, sizeof(ip_names) / sizeof(ip_names[0]), protocol);
+	const char *known = known_name(ip_names, sizeof(ip_names) / sizeof(ip_names[0]), protocol);
 
 	if (known)
 		snprintf(name, PROTOCOLS_NAME_SIZE, "%s", known);
@@ -58,7 +58,7 @@ char *protocols_name(uint8_t protocol, char name[PROTOCOLS_NAME_SIZE])
 
 static void name_type(uint16_t type, char name[PROTOCOLS_NAME_SIZE])
 {
-	const char *known = name_of(type_names, sizeof(type_names) / sizeof(type_names[0]), type);
+	const char *known = known_name(type_names, sizeof(type_names) / sizeof(type_names[0]), type);
 
 	if (known)
 		snprintf(name, PROTOCOLS_NAME_SIZE, "%s", known);

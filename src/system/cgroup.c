@@ -92,7 +92,7 @@ static uint64_t used_in(const char *directory, const struct version *version)
 }
 
 /* One group: note its limit where that leaves less than those before. */
-static void take(const char *directory, const struct version *version, struct cgroup_memory *memory)
+static void take_limit(const char *directory, const struct version *version, struct cgroup_memory *memory)
 {
 	uint64_t limit = read_number(directory, version->limit, "", UINT64_MAX), used, left;
 
@@ -131,7 +131,7 @@ static void climb(const char *root, const struct version *version, struct cgroup
 
 		if (has(directory, version->used)) {
 			memory->seen = true;
-			take(directory, version, memory);
+			take_limit(directory, version, memory);
 		}
 		slash = strrchr(directory, '/');
 		if (!slash || strlen(directory) <= top)

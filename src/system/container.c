@@ -95,7 +95,7 @@ static bool is_tarcap(const char *pid)
 	return is_own_file(path);
 }
 
-static bool is_ours(const char *pid, const char *own_cgroup)
+static bool is_in_container(const char *pid, const char *own_cgroup)
 {
 	char cgroup[CGROUP_SIZE];
 
@@ -107,7 +107,7 @@ static bool look_at(const char *pid, const char *own_cgroup, char *command, stru
 	ssize_t size;
 
 	process->pid = (pid_t)strtol(pid, NULL, 10);
-	if (process->pid <= 0 || process->pid == getpid() || !is_tarcap(pid) || !is_ours(pid, own_cgroup))
+	if (process->pid <= 0 || process->pid == getpid() || !is_tarcap(pid) || !is_in_container(pid, own_cgroup))
 		return false;
 	size = read_proc(pid, "cmdline", command, COMMAND_SIZE);
 	return size > 0 && role_of(command, command + size, &process->role);
