@@ -27,7 +27,7 @@ void capturing_init(struct capturing *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->area_fd = -1;
-	c->sink.fd = c->signals.fd = c->signals.stop_fd = c->output_fd = c->newcomers_fd = -1;
+	c->sink.fd = c->signals.fd = c->signals.stop_fd = c->output_fd = c->links_fd = -1;
 }
 
 static int open_capture(struct capturing *c, const struct options *options, struct err *err)
@@ -43,7 +43,7 @@ static int open_capture(struct capturing *c, const struct options *options, stru
 	}
 	signals_end_at_once();
 	/* First, so that an interface which comes up in between is either found or told of. */
-	if (options_all_interfaces(options) && (c->newcomers_fd = link_watch_open(err)) < 0)
+	if (options_all_interfaces(options) && (c->links_fd = link_watch_open(err)) < 0)
 		return -1;
 	if (capture_set_open_live(&c->captures, options, err) < 0)
 		return -1;
@@ -304,8 +304,8 @@ void capturing_close(struct capturing *c)
 	if (c->output_fd > STDOUT_FILENO)
 		close(c->output_fd);
 	capture_set_close(&c->captures);
-	if (c->newcomers_fd >= 0)
-		close(c->newcomers_fd);
+	if (c->links_fd >= 0)
+		close(c->links_fd);
 	idle_close(&c->idle);
 	signals_close(&c->signals);
 }
@@ -359,7 +359,7 @@ enum status capturing_run(struct capturing *c, const struct options *options, st
 		.delivery = &c->delivery,
 		.signals = &c->signals,
 		.idle = &c->idle,
-		.newcomers_fd = c->newcomers_fd,
+		.links_fd = c->links_fd,
 		.stdin_fd = watched_stdin(options),
 	};
 

@@ -35,7 +35,7 @@ struct capturing {
 	struct signals signals;
 	struct idle idle;
 	int output_fd;
-	int newcomers_fd;
+	int links_fd;
 	unsigned char *front, *trailer; /* of a raw stream */
 };
 

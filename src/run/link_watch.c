@@ -26,7 +26,7 @@ int link_watch_open(struct err *err)
 }
 
 /* A message about a link; true if it is up. */
-static bool take_link(const struct nlmsghdr *message, struct newcomer *newcomer)
+static bool take_link(const struct nlmsghdr *message, struct link_up *up)
 {
 	const struct ifinfomsg *link = rtnetlink_header(message, sizeof(*link));
 	const char *name;
@@ -37,12 +37,12 @@ static bool take_link(const struct nlmsghdr *message, struct newcomer *newcomer)
 	name = rtnetlink_attribute(message, sizeof(*link), IFLA_IFNAME, &size);
 	if (!name)
 		return false;
-	*newcomer = (struct newcomer){.ifindex = link->ifi_index};
-	snprintf(newcomer->name, sizeof(newcomer->name), "%.*s", (int)size, name);
-	return newcomer->name[0];
+	*up = (struct link_up){.ifindex = link->ifi_index};
+	snprintf(up->name, sizeof(up->name), "%.*s", (int)size, name);
+	return up->name[0];
 }
 
-int link_watch_read(int fd, struct newcomer newcomers[LINK_WATCH_MAX], bool *missed)
+int link_watch_read(int fd, struct link_up links[LINK_WATCH_MAX], bool *missed)
 {
 	static _Alignas(struct nlmsghdr) char buffer[LINK_WATCH_MAX * NLMSG_SPACE(sizeof(struct ifinfomsg))];
 	ssize_t size = read(fd, buffer, sizeof(buffer));
@@ -51,6 +51,6 @@ int link_watch_read(int fd, struct newcomer newcomers[LINK_WATCH_MAX], bool *mis
 	*missed = size < 0 && errno == ENOBUFS;
 	for (const struct nlmsghdr *message = (void *)buffer; size > 0 && NLMSG_OK(message, size);
 	     message = NLMSG_NEXT(message, size))
-		count += take_link(message, &newcomers[count]);
+		count += take_link(message, &links[count]);
 	return count;
 }

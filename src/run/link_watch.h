@@ -9,7 +9,7 @@
 #define LINK_WATCH_NAME_SIZE 16 /* IFNAMSIZ */
 #define LINK_WATCH_MAX 512	/* in a call: a message takes 32 bytes at least, and 16 KiB are read */
 
-struct newcomer {
+struct link_up {
 	int ifindex;
 	char name[LINK_WATCH_NAME_SIZE];
 };
@@ -21,6 +21,6 @@ MUST_CHECK int link_watch_open(struct err *err);
  * Some of what has been told since the last call: interfaces that are up, known ones again and again. Returns how many;
  * *missed: the kernel had more to say than it could keep. Never waits.
  */
-int link_watch_read(int fd, struct newcomer newcomers[LINK_WATCH_MAX], bool *missed);
+int link_watch_read(int fd, struct link_up links[LINK_WATCH_MAX], bool *missed);
 
 #endif

@@ -21,7 +21,7 @@
 #define TIMER_EXPIRED UINT64_MAX       /* as timer_at: set it anew, whatever comes */
 
 /* What is polled, and behind it the interfaces in their order. */
-enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_NEWCOMERS, POLL_PACKETS };
+enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_LINKS, POLL_PACKETS };
 #define POLL_MAX (POLL_PACKETS + INTERFACES_MAX)
 
 struct loop {
@@ -322,8 +322,8 @@ static nfds_t fill_poll_set(const struct loop *loop, struct pollfd polled[POLL_M
 		.fd = run->parts->watch_sink ? run->delivery->sink->fd : -1,
 		.events = run->sending.waits ? POLLOUT : 0, /* no events: only its end */
 	};
-	polled[POLL_NEWCOMERS] = (struct pollfd){
-		.fd = run->ending.stage == STAGE_CAPTURE ? run->watch.newcomers_fd : -1,
+	polled[POLL_LINKS] = (struct pollfd){
+		.fd = run->ending.stage == STAGE_CAPTURE ? run->watch.links_fd : -1,
 		.events = POLLIN,
 	};
 	return (nfds_t)(packets - polled);
@@ -376,8 +376,8 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 		return;
 	if (polled[POLL_STDIN].revents && watches_stdin(run))
 		look_at_stdin(run);
-	if (polled[POLL_NEWCOMERS].revents)
-		watch_newcomers(&run->watch);
+	if (polled[POLL_LINKS].revents)
+		watch_links(&run->watch);
 	intake_cut(run);
 	by_packets(run, polled + POLL_PACKETS);
 	if (run_is_over(run))
@@ -470,7 +470,7 @@ enum status loop_run(const struct run_parts *parts, struct err *err)
 			},
 	};
 
-	watch_init(&loop.run.watch, parts->captures, parts->newcomers_fd);
+	watch_init(&loop.run.watch, parts->captures, parts->links_fd);
 	if (open_timer(&loop) < 0)
 		return err_status(err);
 	if (capture_set_fire(parts->captures, err) < 0) {

@@ -14,7 +14,7 @@
 struct run_parts {
 	const struct options *options;
 	struct capture_set *captures;
-	int newcomers_fd; /* see link_watch.h; -1: nobody asks */
+	int links_fd; /* see link_watch.h; -1: nobody asks */
 	struct segments *segments;
 	struct delivery *delivery;
 	const struct signals *signals;

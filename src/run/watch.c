@@ -5,11 +5,11 @@
 #include "run/say.h"
 
 #define DOWN_CHECK (CLOCK_SECOND / 2) /* while an interface is down, to see whether it is gone */
-#define NEWCOMERS_SAID 8	      /* lines about interfaces that come up later */
+#define LINKS_SAID 8		      /* lines about interfaces that come up later */
 
-void watch_init(struct watch *watch, struct capture_set *captures, int newcomers_fd)
+void watch_init(struct watch *watch, struct capture_set *captures, int links_fd)
 {
-	*watch = (struct watch){.captures = captures, .newcomers_fd = newcomers_fd};
+	*watch = (struct watch){.captures = captures, .links_fd = links_fd};
 }
 
 static bool all_gone(const struct capture_set *captures)
@@ -75,25 +75,25 @@ static bool is_captured(const struct capture_set *captures, int ifindex)
 }
 
 /* A host on which they come and go must not fill the log. */
-static void say_newcomer(struct watch *watch, const char *name)
+static void say_link(struct watch *watch, const char *name)
 {
-	if (watch->newcomers_said++ < NEWCOMERS_SAID)
+	if (watch->links_said++ < LINKS_SAID)
 		say("%s: came up after the start, and is not captured (-i any would)", name);
-	else if (watch->newcomers_said == NEWCOMERS_SAID + 1)
+	else if (watch->links_said == LINKS_SAID + 1)
 		say("more interfaces come up, which are not captured: they are counted for the manifest");
 }
 
-void watch_newcomers(struct watch *watch)
+void watch_links(struct watch *watch)
 {
-	static struct newcomer newcomers[LINK_WATCH_MAX];
+	static struct link_up links[LINK_WATCH_MAX];
 	struct capture_set *captures = watch->captures;
 	bool missed;
-	int count = link_watch_read(watch->newcomers_fd, newcomers, &missed);
+	int count = link_watch_read(watch->links_fd, links, &missed);
 
 	for (int i = 0; i < count; i++) {
-		if (!is_captured(captures, newcomers[i].ifindex) &&
-		    capture_set_leave_out(captures, newcomers[i].ifindex, newcomers[i].name, "came up after the start"))
-			say_newcomer(watch, newcomers[i].name);
+		if (!is_captured(captures, links[i].ifindex) &&
+		    capture_set_leave_out(captures, links[i].ifindex, links[i].name, "came up after the start"))
+			say_link(watch, links[i].name);
 	}
 	if (missed && !captures->left_out_at_least)
 		say("too many interfaces change: some may have come up, which are not captured (-i any would)");

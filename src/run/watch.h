@@ -9,13 +9,13 @@
 
 struct watch {
 	struct capture_set *captures;
-	int newcomers_fd; /* to be polled; see link_watch.h. -1: nobody asks */
-	unsigned newcomers_said;
+	int links_fd; /* to be polled; see link_watch.h. -1: nobody asks */
+	unsigned links_said;
 	uint64_t down_check_at; /* boot time when to look at those that are down; 0: none is */
 };
 
 /* Both stay the caller's. */
-void watch_init(struct watch *watch, struct capture_set *captures, int newcomers_fd);
+void watch_init(struct watch *watch, struct capture_set *captures, int links_fd);
 
 /*
  * See how an interface is, and say what has changed. now is boot time. True if it is gone, and was the last: then
@@ -26,7 +26,7 @@ bool watch_interface(struct watch *watch, struct interface *interface, uint64_t 
 /* The same for those that are down: nothing tells when one of these is gone. */
 bool watch_those_down(struct watch *watch, uint64_t now);
 
-/* newcomers_fd is readable: say and note what has come up and is not captured. */
-void watch_newcomers(struct watch *watch);
+/* links_fd is readable: say and note what has come up and is not captured. */
+void watch_links(struct watch *watch);
 
 #endif
