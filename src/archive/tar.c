@@ -35,7 +35,7 @@ static int tar_failed(struct tar *tar, const char *what, struct err *err)
 	return err_set(err, STATUS_FAILED, "%s: %s", what, text ? text : "out of memory");
 }
 
-static int begin(struct tar *tar, struct err *err)
+static int begin_archive(struct tar *tar, struct err *err)
 {
 	if (!(tar->archive = archive_write_new()))
 		return err_sys(err, ENOMEM, "the archive");
@@ -71,7 +71,7 @@ struct tar *tar_open(struct outbox *outbox, const char *prefix, struct err *err)
 	}
 	tar->outbox = outbox;
 	tar->prefix = prefix;
-	if (begin(tar, err) < 0) {
+	if (begin_archive(tar, err) < 0) {
 		tar_close(tar);
 		return NULL;
 	}
@@ -90,7 +90,7 @@ void tar_close(struct tar *tar)
 int tar_go_on(struct tar *tar, struct err *err)
 {
 	drop(tar);
-	return begin(tar, err);
+	return begin_archive(tar, err);
 }
 
 int tar_member(struct tar *tar, const char *name, uint64_t mtime, const void *data, size_t size, struct err *err)

@@ -139,7 +139,7 @@ static void load_byte(struct writer *w, uint32_t offset)
 }
 
 /* Behind the header at X, of LENGTH; A is NEXT then. */
-static void advance(struct writer *w)
+static void go_behind(struct writer *w)
 {
 	add(w, BPF_LD | BPF_MEM, LENGTH);
 	add(w, BPF_ALU | BPF_ADD | BPF_X, 0);
@@ -202,7 +202,7 @@ static void ipv4_header(struct writer *w, struct ends *ends)
 	add(w, BPF_ST, NEXT);
 	add(w, BPF_LD | BPF_H | BPF_IND, 6);
 	jump_if(w, BPF_JSET, 0x1fff, &later);
-	advance(w);
+	go_behind(w);
 	jump(w, &upper);
 	land(w, &later);
 	add(w, BPF_LD | BPF_MEM, LENGTH);
@@ -217,7 +217,7 @@ static void ipv6_header(struct writer *w)
 	add(w, BPF_ST, LENGTH);
 	load_byte(w, 6);
 	add(w, BPF_ST, NEXT);
-	advance(w);
+	go_behind(w);
 }
 
 /* The IP header at X. Behind it, and behind each of the extension headers, A is NEXT. */
@@ -269,7 +269,7 @@ static void extension_header(struct writer *w, struct ends *ends)
 	add(w, BPF_ST, LENGTH);
 	load_byte(w, 0);
 	add(w, BPF_ST, NEXT);
-	advance(w);
+	go_behind(w);
 }
 
 static void extension_headers(struct writer *w, struct ends *ends)
