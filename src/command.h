@@ -10,6 +10,7 @@ enum status command_capture(int argc, char **argv, struct err *err);
 enum status command_check(int argc, char **argv, struct err *err);
 enum status command_hold(int argc, char **argv, struct err *err);
 enum status command_join(int argc, char **argv, struct err *err);
+enum status command_snapshot(int argc, char **argv, struct err *err);
 enum status command_stop(int argc, char **argv, struct err *err);
 enum status command_summary(int argc, char **argv, struct err *err);
 enum status command_tar(int argc, char **argv, struct err *err);

@@ -35,6 +35,19 @@ static size_t end_all(struct err *err)
 	return count;
 }
 
+/* What records may take long to send what it has: its first signal only lets it begin. */
+static int say_late(struct err *err)
+{
+	struct container_process found[CONTAINER_PROCESSES];
+	size_t count = container_find(found), recorders = 0;
+
+	for (size_t i = 0; i < count; i++)
+		recorders += found[i].records;
+	return err_set(err, STATUS_FAILED,
+		       recorders ? "stop: a recorder is still sending what it has; another stop has it drop the rest"
+				 : "stop: not every capture has ended");
+}
+
 /*
  * While there is a hold, only the captures are waited for: with the hold this process ends, too, and whoever called it
  * would not learn that all went well.
@@ -46,7 +59,7 @@ static int await_end(struct err *err)
 
 	while (container_captures() > 0) {
 		if (clock_boot() >= give_up_at)
-			return err_set(err, STATUS_FAILED, "stop: not every capture has ended");
+			return say_late(err);
 		nanosleep(&moment, NULL);
 	}
 	return 0;

@@ -10,21 +10,23 @@
 #include "request/command_line.h"
 #include "request/options.h"
 #include "run/say.h"
+#include "run/snapshot.h"
 #include "system/container.h"
 #include "system/privileges.h"
 
-#define CAPTURE "capture" /* the path that is none, but a capture that begins now */
-#define TAR_ERROR 2	  /* what tar(1) exits with when something was missing: kubectl looks at it */
+#define CAPTURE "capture"   /* the path that is none, but a capture that begins now */
+#define SNAPSHOT "snapshot" /* the same, of what the hold has recorded */
+#define TAR_ERROR 2	    /* what tar(1) exits with when something was missing: kubectl looks at it */
 
-/* Is it /capture, or /capture/DURATION? Then *duration is that, or NULL. */
-static bool is_capture(const char *path, const char **duration)
+/* Is it /NAME, or /NAME/DURATION? Then *duration is that, or NULL. */
+static bool is_path(const char *path, const char *name, const char **duration)
 {
 	const char *rest;
 
 	path += strspn(path, "/");
-	if (strncmp(path, CAPTURE, strlen(CAPTURE)) != 0)
+	if (strncmp(path, name, strlen(name)) != 0)
 		return false;
-	rest = path + strlen(CAPTURE);
+	rest = path + strlen(name);
 	if (*rest && *rest != '/')
 		return false;
 	rest += strspn(rest, "/");
@@ -66,25 +68,37 @@ static int parse_as_hold(struct options *options, const char *duration, struct e
 	return command_line_parse(options, count, words, err);
 }
 
+/* kubectl cp takes no member from outside the path that it asked for: it is the archive's name. */
+static int take_as_name(const char *path, char name[NAME_MAX_LENGTH + 1], struct err *err)
+{
+	path += strspn(path, "/");
+	if (strlen(path) > NAME_MAX_LENGTH)
+		return err_set(err, STATUS_USAGE, "%.100s: too long", path);
+	memcpy(name, path, strlen(path) + 1);
+	for (size_t end = strlen(path); end > 0 && name[end - 1] == '/'; end--)
+		name[end - 1] = '\0';
+	return 0;
+}
+
 static enum status capture_path(const char *path, const char *duration, struct err *err)
 {
 	struct options options = {0};
 	enum status status = STATUS_USAGE;
 
-	if (parse_as_hold(&options, duration, err) == 0) {
-		/* kubectl cp takes no member from outside the path that it asked for. */
-		path += strspn(path, "/");
-		if (strlen(path) >= sizeof(options.name)) {
-			err_set(err, STATUS_USAGE, "%.100s: too long", path);
-		} else {
-			memcpy(options.name, path, strlen(path) + 1);
-			for (size_t end = strlen(path); end > 0 && options.name[end - 1] == '/'; end--)
-				options.name[end - 1] = '\0';
-			status = capture_as_asked(&options, err);
-		}
-	}
+	if (parse_as_hold(&options, duration, err) == 0 && take_as_name(path, options.name, err) == 0)
+		status = capture_as_asked(&options, err);
 	options_free(&options);
 	return err->status ? err->status : status;
+}
+
+static enum status snapshot_path(const char *path, const char *duration, struct err *err)
+{
+	struct snapshot_asked asked = {.stall = SNAPSHOT_STALL};
+
+	if (take_as_name(path, asked.name, err) < 0 ||
+	    (duration && number_parse("/" SNAPSHOT, duration, &snapshot_duration, &asked.last, err) < 0))
+		return err->status;
+	return snapshot_take(&asked, err);
 }
 
 static void tell(const char *path, const char *what)
@@ -111,6 +125,7 @@ static void tar_help(void)
 {
 	printf("usage: tarcap tar cf - PATH...\n"
 	       "What 'kubectl cp' runs to copy from a container. PATH /" CAPTURE " or /" CAPTURE "/DURATION captures,\n"
+	       "/" SNAPSHOT " or /" SNAPSHOT "/DURATION is what the hold has recorded, or the last DURATION of it,\n"
 	       "any other PATH is copied. Nothing can be copied into this container.\n\n"
 	       "    kubectl cp POD:/" CAPTURE "/30s ./x -c CONTAINER\n"
 	       "    docker exec cap tarcap tar cf - /" CAPTURE "/30s > x.tar\n");
@@ -128,11 +143,14 @@ enum status command_tar(int argc, char **argv, struct err *err)
 	if (argc < 4 || strcmp(mode, "cf") != 0 || strcmp(argv[2], "-") != 0) {
 		err_set(err, STATUS_USAGE,
 			"tar: only 'tar cf - PATH' is offered, as kubectl cp calls it to copy from a container; "
-			"PATH /" CAPTURE " captures (nothing can be copied into this container)");
+			"PATH /" CAPTURE " captures, /" SNAPSHOT
+			" is what the hold has recorded (nothing can be copied into this container)");
 		return err->status;
 	}
 	/* A file of that name is what is meant when there is one. */
-	if (argc == 4 && is_capture(paths[0], &duration) && access(paths[0], F_OK) < 0)
+	if (argc == 4 && is_path(paths[0], CAPTURE, &duration) && access(paths[0], F_OK) < 0)
 		return capture_path(paths[0], duration, err);
+	if (argc == 4 && is_path(paths[0], SNAPSHOT, &duration) && access(paths[0], F_OK) < 0)
+		return snapshot_path(paths[0], duration, err);
 	return copy_paths(paths, err);
 }

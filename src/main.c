@@ -36,6 +36,7 @@ static const struct command {
 	{"help", command_help},
 	{"hold", command_hold},
 	{"join", command_join},
+	{"snapshot", command_snapshot},
 	{"stop", command_stop},
 	{"summary", command_summary},
 	{"tar", command_tar},

@@ -14,7 +14,8 @@ _tarcap_flags() { # COMMAND: the flags that it takes
 		;;
 	join) echo "-q --quiet --check --memory -h --help" ;;
 	summary) echo "--json -h --help" ;;
-	hold) echo "-q --quiet --ttl -h --help --" ;;
+	hold) echo "-q --quiet --ttl --record --until --after --keep -h --help --" ;;
+	snapshot) echo "-q --quiet -w --last --after --resume --name --reason --stall -h --help" ;;
 	stop | help) echo "-h --help" ;;
 	esac
 }
@@ -24,7 +25,7 @@ _tarcap_takes_value() { # FLAG
 	-i | --interface | -F | -s | --snapshot-length | -Q | --direction | -y | --linktype | -r | -c | -W | --duration | \
 		--max-bytes | -w | --format | --compress | --time-stamp-precision | -C | --segment-size | -G | --segment-time | --name | \
 		--reason | --record | --keep | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --ttl | \
-		--first | --until | --after | \
+		--first | --until | --after | --last | \
 		-Z | --relinquish-privileges) ;;
 	*) return 1 ;;
 	esac
@@ -77,7 +78,7 @@ _tarcap() {
 
 	i=1
 	case ${words[1]-} in
-	join | summary | hold | stop | check | tar | help) command=${words[1]} i=2 ;;
+	join | summary | hold | snapshot | stop | check | tar | help) command=${words[1]} i=2 ;;
 	esac
 	for (( ; i < ${#words[@]}; i++)); do
 		flag=''
@@ -104,9 +105,9 @@ _tarcap() {
 		elif [[ $command == join || $command == summary ]]; then
 			_tarcap_files
 		elif [[ $command == help ]]; then
-			((last > 2)) || _tarcap_reply "join summary hold stop check tar help"
+			((last > 2)) || _tarcap_reply "join summary hold snapshot stop check tar help"
 		elif [[ $command == capture || $command == check ]]; then
-			((last > 1)) || commands="join summary hold stop check help"
+			((last > 1)) || commands="join summary hold snapshot stop check help"
 			_tarcap_reply "$commands tcp udp icmp icmp6 ip ip6 arp vlan host net port portrange src dst not and or"
 		fi
 		;;

@@ -54,6 +54,7 @@ static const char *const causes[] = {
 	[CAUSE_OUTPUT_FAILED] = "output failed",
 	[CAUSE_FEEDBACK] = "feedback",
 	[CAUSE_EVENT] = "event",
+	[CAUSE_SNAPSHOT] = "snapshot",
 };
 
 /* What to add to boot time to get real time: when it changes during a capture, somebody set the clock. */
@@ -247,6 +248,17 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	return finish_text(manifest, text, size, err);
 }
 
+int manifest_left_out_text(struct manifest *manifest, const char **text, size_t *size, struct err *err)
+{
+	json_t *object = json_object();
+
+	manifest->used = 0;
+	manifest_json_put_left_out(&object, &manifest->setup);
+	if (append_json(manifest, object, JSON_COMPACT, err) < 0)
+		return -1;
+	return finish_text(manifest, text, size, err);
+}
+
 static json_t *json_file(const struct file *file)
 {
 	char name[MANIFEST_NAME_SIZE];
@@ -385,6 +397,8 @@ static void put_record(json_t **head, const struct manifest *manifest)
 
 	json_put(head, "window", json_window(manifest));
 	json_put(head, "overwritten", manifest_json_overwritten(&account.overwritten));
+	if (manifest->setup.told_live)
+		json_put_number(head, "not_yet_stored", account.not_yet_stored);
 }
 
 /* What --until and --first have to tell; nothing without them. */

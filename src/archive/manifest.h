@@ -31,6 +31,7 @@ struct manifest_setup {
 	 */
 	json_t *told, *told_left_out;
 	uint64_t told_started;
+	bool told_live; /* and it goes on */
 };
 
 struct manifest;
@@ -73,9 +74,11 @@ struct manifest_window manifest_window(const struct manifest *manifest);
 
 /*
  * The members' texts. Each uses the one text buffer: it is valid until the next of these calls.
+ * left_out: of the manifest, what is not captured, for told_left_out above.
  * part: the files so far as manifest_NNNNN.json, whose name is put into name; the table then restarts.
  */
 MUST_CHECK int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
+MUST_CHECK int manifest_left_out_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
 MUST_CHECK int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text,
 				  size_t *size, struct err *err);
 MUST_CHECK int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text,

@@ -154,6 +154,8 @@ static json_t *json_interface_account(const struct manifest_setup *setup, const 
 	json_put_numbers(&object, fields, account);
 	if (manifest_json_records(setup))
 		json_put(&object, "overwritten", manifest_json_overwritten(&account->overwritten));
+	if (setup->told_live)
+		json_put_number(&object, "not_yet_stored", account->not_yet_stored);
 	json_put_number(&object, "dropped_before_no_file",
 			account->dropped - account->overwritten.dropped - interface->series.dropped);
 	if (setup->options->first)

@@ -14,7 +14,7 @@ struct overwritten {
 /*
  * The identity, for an interface:
  *   received = written + dropped + overwritten.packets + dropped_at_stop + dropped_output_failed + after_limit +
- *              filtered_in_user_space
+ *              filtered_in_user_space + not_yet_stored
  */
 struct account {
 	uint64_t received;		 /* passed the filter in the kernel, those dropped included */
@@ -28,7 +28,8 @@ struct account {
 					    more */
 	struct overwritten overwritten;
 	uint64_t cut_packets,
-		cut_bytes; /* by --first: of packets that were taken, how many, and their bytes left out */
+		cut_bytes;	 /* by --first: of packets that were taken, how many, and their bytes left out */
+	uint64_t not_yet_stored; /* of a recorder that goes on, which somebody else takes a snapshot of */
 };
 
 /* Why a capture ended. */
@@ -45,7 +46,8 @@ enum cause {
 	CAUSE_INPUT_FAILED,
 	CAUSE_OUTPUT_FAILED,
 	CAUSE_FEEDBACK,
-	CAUSE_EVENT, /* --until has come, and --after is over */
+	CAUSE_EVENT,	/* --until has come, and --after is over */
+	CAUSE_SNAPSHOT, /* it was of a recorder, which goes on */
 };
 
 /* A limit that counts packets: what is still in the ring when it is reached was not asked for. */

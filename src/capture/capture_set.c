@@ -238,6 +238,7 @@ struct account capture_set_account(const struct capture_set *captures)
 		sum.dropped_output_failed += account->dropped_output_failed;
 		sum.after_limit += account->after_limit;
 		sum.filtered_in_user_space += account->filtered_in_user_space;
+		sum.not_yet_stored += account->not_yet_stored;
 		sum.overwritten.files += account->overwritten.files;
 		sum.overwritten.packets += account->overwritten.packets;
 		sum.overwritten.bytes += account->overwritten.bytes;

@@ -28,6 +28,20 @@ void segments_add_series(struct segments *segments, struct series *series, const
 		memcpy(series->front, format->front, format->front_size);
 }
 
+void segments_begin_anew(struct segments *segments)
+{
+	const struct segments_limits limits = segments->limits;
+	struct series *all = segments->series;
+
+	segments_init(segments, segments->pool, &limits);
+	segments->series = all;
+	for (struct series *series = all; series; series = series->next) {
+		series->newest = NULL;
+		series->last_number = 0;
+		series->opened_at = series->sealed_count = series->packets = series->given_up = series->dropped = 0;
+	}
+}
+
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock)
 {
 	segments->packet_clock = packet_clock;

@@ -92,6 +92,9 @@ void segments_add_series(struct segments *segments, struct series *series, const
  */
 void segments_start_clock(struct segments *segments, uint64_t start, uint64_t cut_interval, bool packet_clock);
 
+/* The same series from their first file on, with all counts at 0. None may be open, or sealed and not given back. */
+void segments_begin_anew(struct segments *segments);
+
 /* Is there room for one more packet, whatever its size? If not, segments_add() must not be called. */
 bool segments_room(const struct series *series);
 

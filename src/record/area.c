@@ -38,7 +38,7 @@ static uint64_t aligned(uint64_t at)
 
 int area_create(uint64_t size, struct err *err)
 {
-	int fd = memfd_create("tarcap-record", MFD_CLOEXEC | MFD_ALLOW_SEALING), errnum;
+	int fd = memfd_create(AREA_MEMFD, MFD_CLOEXEC | MFD_ALLOW_SEALING), errnum;
 
 	if (fd < 0)
 		return err_sys(err, errno, "--record: memfd_create");

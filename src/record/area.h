@@ -34,6 +34,7 @@
 #include "base/sizes.h"
 #include "capture/segments.h"
 
+#define AREA_MEMFD "tarcap-record" /* its name, as /proc/PID/fd shows it */
 #define AREA_LEAST (4 * MIB)
 #define AREA_ENTRY_EVERY ((uint64_t)4096) /* bytes of data: that many stored ones there can be */
 #define AREA_NAME_SIZE 40		  /* of a text, or an interface */

@@ -211,6 +211,33 @@ void recorder_freeze(struct recorder *recorder, uint64_t now)
 	area_changed(area);
 }
 
+/* In one change: who looks meanwhile sees the one account or the other. */
+void recorder_begin_anew(struct recorder *recorder, uint64_t now)
+{
+	struct area *area = &recorder->area;
+	uint64_t account = area->header->state.account + 1;
+
+	area_change(area);
+	while (area_count(area) > 0) {
+		const struct area_entry *entry = area_drop_oldest(area);
+
+		if (recorder->keep)
+			area_wipe(area, entry);
+	}
+	area->header->state = (struct area_state){
+		.account = account,
+		.started = now,
+		.first = area->header->state.first,
+		.end = area->header->state.end,
+		.phase = AREA_RECORDING,
+	};
+	for (unsigned i = 0; i < recorder->captures->count; i++)
+		area->series[i].account = (struct account){0};
+	area_changed(area);
+	recorder->held_bytes = recorder->asked = 0;
+	recorder->closed = recorder->released = false;
+}
+
 /* --- what leaves --- */
 
 /* Where it lies, or in one piece elsewhere. */

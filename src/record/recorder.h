@@ -64,6 +64,9 @@ void recorder_close(struct recorder *recorder);
 /* All is stored, and stays for whoever reads the area: its accounts are the closed ones. ns since the epoch. */
 void recorder_freeze(struct recorder *recorder, uint64_t now);
 
+/* After recorder_freeze(): nothing is stored any more, and another account begins, that of now (ns since the epoch). */
+void recorder_begin_anew(struct recorder *recorder, uint64_t now);
+
 /* What is stored may leave by this: see deliver.h. */
 struct deliver_store recorder_store(struct recorder *recorder);
 

@@ -10,6 +10,9 @@
 static const uint64_t live_duration = 300 * CLOCK_SECOND, live_bytes = GIB;
 static const uint64_t record_duration = 3600 * CLOCK_SECOND; /* and its memory is the limit of bytes */
 
+static const struct number_range duration_range = {NUMBER_DURATION, CLOCK_SECOND / 1000,
+						   UINT64_C(366) * 86400 * CLOCK_SECOND, 0};
+
 /* *ceiling stays what it is when the variable is not set. */
 static int read_ceiling(const char *name, const struct number_range *range, uint64_t *ceiling, struct err *err)
 {
@@ -69,14 +72,11 @@ int ceilings_apply(struct options *options, struct err *err)
 	bool live = !options->read_file;
 	/* A file ends by itself: the default limits are for live captures. */
 	const struct limit limits[] = {
-		{"--duration",
-		 "TARCAP_MAX_DURATION",
-		 {NUMBER_DURATION, CLOCK_SECOND / 1000, UINT64_C(366) * 86400 * CLOCK_SECOND, 0},
+		{"--duration", "TARCAP_MAX_DURATION", duration_range,
 		 !live		   ? 0
 		 : options->record ? record_duration
 				   : live_duration,
-		 &options->duration,
-		 &options->lowered.duration},
+		 &options->duration, &options->lowered.duration},
 		{"--max-bytes",
 		 "TARCAP_MAX_BYTES",
 		 {NUMBER_SIZE, 1, UINT64_MAX / 2, 0},
@@ -99,4 +99,17 @@ int ceilings_apply(struct options *options, struct err *err)
 	if (options->snaplen == 0)
 		options->snaplen = SNAPLEN_MAX;
 	return apply_memory(options, err);
+}
+
+int ceilings_ttl(uint64_t *ttl, bool chosen, uint64_t *longest, struct err *err)
+{
+	*longest = 0;
+	if (read_ceiling("TARCAP_MAX_DURATION", &duration_range, longest, err) < 0)
+		return -1;
+	if (!*longest || (*ttl && *ttl <= *longest))
+		return 0;
+	if (chosen && *ttl)
+		return above("--ttl", "TARCAP_MAX_DURATION", NUMBER_DURATION, *ttl, *longest, err);
+	*ttl = *longest;
+	return 0;
 }

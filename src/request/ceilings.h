@@ -6,6 +6,9 @@
 #ifndef TARCAP_CEILINGS_H
 #define TARCAP_CEILINGS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "request/options.h"
 
@@ -15,5 +18,11 @@
  * Reading a file, only the one for memory holds: the others limit what is captured.
  */
 int ceilings_apply(struct options *options, struct err *err);
+
+/*
+ * The same for how long a hold that records stays (ns, 0: until it is told to end; chosen: by a flag), which is how
+ * long it records. *longest is the ceiling itself, 0 without one.
+ */
+int ceilings_ttl(uint64_t *ttl, bool chosen, uint64_t *longest, struct err *err);
 
 #endif

@@ -101,8 +101,7 @@ int conflicts_check(const struct options *options, struct err *err)
 		return -1;
 	if (options->read_file && options->link_type)
 		return err_set(err, STATUS_USAGE, "-y/--linktype %.60s cannot be combined with -r", options->link_type);
-	if (options->reason && strlen(options->reason) > REASON_MAX_LENGTH)
-		return err_set(err, STATUS_USAGE, "--reason '%.40s...': allowed is at most %d bytes", options->reason,
-			       REASON_MAX_LENGTH);
+	if (options_check_reason(options->reason, err) < 0)
+		return -1;
 	return check_rows(options, err);
 }

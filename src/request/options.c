@@ -43,6 +43,14 @@ int options_set_name(char *name, const char *flag, const char *argument, struct 
 	return 0;
 }
 
+int options_check_reason(const char *reason, struct err *err)
+{
+	if (!reason || strlen(reason) <= REASON_MAX_LENGTH)
+		return 0;
+	return err_set(err, STATUS_USAGE, "--reason '%.40s...': allowed is at most %d bytes", reason,
+		       REASON_MAX_LENGTH);
+}
+
 void options_default_name(char *name)
 {
 	char host[256] = "";

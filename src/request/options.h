@@ -111,6 +111,9 @@ bool options_all_interfaces(const struct options *options);
 /* Copy text into name as a member name may have it: [A-Za-z0-9.-] and '_' stay, the rest becomes '-'. */
 void options_safe_name(const char *text, char *name, size_t size);
 
+/* STATUS_USAGE where --reason is too long. NULL is none. */
+int options_check_reason(const char *reason, struct err *err);
+
 /*
  * Both put into name[NAME_MAX_LENGTH + 1] what a member's directory may be called: argument, given for flag (as typed),
  * or -1 with STATUS_USAGE; and the host's name, made into one.

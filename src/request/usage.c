@@ -9,6 +9,7 @@ const struct usage usage_commands[] = {
 	{"summary", "[FILE]", "an archive on one page: who talked with whom"},
 	{"check", "[OPTION]...", "whether a capture would work here, or why not"},
 	{"hold", "[-- CAPTURE]", "stay idle in a container, for captures in it"},
+	{"snapshot", "[OPTION]...", "what the hold has recorded, as an archive"},
 	{"stop", "", "end this container's captures and its hold"},
 	{"tar", "cf - PATH", "what 'kubectl cp' runs; /capture captures"},
 	{"help", "[COMMAND]", "the same as COMMAND --help"},

@@ -115,7 +115,7 @@ static int open_file(const char *path, int stop_fd, struct err *err)
 	return fd;
 }
 
-static int open_output(struct capturing *c, const struct options *options, struct err *err)
+int capturing_open_output(struct capturing *c, const struct options *options, struct err *err)
 {
 	c->output_fd = STDOUT_FILENO;
 	if (options->write_file && options->record)
@@ -283,7 +283,8 @@ int capturing_open(struct capturing *c, const struct options *options, struct er
 {
 	/* A mistake in an expression of --until must not cost the file that -w names. */
 	if (open_area(c, options, err) < 0 || open_capture(c, options, err) < 0 ||
-	    looks_open(&c->looks, &c->captures, &c->segments, options, err) < 0 || open_output(c, options, err) < 0)
+	    looks_open(&c->looks, &c->captures, &c->segments, options, err) < 0 ||
+	    capturing_open_output(c, options, err) < 0)
 		return -1;
 	return open_pipeline(c, options, err);
 }
@@ -348,41 +349,108 @@ static void say_window(const struct capturing *c, const struct options *options)
 	report_window(&window, options);
 }
 
-enum status capturing_run(struct capturing *c, const struct options *options, struct err *err)
+static struct run_parts parts_of(struct capturing *c, const struct options *options)
 {
-	struct sandbox sandbox;
-	enum status status;
-	struct run_parts parts = {
+	return (struct run_parts){
 		.options = options,
 		.captures = &c->captures,
 		.segments = &c->segments,
 		.delivery = &c->delivery,
+		.recorder = options->record ? &c->recorder : NULL,
+		.shared = c->words,
+		.words = c->words,
 		.signals = &c->signals,
 		.idle = &c->idle,
 		.links_fd = c->links_fd,
 		.stdin_fd = watched_stdin(options),
+		.watch_sink = c->sink.kind != SINK_BLOCKING,
 	};
+}
 
-	parts.live = !options->quiet && say_live_open();
-	parts.lines = !options->quiet && !parts.live && (options->verbose || report_has_reader());
-	parts.guarded = needs_guard(c, options);
-	parts.watch_sink = c->sink.kind != SINK_BLOCKING;
-	say_asked(options);
-	if (!options->read_file)
-		idle_open(&c->idle);
+/* What a snapshot's archive begins with, and cannot know otherwise. */
+static int add_texts(struct capturing *c, struct err *err)
+{
+	struct area *area = &c->recorder.area;
+	char name[CONTEXT_NAME_SIZE];
+	const char *text;
+	size_t size;
+
+	if (manifest_capture_text(c->manifest, &text, &size, err) < 0)
+		return -1;
+	(void)area_add_text(area, "capture.json", clock_real(), text, size);
+	if (manifest_left_out_text(c->manifest, &text, &size, err) < 0)
+		return -1;
+	(void)area_add_text(area, "not_captured.json", clock_real(), text, size);
+	for (size_t i = 0; i < c->context.count; i++) {
+		const struct context_member *member = &c->context.members[CONTEXT_START][i];
+
+		if (!member->left_out)
+			(void)area_add_text(area, context_name(&c->context, CONTEXT_START, i, name), member->time,
+					    member->text, member->size);
+	}
+	return 0;
+}
+
+/* From where on nothing can be opened any more, to where the first packet may come. */
+static int enter_sandbox(struct capturing *c, const struct options *options, struct err *err)
+{
+	struct sandbox sandbox;
+
 	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
-		return err_status(err);
+		return -1;
 	if (c->delivery.context)
 		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
-	if (options->record) {
-		parts.recorder = &c->recorder;
+	if (c->words && add_texts(c, err) < 0)
+		return -1;
+	if (options->record)
 		recorder_start(&c->recorder);
-	}
+	return 0;
+}
+
+enum status capturing_run(struct capturing *c, const struct options *options, struct err *err)
+{
+	struct run_parts parts = parts_of(c, options);
+	enum status status;
+
+	parts.live = !c->words && !options->quiet && say_live_open();
+	parts.lines = !c->words && !options->quiet && !parts.live && (options->verbose || report_has_reader());
+	parts.guarded = needs_guard(c, options);
+	if (!c->words)
+		say_asked(options);
+	if (!options->read_file)
+		idle_open(&c->idle);
+	if (enter_sandbox(c, options, err) < 0)
+		return err_status(err);
 	status = loop_run(&parts, err);
+	if (c->words)
+		return status;
 	report_account(&c->captures, options, &c->idle);
 	if (options->record)
 		say_window(c, options);
 	return status;
+}
+
+/* The kernel's counters begin anew at each look. */
+static void begin_anew(struct interface *interface)
+{
+	struct capture *capture = &interface->capture;
+
+	capture_count(capture);
+	capture->received = capture->dropped = capture->read = capture->rejected = 0;
+	interface->account = (struct account){0};
+	interface->dropped_said = 0;
+	ledger_init(&interface->ledger, capture, &interface->series, &interface->account);
+}
+
+enum status capturing_go_on(struct capturing *c, const struct options *options, struct err *err)
+{
+	const struct run_parts parts = parts_of(c, options);
+
+	segments_begin_anew(&c->segments);
+	for (unsigned i = 0; i < c->captures.count; i++)
+		begin_anew(&c->captures.list[i]);
+	recorder_begin_anew(&c->recorder, clock_real());
+	return loop_run(&parts, err);
 }

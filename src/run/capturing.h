@@ -36,6 +36,7 @@ struct capturing {
 	struct idle idle;
 	int output_fd;
 	int links_fd;
+	struct channel_words *words;	/* of the hold whose recorder it is; NULL: nobody else has the area */
 	unsigned char *front, *trailer; /* of a raw stream */
 };
 
@@ -48,8 +49,15 @@ void capturing_init(struct capturing *c);
  */
 MUST_CHECK int capturing_open(struct capturing *c, const struct options *options, struct err *err);
 
-/* Enter the sandbox, and capture until something ends it. */
+/* One of these steps by itself: the output, -w or stdout, and its sink; signals have to be open. */
+MUST_CHECK int capturing_open_output(struct capturing *c, const struct options *options, struct err *err);
+
+/*
+ * Enter the sandbox, and capture until something ends it. A hold's recorder then is frozen: capturing_go_on() empties
+ * its area and captures again.
+ */
 enum status capturing_run(struct capturing *c, const struct options *options, struct err *err);
+enum status capturing_go_on(struct capturing *c, const struct options *options, struct err *err);
 void capturing_close(struct capturing *c);
 
 #endif

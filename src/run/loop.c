@@ -14,6 +14,7 @@
 #include "run/report.h"
 #include "run/run.h"
 #include "run/say.h"
+#include "run/sealing.h"
 #include "run/stopping.h"
 
 #define LINE_EVERY (10 * CLOCK_SECOND) /* of progress, where there is no live one */
@@ -21,7 +22,7 @@
 #define TIMER_EXPIRED UINT64_MAX       /* as timer_at: set it anew, whatever comes */
 
 /* What is polled, and behind it the interfaces in their order. */
-enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_LINKS, POLL_PACKETS };
+enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_LINKS, POLL_WORDS, POLL_PACKETS };
 #define POLL_MAX (POLL_PACKETS + INTERFACES_MAX)
 
 struct loop {
@@ -100,25 +101,12 @@ static void say_line(struct loop *loop)
 
 /* --- signals and stdin --- */
 
-static void seal_now(struct run *run)
-{
-	if (run->recorder)
-		recorder_ask(run->recorder);
-	if (run->ending.stage != STAGE_CAPTURE)
-		return;
-	losses_count(run->captures);
-	segments_seal(run->segments);
-	losses_all_sealed(run->captures, run->now);
-	if (segments_complete(run->segments))
-		stop(run, CAUSE_SEGMENTS);
-}
-
 static void by_signal(struct run *run, int signo)
 {
 	if (signo == SIGUSR1)
 		say_progress(run);
 	else if (signo == SIGUSR2)
-		seal_now(run);
+		sealing_now(run);
 	else
 		stopping_do(run, ending_by_signal(&run->ending, signo, run->now));
 }
@@ -240,6 +228,7 @@ static void by_clock(struct loop *loop)
 			stop_by(run, EVENT_LINGERED);
 		return;
 	}
+	sealing_look(run);
 	capture_by_clock(run);
 	if (run->now >= loop->tick_at && run->ending.stage < STAGE_FLUSH)
 		each_tick(loop);
@@ -277,6 +266,7 @@ static uint64_t next_deadline(const struct loop *loop)
 	run_earlier(&deadline, until_due(run));
 	run_earlier(&deadline, ending_signal_due(ending, run->now));
 	run_earlier(&deadline, stall_at(run));
+	run_earlier(&deadline, sealing_due(run));
 	return deadline;
 }
 
@@ -324,6 +314,10 @@ static nfds_t fill_poll_set(const struct loop *loop, struct pollfd polled[POLL_M
 	};
 	polled[POLL_LINKS] = (struct pollfd){
 		.fd = run->ending.stage == STAGE_CAPTURE ? run->watch.links_fd : -1,
+		.events = POLLIN,
+	};
+	polled[POLL_WORDS] = (struct pollfd){
+		.fd = run->parts->words ? run->parts->words->fd : -1,
 		.events = POLLIN,
 	};
 	return (nfds_t)(packets - polled);
@@ -378,6 +372,8 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 		look_at_stdin(run);
 	if (polled[POLL_LINKS].revents)
 		watch_links(&run->watch);
+	if (polled[POLL_WORDS].revents)
+		sealing_hear(run);
 	intake_cut(run);
 	by_packets(run, polled + POLL_PACKETS);
 	if (run_is_over(run))

@@ -8,6 +8,7 @@
 #include "capture/segments.h"
 #include "record/recorder.h"
 #include "request/options.h"
+#include "run/channel_words.h"
 #include "system/signals.h"
 
 /* All parts are open, the capture is armed, and they stay the caller's. */
@@ -18,14 +19,15 @@ struct run_parts {
 	struct segments *segments;
 	struct delivery *delivery;
 	const struct signals *signals;
-	struct recorder *recorder; /* NULL: what is sealed is sent */
-	bool shared;		   /* nothing is: what the recorder has stays for whoever reads its area */
-	struct idle *idle;	   /* filled by the way */
-	int stdin_fd;		   /* watched for its end; -1: not */
-	bool watch_sink;	   /* the sink can tell that its reader has gone */
-	bool guarded;		   /* the archive may come back as packets: feedback.h */
-	bool live;		   /* stderr is a terminal that wants the live line: say_live_open() */
-	bool lines;		   /* or it gets a line of progress now and then */
+	struct recorder *recorder;   /* NULL: what is sealed is sent */
+	bool shared;		     /* nothing is: what the recorder has stays for whoever reads its area */
+	struct channel_words *words; /* of the hold whose recorder it is; NULL: there is none */
+	struct idle *idle;	     /* filled by the way */
+	int stdin_fd;		     /* watched for its end; -1: not */
+	bool watch_sink;	     /* the sink can tell that its reader has gone */
+	bool guarded;		     /* the archive may come back as packets: feedback.h */
+	bool live;		     /* stderr is a terminal that wants the live line: say_live_open() */
+	bool lines;		     /* or it gets a line of progress now and then */
 };
 
 /*

@@ -41,15 +41,20 @@ char *audit_text(uid_t uid, char *const *words, char text[AUDIT_TEXT_SIZE])
 	return text;
 }
 
-void audit_begin(struct audit *audit, pid_t pid, uint64_t now)
+bool audit_begin(struct audit *audit, pid_t pid, uint64_t now)
 {
 	int fd;
 
+	for (unsigned i = 0; i < audit->count; i++) {
+		if (audit->captures[i].pid == pid)
+			return false;
+	}
 	if (audit->count == AUDIT_MAX)
-		return;
+		return true;
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd >= 0)
 		audit->captures[audit->count++] = (struct audited){pid, fd, now};
+	return true;
 }
 
 void audit_poll(const struct audit *audit, struct pollfd polled[AUDIT_MAX])

@@ -29,8 +29,8 @@ struct audit {
 	unsigned count;
 };
 
-/* A capture is there from now on: takes note of its process. */
-void audit_begin(struct audit *audit, pid_t pid, uint64_t now);
+/* A capture is there from now on: takes note of its process. False if that was noted before. */
+bool audit_begin(struct audit *audit, pid_t pid, uint64_t now);
 
 /* Fill polled with a descriptor for each capture that is noted, to be polled for its end. */
 void audit_poll(const struct audit *audit, struct pollfd polled[AUDIT_MAX]);

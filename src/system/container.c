@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define CGROUP_SIZE 4096	       /* of /proc/PID/cgroup, compared */
 #define WORDS_MAX 4096		       /* of a command line */
 #define COMMAND_SIZE ((size_t)1 << 18) /* of /proc/PID/cmdline; the rest of a longer one is not looked at */
@@ -48,15 +50,41 @@ static const char *next_word(const char *word, const char *end)
 	return next < end ? next : "";
 }
 
+/* The last word of "tar cf - PATH", as command_tar.c takes it. */
+static bool is_snapshot_path(const char *words, const char *end)
+{
+	const char *path = words;
+
+	for (const char *next; *(next = next_word(path, end));)
+		path = next;
+	path += strspn(path, "/");
+	return strncmp(path, "snapshot", strlen("snapshot")) == 0 && strchr("/", path[strlen("snapshot")]);
+}
+
+/* --record SIZE, or --record=SIZE; what is behind "--" is the filter. */
+static bool has_record(const char *words, const char *end)
+{
+	static const char flag[] = "--record";
+
+	for (const char *word = words; *word && strcmp(word, "--") != 0; word = next_word(word, end)) {
+		if (strncmp(word, flag, strlen(flag)) == 0 && strchr("=", word[strlen(flag)]))
+			return true;
+	}
+	return false;
+}
+
 /* By the words it was started with; false for what neither holds nor captures. */
-static bool role_of(const char *words, const char *end, enum container_role *role)
+static bool role_of(const char *words, const char *end, struct container_process *process)
 {
 	static const char *const others[] = {"stop", "check", "join", "summary"};
 	const char *name = last_part(words), *first = next_word(words, end);
 
-	*role = CONTAINER_CAPTURE;
-	if (strcmp(name, "tar") == 0)
+	process->role = CONTAINER_CAPTURE;
+	process->snapshot = process->records = false;
+	if (strcmp(name, "tar") == 0) {
+		process->snapshot = is_snapshot_path(words, end);
 		return true; /* it copies, or captures: an end is an end */
+	}
 	if (strcmp(name, "tarcap") != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -64,7 +92,9 @@ static bool role_of(const char *words, const char *end, enum container_role *rol
 			return false;
 	}
 	if (strcmp(first, "hold") == 0)
-		*role = CONTAINER_HOLD;
+		process->role = CONTAINER_HOLD;
+	process->snapshot = strcmp(first, "snapshot") == 0;
+	process->records = process->role == CONTAINER_CAPTURE && !process->snapshot && has_record(first, end);
 	return true;
 }
 
@@ -102,7 +132,7 @@ static bool is_in_container(const char *pid, const char *own_cgroup)
 	return read_proc(pid, "cgroup", cgroup, sizeof(cgroup)) > 0 && strcmp(cgroup, own_cgroup) == 0;
 }
 
-static bool look_at(const char *pid, const char *own_cgroup, char *command, struct container_process *process)
+static bool look_at_process(const char *pid, const char *own_cgroup, char *command, struct container_process *process)
 {
 	ssize_t size;
 
@@ -110,7 +140,7 @@ static bool look_at(const char *pid, const char *own_cgroup, char *command, stru
 	if (process->pid <= 0 || process->pid == getpid() || !is_tarcap(pid) || !is_in_container(pid, own_cgroup))
 		return false;
 	size = read_proc(pid, "cmdline", command, COMMAND_SIZE);
-	return size > 0 && role_of(command, command + size, &process->role);
+	return size > 0 && role_of(command, command + size, process);
 }
 
 bool container_is_visible(void)
@@ -128,7 +158,7 @@ size_t container_find(struct container_process found[CONTAINER_PROCESSES])
 	if (!processes || read_proc("self", "cgroup", own_cgroup, sizeof(own_cgroup)) < 0)
 		own_cgroup[0] = '\0';
 	while (processes && own_cgroup[0] && count < CONTAINER_PROCESSES && (entry = readdir(processes))) {
-		if (look_at(entry->d_name, own_cgroup, command, &found[count]))
+		if (look_at_process(entry->d_name, own_cgroup, command, &found[count]))
 			count++;
 	}
 	if (processes)
@@ -170,25 +200,31 @@ char **container_hold_words(void)
 	return behind_dashes(list);
 }
 
-static bool was_told(const pid_t *told, size_t count, pid_t pid)
+static void tell_to_end(struct container_told *told, const struct container_process *process, uint64_t now)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (told[i] == pid)
-			return true;
+	size_t i = 0;
+
+	while (i < told->count && told->list[i].pid != process->pid)
+		i++;
+	if (i < told->count) {
+		if (!process->records || told->list[i].twice || now < told->list[i].at + CLOCK_SECOND)
+			return;
+		told->list[i].twice = true;
+	} else if (told->count < CONTAINER_PROCESSES) {
+		told->list[told->count].pid = process->pid;
+		told->list[told->count++].at = now;
 	}
-	return false;
+	kill(process->pid, SIGTERM);
 }
 
-void container_end_captures(pid_t told[CONTAINER_PROCESSES], size_t *count)
+void container_end_captures(struct container_told *told, uint64_t now)
 {
 	struct container_process found[CONTAINER_PROCESSES];
 	size_t all = container_find(found);
 
-	for (size_t i = 0; i < all && *count < CONTAINER_PROCESSES; i++) {
-		if (found[i].role != CONTAINER_CAPTURE || was_told(told, *count, found[i].pid))
-			continue;
-		kill(found[i].pid, SIGTERM);
-		told[(*count)++] = found[i].pid;
+	for (size_t i = 0; i < all; i++) {
+		if (found[i].role == CONTAINER_CAPTURE)
+			tell_to_end(told, &found[i], now);
 	}
 }
 
@@ -203,10 +239,9 @@ void container_tell_hold(void)
 	}
 }
 
-bool container_describe(pid_t pid, char text[AUDIT_TEXT_SIZE])
+bool container_describe(pid_t pid, struct container_process *process, char text[AUDIT_TEXT_SIZE])
 {
 	static char own_cgroup[CGROUP_SIZE], command[COMMAND_SIZE], *list[WORDS_MAX + 1];
-	struct container_process process;
 	char directory[24], path[32];
 	struct stat status;
 	ssize_t size;
@@ -214,7 +249,7 @@ bool container_describe(pid_t pid, char text[AUDIT_TEXT_SIZE])
 	snprintf(directory, sizeof(directory), "%d", (int)pid);
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	if (read_proc("self", "cgroup", own_cgroup, sizeof(own_cgroup)) < 0 ||
-	    !look_at(directory, own_cgroup, command, &process) || process.role != CONTAINER_CAPTURE)
+	    !look_at_process(directory, own_cgroup, command, process) || process->role != CONTAINER_CAPTURE)
 		return false;
 	size = read_proc(directory, "cmdline", command, COMMAND_SIZE);
 	if (size <= 0 || stat(path, &status) < 0)
@@ -232,4 +267,29 @@ size_t container_captures(void)
 	for (size_t i = 0; i < all; i++)
 		captures += found[i].role == CONTAINER_CAPTURE;
 	return captures;
+}
+
+/* Without its cgroup a process cannot be told from ours: it may have ended just now. */
+static bool is_another_containers(const char *pid, const char *own_cgroup)
+{
+	char cgroup[CGROUP_SIZE];
+
+	return strspn(pid, "0123456789") == strlen(pid) && read_proc(pid, "cgroup", cgroup, sizeof(cgroup)) > 0 &&
+	       strcmp(cgroup, own_cgroup) != 0;
+}
+
+bool container_sees_others(void)
+{
+	static char own_cgroup[CGROUP_SIZE];
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	bool sees = false;
+
+	if (processes && read_proc("self", "cgroup", own_cgroup, sizeof(own_cgroup)) > 0) {
+		while (!sees && (entry = readdir(processes)))
+			sees = is_another_containers(entry->d_name, own_cgroup);
+	}
+	if (processes)
+		closedir(processes);
+	return sees;
 }

@@ -105,6 +105,11 @@ void privileges_stand_back(void)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+int privileges_be_seen(struct err *err)
+{
+	return prctl(PR_SET_DUMPABLE, 1) < 0 ? err_sys(err, errno, "dumpable") : 0;
+}
+
 void privileges_raise(void)
 {
 	struct sets sets;

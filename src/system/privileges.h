@@ -46,6 +46,14 @@ void privileges_raise(void);
  */
 int privileges_drop(uint64_t keep, struct err *err);
 
+/*
+ * May whoever has our uid, and every capability that we still are permitted, look at our open files by /proc/PID/fd
+ * (dumpable: prctl(2), PR_SET_DUMPABLE; ptrace(2), access mode checking)? A runtime may have started us so that only
+ * root may. It may then trace us, too: to be called by one that has no packet socket, and nothing that it could be made
+ * to give.
+ */
+int privileges_be_seen(struct err *err);
+
 /* A reason why a packet socket is refused, and what cures it. */
 struct refusal {
 	const char *why;

@@ -32,7 +32,8 @@ static int open_one(const sigset_t *set, struct err *err)
 	return fd < 0 ? err_sys(err, errno, "signalfd") : fd;
 }
 
-int signals_open(struct signals *signals, struct err *err)
+/* more: a further signal, or 0 */
+static int open_descriptors(struct signals *signals, int more, struct err *err)
 {
 	sigset_t stop, all;
 
@@ -44,12 +45,24 @@ int signals_open(struct signals *signals, struct err *err)
 	all = stop;
 	sigaddset(&all, SIGUSR1);
 	sigaddset(&all, SIGUSR2);
+	if (more)
+		sigaddset(&all, more);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file may grow no more: write() says so, too */
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	signals->fd = open_one(&all, err);
 	signals->stop_fd = open_one(&stop, err);
 	return signals->fd < 0 || signals->stop_fd < 0 ? -1 : 0;
+}
+
+int signals_open(struct signals *signals, struct err *err)
+{
+	return open_descriptors(signals, 0, err);
+}
+
+int signals_open_with_resume(struct signals *signals, struct err *err)
+{
+	return open_descriptors(signals, SIGNALS_RESUME, err);
 }
 
 void signals_close(struct signals *signals)
@@ -61,19 +74,21 @@ void signals_close(struct signals *signals)
 	*signals = (struct signals){-1, -1};
 }
 
-int signals_next_from(const struct signals *signals, pid_t *sender)
+int signals_next_from(const struct signals *signals, pid_t *sender, uint64_t *value)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals->fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
 	*sender = (pid_t)info.ssi_pid;
+	*value = info.ssi_ptr;
 	return (int)info.ssi_signo;
 }
 
 int signals_next(const struct signals *signals)
 {
+	uint64_t value;
 	pid_t sender;
 
-	return signals_next_from(signals, &sender);
+	return signals_next_from(signals, &sender, &value);
 }

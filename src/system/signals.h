@@ -2,6 +2,8 @@
 #ifndef TARCAP_SIGNALS_H
 #define TARCAP_SIGNALS_H
 
+#include <signal.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -25,12 +27,17 @@ void signals_end_at_once(void);
  * when it is ignored, and in PID 1 (kernel/signal.c: sig_ignored() looks at the mask first).
  */
 int signals_open(struct signals *signals, struct err *err);
+
+#define SIGNALS_RESUME SIGURG /* ignored by whoever does not wait for it */
+
+/* The same, and SIGNALS_RESUME besides: for a hold that has a recorder. */
+int signals_open_with_resume(struct signals *signals, struct err *err);
 void signals_close(struct signals *signals);
 
 /* The next signal that has come, or 0. */
 int signals_next(const struct signals *signals);
 
-/* The same, and the process that sent it; 0 if it is in another PID namespace. */
-int signals_next_from(const struct signals *signals, pid_t *sender);
+/* The same, and the process that sent it (0 if it is in another PID namespace) with what value (sigqueue(3)). */
+int signals_next_from(const struct signals *signals, pid_t *sender, uint64_t *value);
 
 #endif

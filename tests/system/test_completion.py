@@ -15,7 +15,7 @@ from process import TOP
 from wire import in_namespace
 
 COMPLETION = TOP / "src/tarcap.bash"
-COMMANDS = ["join", "summary", "hold", "stop", "check", "help"]
+COMMANDS = ["join", "summary", "hold", "snapshot", "stop", "check", "help"]
 # As bash calls it: the words so far, cut at COMP_WORDBREAKS, the last one being completed.
 CALL = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tarcap; printf "%s\\n" "${COMPREPLY[@]}"'
 
@@ -38,7 +38,7 @@ def test_flags_of_a_capture_are_those_of_the_table():
     assert set(complete("hold", "--ttl", "1m", "--", "-")) == set(ours)
 
 
-@pytest.mark.parametrize("command", ["join", "summary", "hold", "stop"])
+@pytest.mark.parametrize("command", ["join", "summary", "hold", "snapshot", "stop"])
 def test_flags_of_a_command_are_those_of_its_help(command):
     text = run(command, "--help").out.decode()
     flags = {flag for line in text.splitlines() if re.match(r"\s+-", line)

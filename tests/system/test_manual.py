@@ -17,7 +17,7 @@ from wire import frame
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
 COMPLETION = "share/bash-completion/completions/tarcap"
-COMMANDS = ("check", "help", "hold", "join", "stop", "summary", "tar")
+COMMANDS = ("check", "help", "hold", "join", "snapshot", "stop", "summary", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
 
@@ -158,7 +158,7 @@ def test_every_command_has_a_section():
     assert set(COMMANDS) <= headings
 
 
-@pytest.mark.parametrize("command", ["hold", "join", "summary"])
+@pytest.mark.parametrize("command", ["hold", "join", "snapshot", "summary"])
 def test_flags_of_a_command(command):
     ours = flags_of(section(command.upper()))
     assert ours and len(ours) == len(set(ours))
@@ -229,7 +229,7 @@ def test_defaults_are_those_of_help():
     assert {"--duration", "--max-bytes", "--segment-size", "--segment-time", "--buffer-size", "--memory",
             "--stall", "--ttl"} <= set(defaults)
     for flag, value in defaults.items():
-        text = entry(flag, "HOLD" if flag == "--ttl" else "OPTIONS")
+        text = entry(flag, {"--ttl": "HOLD", "--after": "HOLD"}.get(flag, "OPTIONS"))
         assert re.search(rf"\b[Dd]efault\b[^.]*\b{value}\b", text), (flag, value, text)
     assert re.search(r"default is 16M", entry("--memory", "JOIN"))
 

@@ -1,0 +1,351 @@
+"""hold --record and snapshot: a process namespace of its own stands for the container."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from archive import Archive, tar_members
+from capture import Result, run
+from hold import Hold
+from process import TARCAP, lines, rests, start_process, wait_until
+from wire import frame, number_of, numbered
+
+RECORD = ("--record", "4M")
+UID = 65532
+
+
+class Recorder(Hold):
+    """A hold that records."""
+
+    def __init__(self, wire, *arguments, behind=("-i", "tc0"), **more):
+        super().__init__(wire, *RECORD, *arguments, "--", *behind, **more)
+        self.heard("listening on")
+        [self.recorder] = self.children()
+
+    def children(self):
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def snapshot(self, *arguments, **more):
+        return self.call(TARCAP, "snapshot", *arguments, **more)
+
+    def begin(self, *arguments):
+        """A snapshot whose output is read by the test."""
+        return start_process(self.command(TARCAP, "snapshot", *arguments), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def area(self):
+        """The number of the descriptor that the area is in the hold."""
+        [number] = [path.name for path in Path(f"/proc/{self.pid}/fd").iterdir()
+                    if os.readlink(path).startswith("/memfd:tarcap-record")]
+        return number
+
+
+@pytest.fixture
+def recorder(wire):
+    return Recorder(wire)
+
+
+def tar_names(data):
+    return [name for name, *_ in tar_members(data)[0]]
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------
+
+def test_a_snapshot_has_what_came_before_it(recorder, wire):
+    wire.send(numbered(100))
+    result = recorder.snapshot("--reason", "it crashed")
+    archive = result.whole()
+    assert archive.numbers() == list(range(100))
+    assert archive.cause == "snapshot" and archive.manifest["tarcap_manifest"] == 2
+    assert archive.manifest["reason"] == archive.capture["reason"] == "it crashed"
+    assert archive.capture["interfaces"][0]["name"] == "tc0"
+    names = [name.partition("/")[2] for name in archive.names]
+    assert names[0] == "capture.json" and names[1] == "context/start/interfaces.json"
+    assert "context/end/proc-net-tcp" in names and names[-1] == "manifest.json"
+    assert result.said("100 packets, of 0 s: from 20")
+    recorder.heard("takes a snapshot, for uid 0: ", "snapshot --reason 'it crashed'")
+    recorder.heard("has ended, after 0 s")
+
+
+def test_the_next_snapshot_has_that_and_more(recorder, wire):
+    for last in (10, 20, 30):
+        wire.send(numbered(10, first=last - 10))
+        assert recorder.snapshot("-q").whole().numbers() == list(range(last))
+    assert recorder.snapshot("-q").err == []
+
+
+def test_a_snapshot_of_nothing(recorder):
+    result = recorder.snapshot()
+    assert result.whole().numbers() == [] and result.said("no packets")
+    assert result.archive().manifest["window"] is None
+
+
+def test_last_leaves_older_files_out(recorder, wire):
+    wire.send(numbered(10))
+    assert recorder.snapshot().whole().numbers() == list(range(10))
+    time.sleep(2)
+    wire.send(numbered(10, first=10))
+    archive = recorder.snapshot("--last", "1s").whole()
+    assert archive.numbers() == list(range(10, 20))
+    assert archive.manifest["overwritten"]["packets"] == 10 and archive.manifest["ended_by"]["detail"] == "1s"
+
+
+def test_after_waits_for_what_comes(recorder, wire):
+    process = recorder.start(TARCAP, "snapshot", "--after", "1s")
+    wait_until(lambda: len(recorder.children()) > 0)
+    time.sleep(0.3)
+    wire.send(numbered(10))
+    assert process.result().whole().numbers() == list(range(10))
+
+
+def test_cp_gives_a_snapshot_below_its_path(recorder, wire):
+    wire.send(numbered(10))
+    archive = recorder.call(TARCAP, "cf", "-", "/snapshot", name="tar").whole()
+    assert archive.numbers() == list(range(10))
+    assert all(name.startswith("snapshot/") for name in archive.names)
+    result = recorder.call(TARCAP, "cf", "-", "/snapshot/1h", name="tar")
+    names = tar_names(result.out)
+    assert result.status == 0 and all(name.startswith("snapshot/1h/") for name in names), result.err
+    assert any(name.endswith(".pcap.zst") for name in names) and names[-1] == "snapshot/1h/manifest.json"
+    recorder.heard("takes a snapshot, for uid 0: tar cf - /snapshot/1h")
+
+
+def test_to_a_file(recorder, wire, tmp_path):
+    wire.send(numbered(10))
+    result = recorder.snapshot("-w", tmp_path / "x.tar", "--name", "crash")
+    assert result.status == 0 and result.out == b"", result.err
+    archive = Archive((tmp_path / "x.tar").read_bytes()).check()
+    assert archive.numbers() == list(range(10)) and archive.names[0] == "crash/capture.json"
+
+
+def test_pcapng_and_two_interfaces(wire):
+    wire.ip(wire.b, "link", "set", "lo", "up")
+    recorder = Recorder(wire, behind=("-i", "tc0", "-i", "lo", "--format", "pcapng", "--compress", "none"))
+    wire.send(numbered(10))
+    archive = recorder.snapshot().whole()
+    assert [number_of(record.data) for record in archive.records_of("tc0")] == list(range(10))
+    assert [interface["name"] for interface in archive.manifest["interfaces"]] == ["tc0", "lo"]
+
+
+def test_twenty_at_once(recorder, wire):
+    wire.send(numbered(100))
+    snapshots = [recorder.start(TARCAP, "snapshot", "--name", f"x{n}") for n in range(20)]
+    for process in snapshots:
+        assert process.result(30).whole().numbers() == list(range(100))
+    for n in range(20):
+        recorder.heard("takes a snapshot", f"--name x{n}")
+
+
+# --- while it goes on -------------------------------------------------------------------------------------------
+
+def fill(wire, count, first=0):
+    """Packets that do not compress."""
+    for n in range(count):
+        wire.socket.send(frame(first + n, 60)[:60] + os.urandom(1400))
+
+
+def test_what_is_overwritten_while_a_slow_reader_takes_it_is_counted(wire):
+    recorder = Recorder(wire, behind=("-i", "tc0", "-C", "256k"))
+    fill(wire, 3000)
+    process = recorder.begin()
+    head = process.stdout.read(4096)
+    for n in range(10):
+        fill(wire, 500)
+        assert recorder.snapshot("-q").whole()
+    out = head + process.stdout.read()
+    err = lines(process.stderr.read())
+    archive = Result(process.wait(10), out, err).whole()
+    assert any("were overwritten while others were sent" in line for line in err), err
+    [interface] = archive.manifest["interfaces"]
+    assert archive.manifest["overwritten"]["packets"] > 0 and 0 < interface["written"] < 3000
+    assert archive.numbers()[0] == 0 or archive.manifest["overwritten"]["files"] > 0
+
+
+def test_the_recorder_dies_during_a_snapshot(wire):
+    """Its memory stays for as long as somebody has it: the archive is whole, and the hold ends behind it."""
+    recorder = Recorder(wire)
+    fill(wire, 2000)
+    process = recorder.begin()
+    head = process.stdout.read(4096)
+    os.kill(recorder.recorder, signal.SIGKILL)
+    out, err = process.communicate(timeout=10)
+    archive = Result(process.returncode, head + out, lines(err)).whole()
+    assert len(archive.records) > 1000 and archive.cause == "snapshot"
+    assert recorder.wait() == 1
+    assert recorder.err[-1].endswith("ended: the recorder has ended, and with it what it had")
+
+
+def test_a_reader_that_leaves(recorder, wire):
+    fill(wire, 2000)
+    process = recorder.begin()
+    process.stdout.read(1000)
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(5) == 3
+    assert b"reader has gone away" in process.stderr.read()
+
+
+def test_a_reader_that_stalls(recorder, wire):
+    fill(wire, 2000)
+    process = recorder.begin("--stall", "500ms")
+    assert process.wait(10) == 3
+    assert b"reader has stalled" in process.stderr.read()
+
+
+# --- the hold ---------------------------------------------------------------------------------------------------
+
+def test_stop_ends_both_and_says_what_is_discarded(recorder, wire):
+    wire.send(numbered(10))
+    assert recorder.call(TARCAP, "stop").err == []
+    assert recorder.wait(5) == 0
+    assert recorder.err[-2].endswith("ended by a signal")
+    assert re.search(r"discarded: 10 packets \(\d+ bytes, 0 s: from 20", recorder.err[-1])
+    assert not Path(f"/proc/{recorder.recorder}").exists()
+
+
+def test_the_ttl_discards_it(wire):
+    recorder = Recorder(wire, "--ttl", "1s")
+    assert recorder.wait(5) == 0
+    assert recorder.err[-2].endswith("ended: --ttl reached") and recorder.err[-1].endswith("discarded: no packets")
+
+
+def test_the_recorder_is_no_capture_of_its_own(recorder):
+    """Nothing lists it, and nothing but its hold signals it."""
+    capture = recorder.capture("--duration", "300ms")
+    assert capture.result().status == 0
+    recorder.heard("has ended, after")
+    assert Path(f"/proc/{recorder.recorder}/comm").read_text() == "tarcap-recorder\n"
+    assert len([line for line in recorder.err if " captures, for " in line]) == 1
+
+
+def test_nobody_waits_in_vain_for_a_recorder_that_died(recorder):
+    os.kill(recorder.recorder, signal.SIGKILL)
+    assert recorder.wait(5) == 1
+    assert recorder.err[-1].endswith("ended: the recorder has ended, and with it what it had")
+
+
+def test_the_hold_dies_and_the_recorder_with_it(wire):
+    """Not as process 1, whose end would be everybody's."""
+    hold = start_process(["nsenter", f"--net=/run/netns/{wire.b}", TARCAP, "hold", *RECORD, "--", "-i", "tc0"],
+                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_until(lambda: b"listening" in hold.stderr.readline())
+    [recorder] = Path(f"/proc/{hold.pid}/task/{hold.pid}/children").read_text().split()
+    os.kill(hold.pid, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{recorder}").exists())
+
+
+def test_it_costs_nothing(recorder):
+    rests(recorder.pid, 1.5, wakings=0)
+    rests(recorder.recorder, 1.5)
+
+
+def test_the_hold_has_no_socket_and_the_recorder_is_as_shut_as_a_capture(recorder):
+    def status(pid):
+        return dict(re.findall(r"(\w+):\t(.*)", Path(f"/proc/{pid}/status").read_text()))
+    links = [os.readlink(path) for path in Path(f"/proc/{recorder.pid}/fd").iterdir()]
+    with open(f"/proc/{recorder.pid}/net/packet") as table:
+        packet_sockets = {f"socket:[{line.split()[8]}]" for line in table.read().splitlines()[1:]}
+    assert packet_sockets and not packet_sockets & set(links)
+    assert "tarcap-record" not in Path(f"/proc/{recorder.pid}/maps").read_text()
+    child = status(recorder.recorder)
+    assert child["CapPrm"] == child["CapEff"] == "0000000000000000" and child["NoNewPrivs"] == "1"
+    assert child["Seccomp"] == "2" and Path(f"/proc/{recorder.recorder}/oom_score_adj").read_text() == "1000\n"
+    assert os.readlink(f"/proc/{recorder.recorder}/fd/0") == "/dev/null"
+    assert status(recorder.pid)["CapPrm"] == "0000000000000020"
+
+
+def test_a_refused_socket_is_said_with_its_cure(wire):
+    hold = Hold(wire, *RECORD, "--", "-i", "tc0", ready=False,
+                before=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
+                        "--inh-caps=-all"])
+    assert hold.wait(5) == 1
+    assert len(hold.err) == 1 and "no permission to capture" in hold.err[0] and "Kubernetes:" in hold.err[0]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--record", "1k"], ["--record", "'1k'", "allowed"]), (["--until", "reset"], ["--until", "--record"]),
+    (["--record", "4M", "--", "--raw"], ["--raw"]), (["--record", "4M", "--", "-W", "2"], ["-W"]),
+    (["--", "--record", "4M"], ["--record stands before --"]), (["--record"], ["--record"])])
+def test_wrong_usage_of_hold(arguments, words):
+    result = run("hold", *arguments)
+    assert result.status == 2 and len(result.err) == 1 and result.said(*words), result.err
+
+
+def test_the_ceiling_of_time_holds_for_the_ttl(wire, monkeypatch):
+    monkeypatch.setenv("TARCAP_MAX_DURATION", "2s")
+    result = run("hold", *RECORD, "--ttl", "1h", "--", "-i", "tc0", namespace=wire.b)
+    assert result.status == 2 and result.said("--ttl 1h", "TARCAP_MAX_DURATION")
+    recorder = Recorder(wire, "--ttl", "0")
+    assert recorder.wait(6) == 0 and recorder.err[-2].endswith("--ttl reached")
+
+
+# --- who may read it --------------------------------------------------------------------------------------------
+
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+AS_ROOT_WITHOUT = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def test_another_user_may_not(recorder):
+    result = recorder.call(*AS_NOBODY, TARCAP, "snapshot")
+    assert result.status == 1 and result.out == b"" and result.said("of uid 0", "--user 0"), result.err
+
+
+def test_root_without_capabilities_may_not(recorder):
+    """The hold still may signal, which is more than it."""
+    result = recorder.call(*AS_ROOT_WITHOUT, TARCAP, "snapshot")
+    assert result.status == 1 and result.out == b"" and result.said("has capabilities that this process lacks")
+
+
+@pytest.mark.parametrize("reader", [AS_NOBODY, AS_ROOT_WITHOUT], ids=["nobody", "root without capabilities"])
+def test_the_memory_opens_for_nobody_else(recorder, reader):
+    for pid in (recorder.pid, recorder.recorder):
+        for path in (f"fd/{recorder.area()}", "mem", "maps"):
+            done = recorder.call(*reader, "dd", f"if=/proc/{1 if pid == recorder.pid else 2}/{path}", "count=1")
+            assert done.status != 0 and done.out == b"", (pid, path)
+
+
+def test_nobody_can_write_to_it(recorder, wire):
+    """Not even who may open it: it is sealed."""
+    wire.send(numbered(10))
+    path = f"/proc/{recorder.pid}/fd/{recorder.area()}"
+    with open(path, "r+b", buffering=0) as area:
+        with pytest.raises(PermissionError):
+            area.write(b"x")
+        with pytest.raises(PermissionError):
+            area.truncate(100)
+    assert recorder.snapshot().whole().numbers() == list(range(10))
+
+
+def test_tar_gives_nothing_of_it(recorder, wire):
+    """'kubectl cp' has tarcap tar copy files, and those of /proc are files."""
+    wire.send([frame(n, 60)[:60] + b"SECRET" * 20 for n in range(100)])
+    recorder.snapshot().whole()
+    pids = (1, 2)
+    paths = [f"/proc/{pid}/{name}" for pid in pids for name in
+             ("fd", f"fd/{recorder.area()}", "map_files", "mem", f"task/{pid}/fd/{recorder.area()}")]
+    for path in paths:
+        result = recorder.call(TARCAP, "tar", "cf", "-", path)
+        assert b"SECRET" not in result.out and len(result.out) < 200_000, path
+
+
+def test_without_a_hold(wire):
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{wire.b}", "unshare", "--pid", "--fork", "--mount-proc", TARCAP,
+                           "snapshot"], stdin=subprocess.DEVNULL, capture_output=True, timeout=9)
+    assert done.returncode == 1 and b"there is no hold in this container" in done.stderr
+
+
+def test_with_a_hold_that_records_nothing(wire):
+    hold = Hold(wire)
+    result = hold.call(TARCAP, "snapshot")
+    assert result.status == 1 and result.said("the hold of this container records nothing", "--record")
+
+
+@pytest.mark.parametrize("arguments", [["--last", "x"], ["--nosuch"], ["tcp"], ["--name", "a/b"], ["--last", "0"]])
+def test_wrong_usage(arguments):
+    result = run("snapshot", *arguments)
+    assert result.status == 2 and len(result.err) == 1 and not result.out
