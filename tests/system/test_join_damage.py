@@ -11,16 +11,29 @@ import tarfile
 
 import pytest
 
-from altered import archive_of, captured, compressed_stream, member, records, taken_apart, with_manifest, with_zstd
+from altered import START, archive_of, captured, compressed_stream, member, records, taken_apart, with_manifest, with_zstd
 from archive import Archive, Pcap, pcap_file, tar_members
 from join import SANITIZED, bad, join, large, numbers, small, verdict, whole  # noqa: F401 (fixtures)
 from process import TARCAP, TOP, sh, start_process
-from wire import number_of
+from recorded import overwritten, with_event
+from wire import frame, number_of
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tools():
     sh(TOP / "image/need", "zstd", "tcpdump", "tshark", timeout=300)
+
+
+@pytest.fixture(params=["ordinary", "recorder"])
+def each(request, tmp_path):
+    """Five files with four packets each; a recorder's with two files before them that it has overwritten, and an event."""
+    if request.param == "ordinary":
+        return request.getfixturevalue("small")
+    order = [100, 101, 102, 103, 104, 105, 106, 107, *range(20)]
+    packets = [(START, at * 25_000, frame(number, 100)) for at, number in enumerate(order)]
+    data = with_event(overwritten(captured(tmp_path, pcap_file(packets), "-G", "100ms"), 2), "reset", 13)
+    assert len(Archive(data).files) == 5
+    return data
 
 
 # --- junk -------------------------------------------------------------------------------------------------------
@@ -109,11 +122,11 @@ def check_cut(data, size):
     assert ("manifest.json is missing" in said) == (not members or not members[-1][0].endswith("manifest.json"))
 
 
-def test_prefixes(small):
+def test_prefixes(each):
     """Around each edge, and between them; tests/unit/join.c has every one there is."""
-    for size in range(len(small)):
+    for size in range(len(each)):
         if size % 512 < 12 or size % 512 > 507 or size % 41 == 0:
-            check_cut(small, size)
+            check_cut(each, size)
 
 
 def test_random_prefixes_of_a_large_one(large):
@@ -122,14 +135,14 @@ def test_random_prefixes_of_a_large_one(large):
         check_cut(large, chance.randrange(len(large)))
 
 
-def test_single_flips(small):
+def test_single_flips(each):
     """Each is found, or it has changed nothing but a packet's bytes, or nothing at all."""
     chance = random.Random(int(os.environ.get("SEED", "1")))
-    good = Pcap("good", join(small).out)
+    good = Pcap("good", join(each).out)
     counts = {"found": 0, "payload": 0, "nothing": 0}
     for _ in range(300):
-        at = chance.randrange(len(small))
-        data = bytearray(small)
+        at = chance.randrange(len(each))
+        data = bytearray(each)
         data[at] ^= 1 << chance.randrange(8)
         result = join(bytes(data))
         assert result.status in (0, 1), result.err
@@ -223,9 +236,9 @@ def test_a_file_that_is_not_listed(small):
 
 
 @pytest.mark.parametrize("how", ["gnu", "pax", "dot", "bare"])
-def test_tarred_again(tmp_path, small, how):
+def test_tarred_again(tmp_path, each, how):
     """By another tar: the manifest may come first, and there may be directories, './' and extended headers."""
-    with tarfile.open(fileobj=io.BytesIO(small)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(each)) as tar:
         tar.extractall(tmp_path / "again")
     names = {"gnu": ["--format=gnu", "web/manifest.json", "web"], "pax": ["--format=pax", "web"],
              "dot": ["."], "bare": ["-C", "web", "manifest.json", *sorted(os.listdir(tmp_path / "again/web"))]}[how]
@@ -236,11 +249,11 @@ def test_tarred_again(tmp_path, small, how):
     assert numbers(result) == list(range(20))
 
 
-def test_the_manifest_first(small):
-    members = taken_apart(small)
+def test_the_manifest_first(each):
+    members = taken_apart(each)
     result = whole(archive_of(members[-1:] + members[:-1]))
     assert numbers(result) == list(range(20))
-    result = bad(archive_of(members[-1:] + members[:3]), "eth0_00003_20270115080000.pcap is missing (and 2 more)")
+    result = bad(archive_of(members[-1:] + members[:3]), f"{members[3][0][4:]} is missing (and 2 more)")
     assert numbers(result) == list(range(8))
 
 

@@ -3,17 +3,19 @@ event and its number in join's output."""
 
 import json
 import random
+import socket
+import time
 
 import pytest
 
 from altered import archive_of, captured, records, taken_apart, with_manifest
 from archive import pcap_file
-from capture import run
+from capture import Capture, run
 from join import bad, join, numbers, whole
 from process import TOP, sh
 from recorded import accounts, as_version_2, beside, overwritten, with_cut, with_event
 from summary import fact, page, summary
-from wire import frame, number_of
+from wire import frame, in_namespace, number_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -302,3 +304,29 @@ def test_accounts_of_two_interfaces_are_told_apart(both):
         one["overwritten"]["packets"] -= 1
         other["overwritten"]["packets"] += 1
     bad(with_manifest(overwritten(both, 4), shift), "the account of eth0 does not add up (and 1 more)")
+
+
+# --- by a recorder that is one -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+def test_the_event_of_two_interfaces_is_the_frame_that_wireshark_shows(wire, tmp_path, kind):
+    """Files are sealed at other times than packets come, and the later packets are not more than the earlier ones."""
+    sh("ip", "-n", wire.b, "link", "set", "lo", "up")
+    capture = Capture(wire, "-i", "tc0", "-i", "lo", "--record", "4M", "-G", "100ms", "--until", "udp port 7777",
+                      "--after", "200ms", "--first", "64", "--format", kind)
+
+    def work():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for number in range(300):
+                sock.sendto(bytes(200), ("127.0.0.1", 7777 if number == 200 else 5000))
+                wire.send([frame(number, 300)])
+                time.sleep(0.001)
+    in_namespace(wire.b, work)
+    data = capture.wait().whole().data
+    found, said = told(data)
+    assert found["event"]["interface"] == "lo" and found["ended_by"] == "event" and found["cut_by_first"]["packets"] > 0
+    path = tmp_path / "joined"
+    path.write_bytes(join(data).out)
+    number = found["event"]["joined_packet"]
+    ports = sh("tshark", "-n", "-r", path, "-Y", "udp.port == 7777", "-T", "fields", "-e", "frame.number").stdout.split()
+    assert ports[0] == str(number) and f"packet {number} of join's output" in said[1]

@@ -14,10 +14,11 @@ import time
 import pytest
 
 import random_packets
-from archive import Pcap, packets_in, pcap_file, tar_members
+from archive import Pcap, packet_file, packets_in, pcap_file, rfc3339, tar_members
 from capture import Capture, read_paced, run
 from process import TARCAP, start_process
 from random_packets import packet
+from summary import summary
 
 SECONDS = float(os.environ.get("PROPERTY_TIME", 40))
 
@@ -146,7 +147,7 @@ def check_cuts(chance, data):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces take root")
 def test_random_live_captures(wire):
-    for seed in rounds(0.7):
+    for seed in rounds(0.45):
         plan = Plan(seed)
         stdin, ours = os.pipe()
         print(f"SEED={seed}", *plan.arguments(), f"reader {plan.speed}, end {plan.end}")
@@ -165,6 +166,102 @@ def test_random_live_captures(wire):
         archive = result.whole()
         check_limits(plan, archive)
         check_packets(plan, seed, archive, sent)
+        check_cuts(plan.chance, result.out)
+
+
+# --- a recorder -------------------------------------------------------------------------------------------------
+
+HEADERS = 42  # of a packet, which --first leaves
+
+
+class Recording:
+    """What one round asks a recorder for, all from its seed; and what it does not ask for is an ordinary capture."""
+
+    def __init__(self, seed):
+        chance = self.chance = random.Random(seed)
+        self.record = chance.choice((None, "4M", "4M", "5M", "8M"))
+        self.first = chance.choice((0, 0, 1, 100, 5000, 1_000_000))
+        self.until = chance.choice((None, "udp port 5002", "greater 1513", "icmp", "silence=120ms"))
+        if not (self.record or self.first or self.until):
+            self.record = "4M"
+        self.count = chance.choice((0, 0, 0, 1, 3000))
+        self.time_to_end = chance.uniform(0.2, 1.2)
+        self.end = chance.choice(("SIGINT", "SIGTERM", "duration"))
+        self.given = ["-B", 32768, "--compress", chance.choice(("none", "zstd")), "--format", chance.choice(("pcap", "pcapng"))]
+        self.given += ["-G", chance.choice(("100ms", "200ms", "60s")), "-C", chance.choice(("300k", "1M"))]
+        self.given += ["--record", self.record] if self.record else []
+        self.given += ["--keep", chance.choice(("1s", "2s"))] if self.record and chance.random() < 0.3 else []
+        self.given += ["--first", self.first] if self.first else []
+        self.given += ["--until", self.until, "--after", chance.choice(("0", "50ms", "300ms"))] if self.until else []
+        self.given += ["-c", self.count] if self.count else []
+        self.given += ["--duration", f"{int(self.time_to_end * 1000)}ms"] if self.end == "duration" else []
+
+    def is_event(self, sent):
+        data, port = sent
+        return {"udp port 5002": port == 5002, "greater 1513": len(data) >= 1513}.get(self.until, False)
+
+
+def check_recorded(plan, seed, archive):
+    """The newest of what came, each whole or cut to its headers; of each port whole ones first, unless some are gone."""
+    gone = archive.manifest.get("overwritten", {"packets": 0})["packets"]
+    assert plan.record or not gone
+    if archive.lost().keys() - {"after_limit"}:
+        return
+    cut = {}
+    for number, record in enumerate(archive.records, gone):
+        data, port = packet(seed, number)
+        assert record.length == len(data) and record.data == data[:record.caplen]
+        assert record.caplen == len(data) or (plan.first and record.caplen == HEADERS), record.caplen
+        # What is an event stays whole.
+        assert record.caplen < len(data) or not cut.get(port) or plan.is_event((data, port))
+        cut[port] = cut.get(port, 0) + (record.caplen < len(data))
+    if plan.first and not gone and not archive.lost():
+        assert archive.manifest["cut_by_first"]["packets"] == sum(cut.values())
+
+
+def check_event(plan, seed, archive, result):
+    """The first that there was, and, where it is in the archive, the frame that join's output has under its number."""
+    event, gone = archive.manifest["event"], archive.manifest.get("overwritten", {"packets": 0})["packets"]
+    assert (event is None) == (archive.manifest["events"] == 0) and (archive.cause != "event" or event)
+    if event is None or event["member"] is None:
+        return
+    [file] = [file for file in archive.files if file.name.endswith("/" + event["member"])]
+    record = file.records[event["packet"] - 1]
+    assert rfc3339(record.time) == event["time"] and event["what"] == plan.until
+    joined = packet_file("joined", run("join", "-q", stdin=result.out).out).records
+    shown = joined[summary(result.out)["event"]["joined_packet"] - 1]
+    assert (shown.time, shown.data) == (record.time, record.data)
+    place = archive.records.index(record)
+    if not archive.lost().keys() - {"after_limit"}:
+        first = next(number for number in range(gone + place + 1) if plan.is_event(packet(seed, number)))
+        assert first == gone + place
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces take root")
+def test_random_recorders(wire):
+    """Archives of version 2: join finds each whole, and what is cut of it is not."""
+    for seed in rounds(0.25):
+        plan = Recording(seed)
+        print(f"SEED={seed}", *plan.given, f"end {plan.end}")
+        capture = Capture(wire, *plan.given)
+        generator = start_process([sys.executable, random_packets.__file__, wire.a, str(seed),
+                                   str(int(plan.time_to_end * 1000 * plan.chance.choice((0.5, 1, 1.3))))],
+                                  stdout=subprocess.PIPE)
+        time.sleep(plan.time_to_end)
+        if plan.end.startswith("SIG") and capture.process.poll() is None:
+            capture.kill(getattr(signal, plan.end))
+        result = capture.wait(25)
+        sent = int(generator.communicate(timeout=30)[0])
+        archive = result.whole()
+        assert archive.account["received_by_filter"] <= sent
+        assert archive.manifest["tarcap_manifest"] == 2
+        checked = run("join", "--check", stdin=result.out)
+        assert checked.status == 0, checked.err
+        check_recorded(plan, seed, archive)
+        if plan.until:
+            check_event(plan, seed, archive, result)
+        cut_at = plan.chance.randrange(512, len(result.out) - 2048)
+        assert run("join", "--check", stdin=result.out[:cut_at]).status == 1
         check_cuts(plan.chance, result.out)
 
 
