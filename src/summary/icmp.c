@@ -9,7 +9,7 @@
 
 #define HEADER 8 /* of an error, before what it quotes */
 
-/* An error that comes again sooner is the same packet, seen on another interface. In ns. */
+/* One that comes so soon again, on another interface, is the same packet. In ns. */
 #define COPY UINT64_C(1000000)
 
 struct icmp {
@@ -143,16 +143,23 @@ static void add_port(struct icmp_error *error, uint16_t port)
 		error->from[error->from_count++] = port;
 }
 
+static bool is_copy(const struct icmp_error *error, const struct sighting *sighting)
+{
+	return error->count && sighting->place.time - error->last < COPY &&
+	       (error->interface != sighting->interface || error->device != sighting->headers->device);
+}
+
 static void count_error(struct icmp_error *error, const struct sighting *sighting, const struct dissected *quoted)
 {
-	uint64_t time = sighting->place.time;
 	uint16_t mtu = 0;
 
-	if (error->count && time - error->last < COPY)
+	if (is_copy(error, sighting))
 		return;
 	if (error->count++ == 0)
 		error->first = sighting->place;
-	error->last = time;
+	error->last = sighting->place.time;
+	error->interface = sighting->interface;
+	error->device = sighting->headers->device;
 	error->meaning = meaning_of(error->key.version, error->key.type, error->key.code);
 	if (error->meaning == ICMP_TOO_BIG)
 		mtu = mtu_of(error->key.version, sighting->headers->upper);

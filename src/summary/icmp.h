@@ -43,7 +43,8 @@ struct icmp_error {
 	uint16_t from[ICMP_PORTS]; /* ports, the first ones */
 	uint8_t from_count;
 	uint64_t count;
-	uint64_t last; /* ns */
+	uint64_t last;		    /* ns */
+	uint32_t interface, device; /* of the last one */
 	struct place first;
 };
 

@@ -33,6 +33,8 @@ static int tear_down(void **state)
 
 /* --- ICMP --- */
 
+static uint32_t interface;
+
 static bool send_error(uint8_t version, uint8_t by, uint8_t type, uint8_t code, const struct packet_of *quoted,
 		       uint16_t mtu, uint64_t time)
 {
@@ -49,6 +51,7 @@ static bool send_error(uint8_t version, uint8_t by, uint8_t type, uint8_t code, 
 	bytes[7] = (unsigned char)mtu;
 	of.size = 8 + sightings_packet(bytes + 8, quoted);
 	sighting = sighting_of(&of, time);
+	sighting.interface = interface;
 	return icmp_add(icmp, &sighting, &inner);
 }
 
@@ -92,7 +95,9 @@ static void a_firewall(void **state)
 
 	(void)state;
 	send_error(6, 9, 1, 1, &quoted, 0, SECOND);
+	interface = 1;
 	send_error(6, 9, 1, 1, &quoted, 0, SECOND + 9); /* the same, seen elsewhere too */
+	interface = 0;
 	send_error(6, 9, 1, 1, &quoted, 0, 2 * SECOND);
 	error = icmp_quoting(icmp, 6, PROTOCOL_TCP, &from, &to);
 	assert_non_null(error);
