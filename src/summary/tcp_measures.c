@@ -90,6 +90,22 @@ static void tell_slow_server(const struct telling *telling, const struct server 
 	finding_next(finding, "what the server waits for: its log, its own requests (is it slow for all paths?)");
 }
 
+/* The first of its connections that was opened here: where to begin to look. */
+static void name_first(const struct telling *telling, struct finding *finding, const struct server *server)
+{
+	for (size_t i = 0; i < conversations_count(telling->conversations); i++) {
+		const struct conversation *of = conversations_at(telling->conversations, i);
+		int side = servers_side(of);
+
+		if (!of->settled || !of->server || servers_at(telling->servers, of->server - 1) != server)
+			continue;
+		finding_connection(finding, &(struct finding_connection){of->ends[!side], of->ends[side], of->version,
+									 of->protocol, of->ports});
+		finding->first = (struct place){.member = of->member, .packet = of->packet, .time = of->first};
+		return;
+	}
+}
+
 static void tell_slow_network(const struct telling *telling, const struct server *server)
 {
 	uint64_t half = durations_percentile(&server->handshakes, 50);
@@ -99,7 +115,7 @@ static void tell_slow_network(const struct telling *telling, const struct server
 	struct finding *finding = telling_add(telling, FINDING_SLOW_NETWORK, grave ? FINDING_WARNING : FINDING_NOTE,
 					      grave ? 500 : 100, &(struct trouble){.count = server->handshakes.count});
 
-	finding->first.time = server->first;
+	name_first(telling, finding, server);
 	finding_say(finding,
 		    "a handshake with %s takes %s (half of %" PRIu64
 		    "; 99 %% within %s): the network's time, before any "
