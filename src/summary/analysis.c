@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "summary/dns.h"
-#include "summary/icmp.h"
 #include "summary/neighbours.h"
 #include "summary/tcp.h"
 #include "summary/tls.h"
@@ -13,6 +11,7 @@ struct analysis {
 	struct conversations *conversations;
 	struct tcp *tcp;
 	struct dns *dns;
+	struct http *http;
 	struct tls *tls;
 	struct icmp *icmp;
 	struct neighbours *neighbours;
@@ -28,8 +27,9 @@ struct analysis *analysis_open(const struct siphash_key *key, struct err *err)
 		return NULL;
 	}
 	if ((analysis->conversations = conversations_open(key, err)) && (analysis->tcp = tcp_open(key, err)) &&
-	    (analysis->dns = dns_open(key, err)) && (analysis->tls = tls_open(key, err)) &&
-	    (analysis->icmp = icmp_open(key, err)) && (analysis->neighbours = neighbours_open(key, err)))
+	    (analysis->dns = dns_open(key, err)) && (analysis->http = http_open(key, err)) &&
+	    (analysis->tls = tls_open(key, err)) && (analysis->icmp = icmp_open(key, err)) &&
+	    (analysis->neighbours = neighbours_open(key, err)))
 		return analysis;
 	analysis_close(analysis);
 	return NULL;
@@ -42,6 +42,7 @@ void analysis_close(struct analysis *analysis)
 	conversations_close(analysis->conversations);
 	tcp_close(analysis->tcp);
 	dns_close(analysis->dns);
+	http_close(analysis->http);
 	tls_close(analysis->tls);
 	icmp_close(analysis->icmp);
 	neighbours_close(analysis->neighbours);
@@ -71,8 +72,10 @@ static void add_tcp(struct analysis *analysis, struct conversation *conversation
 		tcp_add(analysis->tcp, conversation,
 			(uint32_t)conversations_index(analysis->conversations, conversation), side, sighting);
 	tls_add(analysis->tls, sighting);
-	if (sighting->headers->payload_size)
+	if (sighting->headers->payload_size) {
 		dns_add(analysis->dns, sighting);
+		http_add(analysis->http, sighting);
+	}
 }
 
 static void add_addressed(struct analysis *analysis, const struct sighting *sighting)
@@ -113,6 +116,21 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	neighbours_finish(analysis->neighbours, analysis->conversations, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;
+}
+
+const struct dns *analysis_dns(const struct analysis *analysis)
+{
+	return analysis->dns;
+}
+
+const struct http *analysis_http(const struct analysis *analysis)
+{
+	return analysis->http;
+}
+
+const struct icmp *analysis_icmp(const struct analysis *analysis)
+{
+	return analysis->icmp;
 }
 
 const struct servers *analysis_servers(const struct analysis *analysis)

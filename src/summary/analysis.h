@@ -8,7 +8,10 @@
 #include "base/err.h"
 #include "base/siphash.h"
 #include "summary/conversations.h"
+#include "summary/dns.h"
 #include "summary/findings.h"
+#include "summary/http.h"
+#include "summary/icmp.h"
 #include "summary/servers.h"
 #include "summary/sighting.h"
 
@@ -24,6 +27,9 @@ void analysis_add(struct analysis *analysis, const struct sighting *sighting);
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances);
 
 /* Valid once it is finished. */
+const struct dns *analysis_dns(const struct analysis *analysis);
+const struct http *analysis_http(const struct analysis *analysis);
+const struct icmp *analysis_icmp(const struct analysis *analysis);
 const struct servers *analysis_servers(const struct analysis *analysis);
 
 const struct conversations *analysis_conversations(const struct analysis *analysis);

@@ -239,23 +239,6 @@ static void count_asked(const struct query *query)
 
 /* --- answers --- */
 
-/* Eight buckets for each power of two. */
-static size_t bucket_of(uint64_t time)
-{
-	unsigned power;
-
-	if (time < 8)
-		return (size_t)time;
-	power = 63 - (unsigned)__builtin_clzll(time);
-	return (size_t)(power - 2) * 8 + (time >> (power - 3) & 7);
-}
-
-static uint64_t bucket_end(size_t bucket)
-{
-	return bucket < 8 ? bucket
-			  : ((UINT64_C(8) + bucket % 8) << (bucket / 8 - 1)) + ((UINT64_C(1) << (bucket / 8 - 1)) - 1);
-}
-
 static void count_answer(struct dns_counts *counts, const struct dns_message *message, uint64_t time)
 {
 	counts->answered++;
@@ -276,7 +259,7 @@ static void count_answered(const struct query *query, const struct dns_message *
 	if (message->truncated)
 		note_first(&server->truncated, server->counts.truncated, place);
 	count_answer(&server->counts, message, time);
-	server->times[bucket_of(time)]++;
+	durations_add(&server->times, time);
 	if (!query->name)
 		return;
 	if (message->code)
@@ -480,16 +463,4 @@ const struct dns_name *dns_name_at(const struct dns *dns, size_t i)
 uint64_t dns_left_out(const struct dns *dns)
 {
 	return dns->left_out + table_left_out(dns->names);
-}
-
-uint64_t dns_time(const struct dns_server *server, unsigned thousandths)
-{
-	uint64_t seen = 0, wanted = ((uint64_t)server->counts.answered * thousandths + 999) / 1000;
-
-	for (size_t i = 0; i < DNS_BUCKETS && wanted > 0; i++) {
-		seen += server->times[i];
-		if (seen >= wanted)
-			return bucket_end(i) < server->counts.longest ? bucket_end(i) : server->counts.longest;
-	}
-	return 0;
 }

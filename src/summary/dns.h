@@ -12,12 +12,12 @@
 #include "base/err.h"
 #include "base/siphash.h"
 #include "summary/dns_message.h"
+#include "summary/durations.h"
 #include "summary/sighting.h"
 
 #define DNS_CODES 16
 #define DNS_NAMES_MAX 4096
 #define DNS_SERVERS_MAX 64
-#define DNS_BUCKETS 512
 
 /* An answer that takes as long as this is slow: most resolvers take some milliseconds. In ns. */
 #define DNS_SLOW UINT64_C(500000000)
@@ -45,7 +45,7 @@ struct dns_server {
 	uint32_t open;	   /* whose answer may have come after the capture's end */
 	struct place unanswered, slow, truncated;
 	struct dissect_end client; /* that asked first */
-	uint32_t times[DNS_BUCKETS];
+	struct durations times;	   /* of answers */
 };
 
 /* A name as one server was asked for it. */
@@ -87,8 +87,5 @@ const struct dns_name *dns_name_at(const struct dns *dns, size_t i);
 
 /* Queries that are in no count, because there were too many names, servers, or queries at once. */
 uint64_t dns_left_out(const struct dns *dns);
-
-/* ns that at most this many thousandths of the answers took, as precise as an eighth of it. 0: there are none. */
-uint64_t dns_time(const struct dns_server *server, unsigned thousandths);
 
 #endif

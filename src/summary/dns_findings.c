@@ -228,8 +228,9 @@ static void find_slow(const struct dns *dns, const struct dns_server *server, st
 	finding = findings_add(findings, FINDING_DNS_SLOW,
 			       often || counts->longest >= SLOW_ONE ? FINDING_WARNING : FINDING_NOTE, 500);
 	finding_say(finding, "%s took 0.5 s or longer for %" PRIu32 " of %" PRIu32 " DNS answers (p50 %s, p99 %s)",
-		    server_text(server, text), counts->slow, counts->answered, milliseconds(dns_time(server, 500), p50),
-		    milliseconds(dns_time(server, 990), p99));
+		    server_text(server, text), counts->slow, counts->answered,
+		    milliseconds(durations_percentile(&server->times, 50), p50),
+		    milliseconds(durations_percentile(&server->times, 99), p99));
 	say_names(finding, name, others);
 	if (counts->resent)
 		finding_say(finding, "; queries sent again: %" PRIu32, counts->resent);

@@ -182,6 +182,7 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 	write_loss(&page);
 	page_recorder(&page);
 	write_end(&page);
+	page_names(&page);
 	page_protocols(&page);
 	page_lists(&page);
 	return err->status ? -1 : 0;

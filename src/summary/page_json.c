@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "summary/ends.h"
 #include "summary/page.h"
+#include "summary/page_json.h"
 #include "summary/page_recorder.h"
 
 /* What an archive says may be anything. */
@@ -257,7 +258,7 @@ static json_t *json_findings(const struct summary *summary)
 	return list;
 }
 
-static json_t *json_durations(const struct durations *durations)
+json_t *page_json_durations(const struct durations *durations)
 {
 	json_t *object;
 
@@ -291,8 +292,8 @@ static void put_connections(json_t **row, const struct server *server)
 	json_put_number(row, "refused", server->refused);
 	json_put_number(row, "reset", server->reset);
 	json_put_number(row, "unanswered", server->unanswered);
-	json_put(row, "handshake", json_durations(&server->handshakes));
-	json_put(row, "first_byte", json_durations(&server->answers));
+	json_put(row, "handshake", page_json_durations(&server->handshakes));
+	json_put(row, "first_byte", page_json_durations(&server->answers));
 	json_put(row, "to", json_direction(server, 0));
 	json_put(row, "from", json_direction(server, 1));
 }
@@ -386,6 +387,7 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	json_put(&root, "protocols", json_protocols(summary));
 	json_put(&root, "of_these", json_of_these(&summary->protocols));
 	json_put(&root, "histogram", json_histogram(&summary->histogram));
+	page_json_names(&root, summary);
 	json_put(&root, "servers", json_servers(summary->servers));
 	json_put(&root, "conversations", json_ranked(summary, CONVERSATIONS_BY_BYTES, PAGE_TOP));
 	json_put(&root, "syn_never_answered", json_ranked(summary, CONVERSATIONS_BY_UNANSWERED, PAGE_LISTED));

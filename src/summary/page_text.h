@@ -39,6 +39,9 @@ int page_share(uint64_t part, uint64_t all);
 
 void page_findings(struct page *page);
 
+/* DNS names, HTTP status codes, ICMP errors (page_names.c): a few lines, and none where there is nothing of it. */
+void page_names(struct page *page);
+
 void page_protocols(struct page *page);
 
 /* lines_below: how many lines come behind it. */

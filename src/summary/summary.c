@@ -304,6 +304,9 @@ const struct summary *summary_run(struct reading *reading, struct err *err)
 		return NULL;
 	circumstances = circumstances_of(&reading->summary);
 	reading->summary.findings = analysis_finish(reading->analysis, &circumstances);
+	reading->summary.dns = analysis_dns(reading->analysis);
+	reading->summary.http = analysis_http(reading->analysis);
+	reading->summary.icmp = analysis_icmp(reading->analysis);
 	reading->summary.servers = analysis_servers(reading->analysis);
 	return &reading->summary;
 }

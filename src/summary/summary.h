@@ -16,8 +16,11 @@
 #include "read/roll.h"
 #include "read/verify.h"
 #include "summary/conversations.h"
+#include "summary/dns.h"
 #include "summary/findings.h"
 #include "summary/histogram.h"
+#include "summary/http.h"
+#include "summary/icmp.h"
 #include "summary/protocols.h"
 #include "summary/servers.h"
 
@@ -42,6 +45,9 @@ struct summary {
 	struct protocols protocols;
 	struct histogram histogram;
 	const struct conversations *conversations;
+	const struct dns *dns;
+	const struct http *http;
+	const struct icmp *icmp;
 	const struct servers *servers;
 	const struct findings *findings; /* what is wrong, ranked */
 	const struct places *places;	 /* the names of where they were seen */

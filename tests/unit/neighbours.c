@@ -178,6 +178,13 @@ static void finish(void)
 	neighbours_finish(neighbours, conversations, &findings);
 }
 
+static void add_conversation(const struct dissected *headers, uint64_t time)
+{
+	int side;
+
+	conversations_add(conversations, headers, time, 60, &side);
+}
+
 /* What was sent to an address alone is seen here. */
 static void talk(uint8_t from, uint8_t to, uint64_t time)
 {
@@ -187,7 +194,7 @@ static void talk(uint8_t from, uint8_t to, uint64_t time)
 	of.from = from;
 	of.to = to;
 	sighting = sighting_of(&of, time);
-	conversations_add(conversations, sighting.headers, time, 60);
+	add_conversation(sighting.headers, time);
 }
 
 static void nobody_answers(void **state)
@@ -294,7 +301,7 @@ static void discovery(uint8_t type, uint8_t from, uint8_t to, uint8_t target, ui
 		memset(sightings_bytes + 8, 0, 16);
 	sighting = sightings_raw(LINK_RAW, size, time);
 	neighbours_add(neighbours, &sighting);
-	conversations_add(conversations, sighting.headers, time, 60);
+	add_conversation(sighting.headers, time);
 }
 
 static void discovered(void **state)

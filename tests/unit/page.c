@@ -9,6 +9,9 @@
 static struct summary summary;
 static struct conversations *conversations; /* the summary's */
 static struct servers *servers;
+static struct dns *dns;
+static struct http *http;
+static struct icmp *icmp;
 static struct findings findings;
 static struct output output;
 static struct defects defects;
@@ -33,6 +36,10 @@ static int set_up(void **state)
 	servers = servers_open(&key, &err);
 	assert_non_null(servers);
 	summary.servers = servers;
+	summary.dns = dns = dns_open(&key, &err);
+	summary.http = http = http_open(&key, &err);
+	summary.icmp = icmp = icmp_open(&key, &err);
+	assert_true(dns && http && icmp);
 	return 0;
 }
 
@@ -41,6 +48,9 @@ static int tear_down(void **state)
 	(void)state;
 	conversations_close(conversations);
 	servers_close(servers);
+	dns_close(dns);
+	http_close(http);
+	icmp_close(icmp);
 	return 0;
 }
 
