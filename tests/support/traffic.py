@@ -13,7 +13,7 @@ import time
 
 from capture import Capture
 from process import kill_all_started, wait_until
-from wire import MAC_A, Wire, in_namespace
+from wire import MAC_A, MAC_B, Wire, in_namespace
 
 CLIENT, SERVER, NOBODY = "10.9.0.1", "10.9.0.2", "10.9.0.3"
 SLOW = 0.6  # seconds
@@ -87,6 +87,13 @@ def arp():
             + socket.inet_aton(CLIENT) + bytes(6) + socket.inet_aton(SERVER)).ljust(60, b"\0")
 
 
+def no_room():
+    """A receiver's zero window, to an address that the other end throws away."""
+    tcp = struct.pack("!HHIIBBHHH", 9000, 80, 1, 1, 0x50, 0x10, 0, 0, 0)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, socket.inet_aton(CLIENT), socket.inet_aton("127.0.0.9"))
+    return MAC_B + MAC_A + b"\x08\x00" + (ip + tcp).ljust(46, b"\0")
+
+
 class Scene:
     """A web server, a name server and an SSH server at 10.9.0.2 on a wire, and one who talks to them from 10.9.0.1."""
 
@@ -143,7 +150,7 @@ class Scene:
             self.call_nobody, lambda: self.get("/slow"), lambda: self.ask(2, "slow.example"))]
         for thread in waiting:
             thread.start()
-        self.wire.send([arp()])
+        self.wire.send([arp(), no_room()])
         for path in ("/", "/missing"):
             self.get(path)
         for number, name in enumerate(NAMES, 10):

@@ -10,17 +10,18 @@ import threading
 import pytest
 import yaml
 
+import incidents
 import traffic
 from archive import Archive, Pcap
 from capture import Capture, run
 from engine import docker
-from process import TOP, kill_all_started, wait_until
-from wire import Wire, in_namespace
+from process import TARCAP, TOP, kill_all_started, wait_until
+from wire import Wire, in_namespace, udp
 
 README = (TOP / "README.md").read_text()
 STARTING = (TOP / "src/doc/starting.md").read_text()
 RECIPES = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n## |\Z)", (TOP / "src/doc/recipes.md").read_text(), re.M | re.S))
-LEAVES, RESET, DNS, MESH, BOTH, FIRST, HOUR = RECIPES
+LEAVES, RESET, DNS, AGAIN, LARGE, IDLE, READER, MESH, BOTH, FIRST, HOUR = RECIPES
 
 
 def commands(recipe, start):
@@ -35,6 +36,10 @@ def capture_words(recipe):
     words = shlex.split(re.sub(r" > \S+$", "", by_docker))
     ours, plugins = words[words.index("tarcap") + 1:], shlex.split(by_plugin)[2:]
     return ours, [word for word in plugins if word not in ("web", "client", "-o", ".", "--")]
+
+
+def tarcap_command(wire, *words):
+    return shlex.join(["nsenter", f"--net=/run/netns/{wire.b}", str(TARCAP), "-i", "tc0", *words])
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +74,22 @@ def answer(recipe, directory, number=0, start="tshark"):
 
 
 def test_recipes_are_complete():
-    assert len(RECIPES) == 7
-    assert sum(len(commands(recipe, "tshark")) for recipe in RECIPES) == 9
+    assert len(RECIPES) == 11
+    assert sum(len(commands(recipe, "tshark")) for recipe in RECIPES) == 15
     for recipe in RECIPES:
         assert commands(recipe, "docker "), recipe
         assert commands(recipe, "kubectl tarcap") or "k8s/sidecar.yaml" in RECIPES[recipe], recipe
 
 
-@pytest.mark.parametrize("recipe", [LEAVES, RESET, DNS, MESH, BOTH, HOUR])
+@pytest.mark.parametrize("recipe", [LEAVES, RESET, DNS, AGAIN, LARGE, IDLE, READER, MESH, BOTH, HOUR])
 def test_docker_and_kubectl_capture_the_same(recipe):
     ours, plugins = capture_words(recipe)
     assert " ".join(ours) == " ".join(plugins) != ""
     assert run("--help", *ours).status == 0
 
 
-@pytest.mark.parametrize("recipe, file", [(LEAVES, "web"), (RESET, "web"), (DNS, "web"), (MESH, "local"), (BOTH, "web")])
+@pytest.mark.parametrize("recipe, file", [(LEAVES, "web"), (RESET, "web"), (DNS, "web"), (AGAIN, "web"), (LARGE, "web"), (IDLE, "web"),
+                                          (READER, "web"), (MESH, "local"), (BOTH, "web")])
 def test_filters_of_both_kinds_select_the_same(directory, recipe, file):
     words = [word for word in capture_words(recipe)[0] if word not in ("-i", "lo", "--headers")]
     [shown] = re.findall(r"In\s+Wireshark:\s+`([^`]+)`", RECIPES[recipe])
@@ -122,6 +128,55 @@ def test_is_dns_slow(directory):
     assert all(float(row[0]) < 0.3 for row in rows[1:])
     [silent] = answer(DNS, directory, 1)
     assert silent[1] == "silent.example"
+
+
+def of_incident(recipe, name, tmp_path, number=0):
+    """What a recipe's command says of an incident."""
+    (tmp_path / "web.pcap").write_bytes(incidents.made(name, 4).pcap())
+    return answer(recipe, tmp_path, number)
+
+
+def test_why_segments_are_sent_again(tmp_path):
+    [[counted, port, to, _]] = of_incident(AGAIN, "lost_before_us", tmp_path)
+    assert counted.split() == ["16", "10.9.0.2"] and (port, to) == ("80", "10.9.0.1")
+    lost = answer(AGAIN, tmp_path, 1)
+    assert len(lost) == 16 and {row[1] for row in lost} == {"10.9.0.2"}
+    [[counted, *_]] = of_incident(AGAIN, "lost_behind_us", tmp_path)
+    assert int(counted.split()[0]) > 5 and answer(AGAIN, tmp_path, 1) == []
+
+
+def test_large_packets(tmp_path):
+    [[counted, to, length, _]] = of_incident(LARGE, "too_big_in_vain", tmp_path)
+    assert counted.split() == ["5", "10.9.0.2"] and (to, length) == ("10.9.0.1", "1448")
+    assert answer(LARGE, tmp_path, 1) == [["1400"]] * 5
+
+
+def test_who_closes_the_idle_connection(tmp_path):
+    rows = of_incident(IDLE, "keep_alive_race", tmp_path)
+    assert len(rows) == 6 and {row[2] for row in rows} == {"10.9.0.2"}
+    for fin, end in zip(rows[::2], rows[1::2]):
+        assert float(fin[1]) > 59.9 and "F" in fin[4] and "R" in end[4] and fin[0] == end[0]
+
+
+def test_the_reader_is_too_slow(tmp_path):
+    rows = of_incident(READER, "reader_sleeps", tmp_path)
+    assert len(rows) == 15 and {row[1] for row in rows} == {"10.9.0.1"}
+
+
+def test_watch_live_as_text_and_what_tshark_finds_odd(wire):
+    """README's two rows, on a capture that ends by itself."""
+    rows = re.findall(r"\| `tarcap --raw \\\| ((?:tcpdump|tshark) .*?)` \|", README)
+    assert rows == ["tcpdump -nlr -", "tshark -r - -q -z expert"]
+    program = tarcap_command(wire, "--raw", "-c", "3")
+    for row, said in zip(rows, ("10.9.0.1.4000 > 10.9.0.2.53: ", "DNS query retransmission")):
+        with subprocess.Popen(["bash", "-c", f"set -o pipefail; {program} | {row}"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            for line in running.stderr:
+                if "listening on" in line:
+                    break
+            wire.send(udp(number, 53) for number in range(3))
+            out, _ = running.communicate(timeout=60)
+        assert running.returncode == 0 and said in out, out
 
 
 def test_what_goes_over_loopback(directory):

@@ -43,6 +43,7 @@ class Packet:
         self.back = (self.destination, self.source, *self.ports[::-1])
         if protocol == 6:
             self.tcp, self.sequence = body[13], struct.unpack("!I", body[4:8])[0]
+            [self.window] = struct.unpack("!H", body[14:16])
             self.payload = body[(body[12] >> 4) * 4:]
         elif 53 in self.ports:
             self.dns = body[8:]
@@ -72,6 +73,7 @@ def selected(packets):
         "no ARP": lambda packet: not packet.arp,
         "Resets": lambda packet: packet.tcp and packet.tcp & RST,
         "Retransmissions": sent_again,
+        "Zero window": lambda packet: packet.tcp and packet.tcp & 7 == 0 and packet.window == 0,
         "Slow responses": answered_late,
         "DNS failures": failed,
     }
