@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *plural(uint64_t count)
+static const char *plural_end(uint64_t count)
 {
 	return count == 1 ? "" : "s";
 }
@@ -44,8 +44,8 @@ const char *recorder_text_window(const struct recorder_told *told, char text[REC
 		append(text, "no packets");
 	if (overwritten->files)
 		append(text, "; %" PRIu64 " packet%s before it %s overwritten (%" PRIu64 " file%s)",
-		       overwritten->packets, plural(overwritten->packets), overwritten->packets == 1 ? "was" : "were",
-		       overwritten->files, plural(overwritten->files));
+		       overwritten->packets, plural_end(overwritten->packets),
+		       overwritten->packets == 1 ? "was" : "were", overwritten->files, plural_end(overwritten->files));
 	else
 		append(text, "; nothing was overwritten");
 	if (told->account.not_yet_stored)
@@ -87,6 +87,6 @@ const char *recorder_text_cut(const struct recorder_told *told, char text[RECORD
 		return NULL;
 	text[0] = '\0';
 	append(text, "--first cut %" PRIu64 " packet%s, by %" PRIu64 " byte%s in all", cut->packets,
-	       plural(cut->packets), cut->bytes, plural(cut->bytes));
+	       plural_end(cut->packets), cut->bytes, plural_end(cut->bytes));
 	return text;
 }
