@@ -103,7 +103,7 @@ take_flag() { # FLAG VALUE
 	-i | -s | -Q | -C | -G | -W | -B | -y) capture_option "$1" "$2" ;;
 	--interface | --linktype | --snapshot-length | --direction | --duration | --max-bytes | --segment-size | --segment-time | \
 		--format | --time-stamp-precision | --buffer-size | --memory | --compress | --name | --reason | \
-		--exclude-stream | --stall)
+		--exclude-stream | --stall | --record | --keep | --until | --after | --first)
 		capture_option "$1" "$2"
 		;;
 	*) return 1 ;;
