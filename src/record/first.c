@@ -21,15 +21,17 @@
 #define IDLE_TCP IN_TIME(60)
 #define IDLE_UDP IN_TIME(30)
 
+/* Of its connection it has the hash alone: 13 bits by the place where it stands, and 32 more. */
 struct flow {
+	uint32_t mark;
 	uint32_t next;	 /* TCP: the sequence number behind the last byte that was counted */
 	uint32_t passed; /* bytes up to there, of which no more than bytes + WINDOW matter */
 	uint32_t seen;	 /* when it last came; 0: never */
 };
 
-/* Of a direction the place has its hash alone: 13 bits by where it stands, and 32 bits more. */
+/* They are looked at from the first on, so that mostly one line of the processor's cache has the one that is looked
+ * for. */
 struct place {
-	uint32_t marks[WAYS];
 	struct flow flows[WAYS];
 };
 
@@ -89,7 +91,7 @@ static struct flow *oldest(struct place *place, uint32_t mark, uint32_t now)
 		if (!seen || now - seen > now - place->flows[best].seen)
 			best = way;
 	}
-	place->marks[best] = mark;
+	place->flows[best].mark = mark;
 	place->flows[best].seen = 0;
 	return &place->flows[best];
 }
@@ -100,7 +102,7 @@ static struct flow *find(struct first *first, uint64_t hashed, uint32_t now)
 	uint32_t mark = (uint32_t)(hashed >> 32);
 
 	for (unsigned way = 0; way < WAYS; way++) {
-		if (place->marks[way] == mark && place->flows[way].seen)
+		if (place->flows[way].mark == mark && place->flows[way].seen)
 			return &place->flows[way];
 	}
 	return oldest(place, mark, now);
@@ -146,7 +148,7 @@ static uint32_t by_tcp(struct first *first, struct flow *flow, const unsigned ch
 
 	sequence += syn; /* which takes a number itself */
 	if (syn || !flow->seen || (payload && is_another(flow, sequence, now)))
-		*flow = (struct flow){.next = sequence};
+		*flow = (struct flow){.mark = flow->mark, .next = sequence};
 	flow->seen = now;
 	return pass_tcp(flow, sequence, payload, first->bytes);
 }
