@@ -404,16 +404,16 @@ static void put_record(json_t **head, const struct manifest *manifest)
 /* What --until and --first have to tell; nothing without them. */
 static void put_looked(json_t **head, const struct manifest *manifest)
 {
-	const struct manifest_setup *setup = &manifest->setup;
-	const struct capture_event *event = &setup->captures->event;
-	const struct account account = capture_set_account(setup->captures);
+	const struct capture_set *captures = manifest->setup.captures;
+	const struct account account = capture_set_account(captures);
 
-	if (setup->options->until_count) {
+	if (captures->until) {
 		json_put(head, "event",
-			 manifest_json_event(event, manifest->event_member[0] ? manifest->event_member : NULL));
-		json_put_number(head, "events", event->count);
+			 manifest_json_event(&captures->event,
+					     manifest->event_member[0] ? manifest->event_member : NULL));
+		json_put_number(head, "events", captures->event.count);
 	}
-	if (setup->options->first)
+	if (captures->first)
 		json_put(head, "cut_by_first", manifest_json_cut(&account));
 }
 

@@ -34,8 +34,7 @@ bool manifest_json_records(const struct manifest_setup *setup)
 
 unsigned manifest_json_version(const struct manifest_setup *setup)
 {
-	const struct options *options = setup->options;
-	bool new = manifest_json_records(setup) || options->until_count || options->first;
+	bool new = manifest_json_records(setup) || setup->captures->until || setup->captures->first;
 
 	return new ? MANIFEST_VERSION_RECORDER : MANIFEST_VERSION;
 }
@@ -158,7 +157,7 @@ static json_t *json_interface_account(const struct manifest_setup *setup, const 
 		json_put_number(&object, "not_yet_stored", account->not_yet_stored);
 	json_put_number(&object, "dropped_before_no_file",
 			account->dropped - account->overwritten.dropped - interface->series.dropped);
-	if (setup->options->first)
+	if (setup->captures->first)
 		json_put(&object, "cut_by_first", manifest_json_cut(account));
 	json_put(&object, "gone", interface->gone ? json_time(interface->gone_at) : json_null());
 	return object;

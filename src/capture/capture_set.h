@@ -53,6 +53,7 @@ struct capture_set {
 	int left_out_index[CAPTURE_SET_LEFT_OUT_COUNTED]; /* of those counted */
 	unsigned left_out_count;
 	bool left_out_at_least; /* there may be more: more than we count, or than the kernel could tell */
+	bool until, first;	/* --until, and --first, were asked for: then event, and what was cut, mean something */
 	struct capture_event event;
 	uint64_t ring_asked; /* bytes for all that are captured */
 };

@@ -350,6 +350,7 @@ static void tame(struct area_view *view)
 		view->series[i].name[sizeof(view->series[i].name) - 1] = '\0';
 		view->series[i].interface[sizeof(view->series[i].interface) - 1] = '\0';
 	}
+	view->state.event.what[AREA_EVENT_SIZE - 1] = '\0';
 	if (view->state.event.place >= view->header.series)
 		view->state.event.packet = view->state.event.place = 0;
 }

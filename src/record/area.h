@@ -37,6 +37,7 @@
 #define AREA_MEMFD "tarcap-record" /* its name, as /proc/PID/fd shows it */
 #define AREA_LEAST (4 * MIB)
 #define AREA_ENTRY_EVERY ((uint64_t)4096) /* bytes of data: that many stored ones there can be */
+#define AREA_EVENT_SIZE 160		  /* bytes of an event's text */
 #define AREA_NAME_SIZE 40		  /* of a text, or an interface */
 
 enum area_phase {
@@ -47,12 +48,17 @@ enum area_phase {
 
 /* The first event. Its interface, file and packet (from 1) say where it is. */
 struct area_event {
-	uint64_t count;		/* of events; 0: none has come, and the rest means nothing */
-	uint64_t time;		/* of the packet, ns since the epoch */
-	uint64_t packet;	/* in its file; 0: it is no packet (silence) */
-	uint32_t until;		/* which --until, from 0 */
-	uint32_t place, number; /* of the series, and the file's number in it */
+	uint64_t count;		    /* of events; 0: none has come, and the rest means nothing */
+	uint64_t time;		    /* of the packet, ns since the epoch */
+	uint64_t packet;	    /* in its file; 0: it is no packet (silence) */
+	uint32_t until;		    /* which --until, from 0 */
+	uint32_t place, number;	    /* of the series, and the file's number in it */
+	char what[AREA_EVENT_SIZE]; /* as it was asked for; a longer one is cut */
 };
+
+/* What was asked for, of which a snapshot's manifest has to tell. */
+#define AREA_UNTIL 1
+#define AREA_FIRST 2
 
 /* What changes with each segment that is stored. */
 struct area_state {
@@ -61,7 +67,7 @@ struct area_state {
 	uint64_t first, end; /* of the stored segments' numbers in the area */
 	uint64_t frozen_at;  /* ns since the epoch; 0: not */
 	uint32_t phase;	     /* enum area_phase */
-	uint32_t unused;
+	uint32_t asked;	     /* AREA_UNTIL and AREA_FIRST */
 	struct area_event event;
 };
 

@@ -148,7 +148,9 @@ int looks_open(struct looks *looks, struct capture_set *captures, struct segment
 {
 	*looks = (struct looks){.options = options, .captures = captures, .segments = segments};
 	looks->silence = look_silence(options);
-	if (!options->until_count && !options->first)
+	captures->until = options->until_count > 0;
+	captures->first = options->first > 0;
+	if (!captures->until && !captures->first)
 		return 0;
 	looks->list = calloc(captures->count, sizeof(*looks->list));
 	if (!looks->list)

@@ -31,6 +31,34 @@ void recorder_start(struct recorder *recorder)
 	area_start(&recorder->area);
 }
 
+static uint32_t place_of(const struct recorder *recorder, const struct series *series)
+{
+	uint32_t place = 0;
+
+	while (&recorder->captures->list[place].series != series)
+		place++;
+	return place;
+}
+
+static void publish_event(struct recorder *recorder)
+{
+	const struct capture_event *event = &recorder->captures->event;
+	struct area_state *state = &recorder->area.header->state;
+
+	state->asked = (recorder->captures->until ? AREA_UNTIL : 0) | (recorder->captures->first ? AREA_FIRST : 0);
+	state->event.count = event->count;
+	if (!event->count)
+		return;
+	if (state->phase == AREA_RECORDING)
+		state->phase = AREA_AFTER;
+	state->event.time = event->time;
+	state->event.until = event->until;
+	state->event.packet = event->number ? event->packet : 0;
+	state->event.number = event->number;
+	state->event.place = event->series ? place_of(recorder, event->series) : 0;
+	snprintf(state->event.what, sizeof(state->event.what), "%s", event->what);
+}
+
 /* The accounts as of now, for whoever reads the area. */
 static void publish(struct recorder *recorder)
 {
@@ -40,15 +68,7 @@ static void publish(struct recorder *recorder)
 		recorder->area.series[i].account = ledger_account(&interface->ledger);
 		recorder->area.series[i].gone_at = interface->gone ? interface->gone_at : 0;
 	}
-}
-
-static uint32_t place_of(const struct recorder *recorder, const struct series *series)
-{
-	uint32_t place = 0;
-
-	while (&recorder->captures->list[place].series != series)
-		place++;
-	return place;
+	publish_event(recorder);
 }
 
 /* Of a file of so many bytes: those of packets. */
@@ -208,6 +228,7 @@ void recorder_freeze(struct recorder *recorder, uint64_t now)
 	area->header->state.frozen_at = now;
 	for (unsigned i = 0; i < recorder->captures->count; i++)
 		area->series[i].account = recorder->captures->list[i].account;
+	publish_event(recorder);
 	area_changed(area);
 }
 
