@@ -21,6 +21,24 @@ static struct account account_of(const struct area_view *view, const struct area
 	return account;
 }
 
+/* What --until and --first have to tell. Texts stay the view's. */
+static void tell_event(const struct area_view *view, struct capture_set *captures)
+{
+	const struct area_event *event = &view->state.event;
+
+	captures->until = view->state.asked & AREA_UNTIL;
+	captures->first = view->state.asked & AREA_FIRST;
+	captures->event = (struct capture_event){
+		.until = event->until,
+		.what = event->what,
+		.time = event->time,
+		.series = event->number ? &captures->list[event->place].series : NULL,
+		.number = event->number,
+		.packet = event->packet,
+		.count = event->count,
+	};
+}
+
 /* The series that the recorder has, with nothing in their files yet. */
 static int make_captures(const struct area_view *view, struct capture_set *captures, struct err *err)
 {
@@ -41,6 +59,7 @@ static int make_captures(const struct area_view *view, struct capture_set *captu
 		interface->account = account_of(view, series);
 		ledger_init(&interface->ledger, &interface->capture, &interface->series, &interface->account);
 	}
+	tell_event(view, captures);
 	return 0;
 }
 

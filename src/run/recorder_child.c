@@ -79,7 +79,7 @@ static bool find_reason(const struct capturing *c, const struct options *options
 
 	(void)options;
 	if (event->count)
-		snprintf(reason->text, sizeof(reason->text), "%s", "--until");
+		snprintf(reason->text, sizeof(reason->text), "%s", event->what);
 	else if (is_gone(&c->captures))
 		snprintf(reason->text, sizeof(reason->text), "the interface is gone");
 	return reason->text[0];

@@ -14,6 +14,7 @@ from capture import Result, run
 from hold import Hold
 from process import TARCAP, lines, rests, start_process, wait_until
 from wire import frame, number_of, numbered
+from wire import udp as datagram
 
 RECORD = ("--record", "4M")
 UID = 65532
@@ -121,6 +122,21 @@ def test_to_a_file(recorder, wire, tmp_path):
     assert result.status == 0 and result.out == b"", result.err
     archive = Archive((tmp_path / "x.tar").read_bytes()).check()
     assert archive.numbers() == list(range(10)) and archive.names[0] == "crash/capture.json"
+
+
+@pytest.mark.parametrize("more", [[], ["--format", "pcapng"]])
+def test_the_event_and_what_first_cut_are_in_it(wire, more):
+    recorder = Recorder(wire, "--until", "udp port 5000", "--after", "0", behind=("-i", "tc0", "--first", "10", *more))
+    before = recorder.snapshot().whole().manifest
+    assert before["event"] is None and before["events"] == 0 and before["cut_by_first"] == {"packets": 0, "bytes": 0}
+    wire.send([datagram(1, 4999, 200), datagram(2, 4999, 200), datagram(3)])
+    recorder.heard("udp port 5000")
+    archive = recorder.snapshot().whole()
+    event = archive.manifest["event"]
+    assert (event["what"], event["interface"], event["packet"]) == ("udp port 5000", "tc0", 3)
+    [file] = [file for file in archive.files if file.name.partition("/")[2] == event["member"]]
+    assert file.records[2].data == datagram(3) and archive.manifest["events"] == 1
+    assert archive.manifest["cut_by_first"] == archive.account["cut_by_first"] == {"packets": 1, "bytes": 158}
 
 
 def test_pcapng_and_two_interfaces(wire):
