@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -338,6 +339,7 @@ static void a_reader_beside_a_busy_recorder(void **state)
 	store(4000, 1);
 	child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (uint32_t number = 2;; number++)
 			store(1000 + number * 37 % 5000, number);
 	}
