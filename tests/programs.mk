@@ -15,6 +15,12 @@ $(BUILD)/asan/unit-%: tests/unit/%.c tests/unit/unit.h tests/support/stream.h $(
 	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
 		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lcmocka -lgcov
 
+# What TCP's analysis says of each packet, for tests/agreement.
+$(BUILD)/asan/verdicts: tests/support/verdicts.c $(BUILD)/asan/tarcap
+	$(call say,SUPPORT,$@)
+	$(Q)gcc $(STANDARD) $(WARNINGS) $(ASAN_FLAGS) -Isrc -isystem $(BUILD)/libs/asan/include -o $@ $< \
+		$(filter-out %/main.o,$(asan_OBJ)) -L$(BUILD)/libs/asan/lib $(LDLIBS) -lgcov
+
 # The sanitized program with failures on demand in front of everything: see tests/faults/faults.c.
 $(BUILD)/faults/tarcap: tests/faults/faults.c $(BUILD)/asan/tarcap
 	$(call say,FAULTS,$@)

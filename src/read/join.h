@@ -30,11 +30,15 @@ struct join_place {
 	const char *member;
 	uint64_t member_number; /* a running number of members that have packets, from 1 */
 	uint64_t packet;	/* within the member, from 1 */
+	bool fleeting;		/* its data is valid until the call returns; else until the next call of join_gone */
 };
 
 /* A packet that is there, of such an interface, before any sorting; time in ns since the epoch. */
 typedef void join_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet,
 			 const struct join_place *place);
+
+/* The data of all packets that were given is not valid from here on. */
+typedef void join_gone(void *context);
 
 struct join_setup {
 	members_source *source;
@@ -45,6 +49,7 @@ struct join_setup {
 	size_t memory; /* bytes for sorting, at least JOIN_MEMORY_MIN; without an output, only to find an event */
 	join_interface *interface; /* both, or NULL */
 	join_packet *packet;
+	join_gone *gone;
 	void *packet_context; /* the caller's */
 };
 

@@ -84,8 +84,8 @@ static void add_addressed(struct analysis *analysis, const struct sighting *sigh
 	struct conversation *conversation;
 	int side = 0;
 
-	conversation =
-		conversations_add(analysis->conversations, headers, sighting->place.time, sighting->length, &side);
+	conversation = conversations_add(analysis->conversations, sighting->chain, headers, sighting->place.time,
+					 sighting->length, &side);
 	if (conversation && conversation->sent[0].packets + conversation->sent[1].packets == 1) {
 		conversation->member = sighting->place.member;
 		conversation->packet = (uint32_t)sighting->place.packet;
@@ -96,6 +96,18 @@ static void add_addressed(struct analysis *analysis, const struct sighting *sigh
 		dns_add(analysis->dns, sighting);
 	else if (headers->protocol == PROTOCOL_ICMP || headers->protocol == PROTOCOL_ICMPV6)
 		add_icmp(analysis, sighting);
+}
+
+void analysis_announce(struct analysis *analysis, struct sighting *sighting)
+{
+	if (sighting->headers->version)
+		sighting->chain = conversations_chain(analysis->conversations, sighting->headers);
+}
+
+void analysis_approach(struct analysis *analysis, const struct sighting *sighting)
+{
+	if (sighting->headers->version)
+		conversations_approach(analysis->conversations, sighting->chain);
 }
 
 void analysis_add(struct analysis *analysis, const struct sighting *sighting)

@@ -21,6 +21,12 @@ struct analysis;
 struct analysis *analysis_open(const struct siphash_key *key, struct err *err);
 void analysis_close(struct analysis *analysis);
 
+/*
+ * A packet goes through three doors, so that memory is there when it is looked at: announced when it comes, approached
+ * some packets later where there are some, and added.
+ */
+void analysis_announce(struct analysis *analysis, struct sighting *sighting);
+void analysis_approach(struct analysis *analysis, const struct sighting *sighting);
 void analysis_add(struct analysis *analysis, const struct sighting *sighting);
 
 /* All has come: the findings, ranked; valid until analysis_close(). */

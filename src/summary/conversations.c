@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CHAINS ((size_t)2 * CONVERSATIONS_MAX)
 #define TABLE (CONVERSATIONS_MAX * sizeof(struct conversation))
 #define LINE 64 /* bytes: of the cache */
+#define PAGE ((size_t)2 << 20)
 
 struct conversations {
 	struct siphash_key key;
@@ -19,7 +21,7 @@ struct conversations {
 struct conversations *conversations_open(const struct siphash_key *key, struct err *err)
 {
 	/* So large a piece comes from the kernel as zeros, and is not touched. */
-	struct conversations *conversations = calloc(1, sizeof(*conversations) + TABLE + LINE);
+	struct conversations *conversations = calloc(1, sizeof(*conversations) + TABLE + PAGE);
 	uintptr_t behind = (uintptr_t)(conversations + 1);
 
 	_Static_assert(sizeof(struct conversation) % LINE == 0, "whole lines of the cache");
@@ -28,7 +30,9 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 		return NULL;
 	}
 	conversations->key = *key;
-	conversations->table = (struct conversation *)((behind + LINE - 1) / LINE * LINE);
+	conversations->table = (struct conversation *)((behind + PAGE - 1) / PAGE * PAGE);
+	/* Larger pages, where there are any, are found sooner. */
+	madvise(conversations->table, TABLE, MADV_HUGEPAGE);
 	return conversations;
 }
 
@@ -58,11 +62,12 @@ static int side_of(const struct conversation *conversation, const struct dissect
 }
 
 /* The same for both directions. Of IPv4 less is hashed, as there is less. */
-static uint32_t *chain_of(struct conversations *conversations, const struct dissected *dissected)
+uint32_t conversations_chain(const struct conversations *conversations, const struct dissected *dissected)
 {
 	const struct dissect_end *low = &dissected->from, *high = &dissected->to;
 	size_t size = dissected->version == 4 ? 4 : sizeof(low->address);
 	unsigned char text[2 * sizeof(*low) + 2], *at = text;
+	uint32_t chain;
 
 	if (memcmp(low, high, sizeof(*low)) > 0) {
 		low = &dissected->to;
@@ -75,7 +80,21 @@ static uint32_t *chain_of(struct conversations *conversations, const struct diss
 	memcpy(at + 2, &high->port, sizeof(high->port));
 	at[4] = dissected->protocol;
 	at[5] = dissected->ports;
-	return &conversations->chains[siphash(&conversations->key, text, 2 * size + 6) % CHAINS];
+	chain = (uint32_t)(siphash(&conversations->key, text, 2 * size + 6) % CHAINS);
+	__builtin_prefetch(&conversations->chains[chain]);
+	return chain;
+}
+
+void conversations_approach(const struct conversations *conversations, uint32_t chain)
+{
+	uint32_t place = conversations->chains[chain];
+	const struct conversation *conversation = &conversations->table[place - 1];
+
+	if (place == 0)
+		return;
+	__builtin_prefetch(conversation->ends, 1);
+	__builtin_prefetch(conversation->sent, 1);
+	__builtin_prefetch(conversation->tcp, 1);
 }
 
 static struct conversation *add_conversation(struct conversations *conversations, uint32_t *chain,
@@ -101,10 +120,13 @@ static struct conversation *add_conversation(struct conversations *conversations
 static struct conversation *find(struct conversations *conversations, uint32_t chain, const struct dissected *dissected,
 				 int *side)
 {
-	for (uint32_t place = chain; place; place = conversations->table[place - 1].next) {
-		*side = side_of(&conversations->table[place - 1], dissected);
+	while (chain) {
+		struct conversation *conversation = &conversations->table[chain - 1];
+
+		*side = side_of(conversation, dissected);
 		if (*side >= 0)
-			return &conversations->table[place - 1];
+			return conversation;
+		chain = conversation->next;
 	}
 	return NULL;
 }
@@ -112,13 +134,13 @@ static struct conversation *find(struct conversations *conversations, uint32_t c
 struct conversation *conversations_find(struct conversations *conversations, const struct dissected *dissected,
 					int *side)
 {
-	return find(conversations, *chain_of(conversations, dissected), dissected, side);
+	return find(conversations, conversations->chains[conversations_chain(conversations, dissected)], dissected,
+		    side);
 }
 
-static struct conversation *find_or_add(struct conversations *conversations, const struct dissected *dissected,
-					uint64_t time, int *side)
+static struct conversation *find_or_add(struct conversations *conversations, uint32_t *chain,
+					const struct dissected *dissected, uint64_t time, int *side)
 {
-	uint32_t *chain = chain_of(conversations, dissected);
 	struct conversation *found = find(conversations, *chain, dissected, side);
 
 	if (found)
@@ -166,10 +188,11 @@ static void count_flags(struct conversation_flags *sent, uint8_t flags)
 	sent->rst += flags & DISSECT_RST ? 1 : 0;
 }
 
-struct conversation *conversations_add(struct conversations *conversations, const struct dissected *dissected,
-				       uint64_t time, uint64_t bytes, int *side)
+struct conversation *conversations_add(struct conversations *conversations, uint32_t chain,
+				       const struct dissected *dissected, uint64_t time, uint64_t bytes, int *side)
 {
-	struct conversation *conversation = find_or_add(conversations, dissected, time, side);
+	struct conversation *conversation =
+		find_or_add(conversations, &conversations->chains[chain], dissected, time, side);
 
 	if (!conversation) {
 		conversations->left_out++;

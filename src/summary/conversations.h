@@ -64,12 +64,19 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 void conversations_close(struct conversations *conversations);
 
 /*
+ * Where a packet's conversation would be, for conversations_add(); it is asked of memory already. Some packets later
+ * conversations_approach() asks for the conversation itself, if it is there: so nobody waits for memory.
+ */
+uint32_t conversations_chain(const struct conversations *conversations, const struct dissected *dissected);
+void conversations_approach(const struct conversations *conversations, uint32_t chain);
+
+/*
  * Count a packet that has addresses; time in ns since the epoch, bytes on the wire. The conversation, and which side
  * has sent the packet; NULL when there is no room for it. It is one that began with this packet where that is its only
  * one.
  */
-struct conversation *conversations_add(struct conversations *conversations, const struct dissected *dissected,
-				       uint64_t time, uint64_t bytes, int *side);
+struct conversation *conversations_add(struct conversations *conversations, uint32_t chain,
+				       const struct dissected *dissected, uint64_t time, uint64_t bytes, int *side);
 
 /* The conversation that such a packet would be of, of a packet that an ICMP error quotes too; NULL: there is none. */
 struct conversation *conversations_find(struct conversations *conversations, const struct dissected *dissected,

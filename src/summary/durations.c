@@ -35,14 +35,18 @@ void durations_add(struct durations *durations, uint64_t nanoseconds)
 	if (*bucket == UINT32_MAX)
 		return;
 	++*bucket;
+	if (durations->count == 0 || nanoseconds < durations->least)
+		durations->least = nanoseconds;
+	if (nanoseconds > durations->most)
+		durations->most = nanoseconds;
 	durations->count++;
 }
 
-void durations_merge(struct durations *to, const struct durations *from)
+static uint64_t within(const struct durations *durations, uint64_t value)
 {
-	to->count += from->count;
-	for (size_t i = 0; i < DURATIONS_BUCKETS; i++)
-		to->buckets[i] += from->buckets[i];
+	if (value < durations->least)
+		return durations->least;
+	return value < durations->most ? value : durations->most;
 }
 
 uint64_t durations_percentile(const struct durations *durations, unsigned percent)
@@ -52,7 +56,7 @@ uint64_t durations_percentile(const struct durations *durations, unsigned percen
 	for (size_t i = 0; i < DURATIONS_BUCKETS && durations->count; i++) {
 		seen += durations->buckets[i];
 		if (seen >= wanted && seen > 0)
-			return value_of(i);
+			return within(durations, value_of(i));
 	}
 	return 0;
 }

@@ -10,13 +10,11 @@
 /* All zeros: nothing has come. */
 struct durations {
 	uint64_t count;
+	uint64_t least, most;		     /* ns */
 	uint32_t buckets[DURATIONS_BUCKETS]; /* the first: below a microsecond */
 };
 
 void durations_add(struct durations *durations, uint64_t nanoseconds);
-
-/* What is in from, too, is in to. */
-void durations_merge(struct durations *to, const struct durations *from);
 
 /* So many ns took at most this share, in percent; 0 when nothing has come. */
 uint64_t durations_percentile(const struct durations *durations, unsigned percent);

@@ -18,6 +18,7 @@ struct sighting {
 	bool timed;			 /* false: place.time is that of the latest packet before it */
 	uint32_t length;		 /* on the wire */
 	uint32_t interface;		 /* the same number: seen at the same interface */
+	uint32_t chain;			 /* of its conversation: see conversations_chain() */
 };
 
 /* What a finding has to leave open. */

@@ -11,6 +11,14 @@
 #include "summary/analysis.h"
 
 #define BUFFER_SIZE ((size_t)128 << 10)
+#define QUEUE 16 /* packets that wait, */
+#define NEAR 6	 /* and those in front of which no conversation is asked for yet */
+
+/* A packet that waits until its conversation has come from memory. */
+struct waiting {
+	struct sighting sighting;
+	struct dissected headers; /* the sighting's */
+};
 
 struct reading {
 	struct input *input;
@@ -20,6 +28,9 @@ struct reading {
 	uint64_t member_number; /* the latest that a packet came of, */
 	uint32_t member;	/* and its place */
 	struct join *join;	/* of an archive */
+
+	uint64_t queued, added; /* packets, of all */
+	struct waiting queue[QUEUE];
 
 	/* Of a file of packets. */
 	struct defects defects;
@@ -91,30 +102,62 @@ static void count_time(struct summary *summary, uint64_t time, uint64_t bytes)
 	histogram_add(&summary->histogram, time, bytes);
 }
 
+/* The oldest of those that wait. */
+static void analyse(struct reading *reading)
+{
+	analysis_add(reading->analysis, &reading->queue[reading->added++ % QUEUE].sighting);
+}
+
+/* The data of those that wait will be gone. */
+static void flush(void *context)
+{
+	struct reading *reading = context;
+
+	while (reading->added < reading->queued)
+		analyse(reading);
+}
+
+/* Its headers are in the queue already. */
+static void enqueue(struct reading *reading, bool fleeting)
+{
+	struct waiting *waiting = &reading->queue[reading->queued % QUEUE];
+
+	analysis_announce(reading->analysis, &waiting->sighting);
+	reading->queued++;
+	if (reading->queued - reading->added > NEAR)
+		analysis_approach(reading->analysis, &reading->queue[(reading->queued - NEAR - 1) % QUEUE].sighting);
+	if (fleeting)
+		flush(reading);
+	else if (reading->queued - reading->added == QUEUE)
+		analyse(reading);
+}
+
 /*
  * Of a packet whose place is known: behind its time, one that has none has that of the latest. Analysers tell apart
  * where packets were seen: interfaces, and those in one file of Linux cooked v2.
  */
-static void count_packet(struct reading *reading, unsigned number, struct sighting *sighting,
-			 const struct packet *packet)
+static void count_packet(struct reading *reading, unsigned number, const struct sighting *sighting,
+			 const struct packet *packet, bool fleeting)
 {
 	struct summary *summary = &reading->summary;
 	struct summary_interface *interface = &summary->interfaces[number];
+	struct waiting *waiting = &reading->queue[reading->queued % QUEUE];
+	struct dissected *dissected = &waiting->headers;
 	uint64_t bytes = packet->header.length;
-	struct dissected dissected;
 
-	dissect(&dissected, interface->link_type, packet->data, packet->header.caplen, packet->header.length);
+	dissect(dissected, interface->link_type, packet->data, packet->header.caplen, packet->header.length);
 	summary->packets++;
 	summary->bytes += bytes;
 	summary->kept += packet->header.caplen;
 	interface->packets++;
 	interface->bytes += bytes;
-	protocols_add(&summary->protocols, &dissected, bytes);
-	summary->without_addresses += !dissected.version;
-	sighting->headers = &dissected;
-	sighting->length = packet->header.length;
-	sighting->interface = number | (uint32_t)dissected.device << 16;
-	analysis_add(reading->analysis, sighting);
+	protocols_add(&summary->protocols, dissected, bytes);
+	summary->without_addresses += !dissected->version;
+	waiting->sighting = *sighting;
+	waiting->sighting.headers = dissected;
+	waiting->sighting.length = packet->header.length;
+	waiting->sighting.interface = number | (uint32_t)dissected->device << 16;
+	enqueue(reading, fleeting);
 }
 
 static void take_packet(void *context, unsigned interface, uint64_t time, const struct packet *packet,
@@ -129,7 +172,7 @@ static void take_packet(void *context, unsigned interface, uint64_t time, const 
 	}
 	sighting.place.member = reading->member;
 	count_time(&reading->summary, time, packet->header.length);
-	count_packet(reading, interface, &sighting, packet);
+	count_packet(reading, interface, &sighting, packet, where->fleeting);
 }
 
 /* --- an archive --- */
@@ -150,6 +193,7 @@ static int read_archive(struct reading *reading, struct err *err)
 		.memory = JOIN_MEMORY,
 		.interface = take_interface,
 		.packet = take_packet,
+		.gone = flush,
 		.packet_context = reading,
 	};
 	struct summary *summary = &reading->summary;
@@ -193,7 +237,8 @@ static void take_record(struct reading *reading, const struct packet *packet)
 		sighting.place.time = records->time;
 		count_time(summary, records->time, packet->header.length);
 	}
-	count_packet(reading, reading->places_of[packet->origin.interface], &sighting, packet);
+	count_packet(reading, reading->places_of[packet->origin.interface], &sighting, packet,
+		     packet->data < reading->buffer || packet->data >= reading->buffer + BUFFER_SIZE);
 	summary->untimed += !records->timed;
 }
 
@@ -212,6 +257,7 @@ static void take_records(struct reading *reading, const unsigned char *data, siz
 			break;
 		case PCAP_READ_MORE:
 		case PCAP_READ_DAMAGED:
+			flush(reading);
 			return;
 		}
 	}

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "summary/tcp_step.h"
 
-#define SLOW CLOCK_SECOND /* an answer that begins later is slow */
+#define AGAIN (CLOCK_SECOND / 2) /* a SYN that is sent again comes later: what comes sooner is a copy */
+#define SLOW CLOCK_SECOND	 /* an answer that begins later is slow */
 
 struct tcp *tcp_open(const struct siphash_key *key, struct err *err)
 {
@@ -98,7 +99,7 @@ static void note_answer_to_syn(struct step *step)
 		return;
 	if (connection->tries == 1) {
 		connection->round_trip = (uint32_t)(took / 1000 < UINT32_MAX ? took / 1000 : UINT32_MAX);
-	} else if (connection->tries > 1) {
+	} else if (connection->tries > 1 && took >= AGAIN) {
 		servers_note(servers_of(step->tcp->servers, step->conversation), TROUBLE_TRIED_AGAIN, step->number,
 			     &step->sighting->place, took, connection->tries);
 	}
@@ -291,7 +292,7 @@ static void take_fin(struct step *step, uint64_t moved)
 			connection->idle = tcp_milliseconds(step->now, moved);
 	}
 	if (client && step->together && (connection->marks & CONNECTION_ASKED) && waited >= SLOW &&
-	    !(step->peer->marks & TCP_FIN_SENT))
+	    !(step->peer->marks & (TCP_FIN_SENT | TCP_DATA)))
 		servers_note(servers_of(step->tcp->servers, step->conversation), TROUBLE_GAVE_UP, step->number,
 			     &step->sighting->place, waited, 0);
 }
@@ -314,7 +315,7 @@ static void take_segment(struct step *step)
 {
 	const struct dissected *headers = step->headers;
 	struct tcp_connection *connection = &step->conversation->connection;
-	uint64_t moved = tcp_moved(step->conversation);
+	uint64_t before = tcp_moved(step->conversation), moved = before ? before : step->now;
 	uint32_t next = step->me->next;
 
 	if (headers->flags & DISSECT_SYN)

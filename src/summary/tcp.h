@@ -26,6 +26,7 @@ enum tcp_verdict {
 	TCP_ZERO_PROBE = 128,
 	TCP_UNSEEN = 256,    /* it acknowledges what is not here */
 	TCP_ELSEWHERE = 512, /* it is looked at at another interface */
+	TCP_COPY = 1024,     /* the packet before, seen twice */
 };
 
 struct tcp;

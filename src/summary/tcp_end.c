@@ -42,7 +42,8 @@ static void take_abort(struct servers *servers, struct conversation *conversatio
 	uint64_t waited = tcp_since(sighting->place.time, conversation->asked);
 	bool data = (conversation->tcp[0].marks | conversation->tcp[1].marks) & TCP_DATA;
 
-	if ((conversation->connection.marks & CONNECTION_ASKED) && waited >= WAITED)
+	if ((conversation->connection.marks & CONNECTION_ASKED) && waited >= WAITED &&
+	    !(conversation->tcp[servers_side(conversation)].marks & TCP_DATA))
 		note_reset(servers, conversation, number, TROUBLE_GAVE_UP, sighting, waited, 0);
 	else if (data)
 		note_reset(servers, conversation, number, TROUBLE_ABORTED, sighting, bytes_of(conversation), 0);
@@ -52,7 +53,8 @@ static void take_server_reset(struct servers *servers, struct conversation *conv
 			      const struct sighting *sighting)
 {
 	const struct tcp_connection *connection = &conversation->connection;
-	uint32_t idle = tcp_milliseconds(sighting->place.time, tcp_moved(conversation));
+	uint64_t moved = tcp_moved(conversation);
+	uint32_t idle = moved ? tcp_milliseconds(sighting->place.time, moved) : 0;
 	bool asked = connection->marks & CONNECTION_ASKED, late = connection->marks & CONNECTION_LATE;
 
 	if (asked && late && connection->idle >= CLOSED_IDLE)

@@ -71,7 +71,8 @@ static void tell_slow_server(const struct telling *telling, const struct server 
 	const struct trouble *trouble = &server->troubles[TROUBLE_SLOW];
 	uint64_t half = durations_percentile(&server->answers, 50), most = durations_percentile(&server->answers, 99);
 	uint64_t network = durations_percentile(&server->handshakes, 50);
-	bool grave = trouble->count >= 3 || trouble->count * 10 >= server->answers.count;
+	bool often = trouble->count >= 3 && trouble->count * 20 >= server->answers.count;
+	bool grave = often || trouble->count * 2 >= server->answers.count;
 	char name[ENDS_TEXT_SIZE], texts[4][TELLING_TEXT];
 	struct finding *finding = telling_add(telling, FINDING_SLOW_SERVER, grave ? FINDING_WARNING : FINDING_NOTE,
 					      grave ? 500 : 100, trouble);

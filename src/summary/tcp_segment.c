@@ -55,6 +55,13 @@ static void count_stuck(struct step *step)
 	connection->stuck_packet[side] = (uint16_t)(packet < UINT16_MAX ? packet : UINT16_MAX);
 }
 
+/* The very packet in which next moved, once more: what is sent again has another number of IP's. */
+static bool is_copy(const struct step *step)
+{
+	return step->headers->id && step->headers->id == step->me->id && step->end == step->me->next &&
+	       step->headers->payload_length;
+}
+
 static void count_again(struct step *step, bool seen)
 {
 	struct conversation *conversation = step->conversation;
@@ -162,6 +169,9 @@ void tcp_take_sequence(struct step *step)
 	} else if (tcp_behind(sequence, me->next)) {
 		add_hole(step);
 		advance(step);
+	} else if (is_copy(step)) {
+		step->verdict |= TCP_COPY;
+		return;
 	} else if (takes_room && tcp_behind(me->next, sequence)) {
 		/* One that only begins with the byte of a probe is new. */
 		if (step->headers->payload_length < 2 || sequence != me->next - 1)

@@ -44,7 +44,7 @@ static void add(struct dissected what, uint64_t seconds, uint64_t bytes)
 {
 	int side;
 
-	conversations_add(all, &what, seconds * CLOCK_SECOND, bytes, &side);
+	conversations_add(all, conversations_chain(all, &what), &what, seconds * CLOCK_SECOND, bytes, &side);
 }
 
 enum { SYN = DISSECT_SYN, ACK = DISSECT_ACK, SYN_ACK = SYN | ACK, FIN = DISSECT_FIN | ACK, RST = DISSECT_RST };

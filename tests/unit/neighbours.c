@@ -182,7 +182,7 @@ static void add_conversation(const struct dissected *headers, uint64_t time)
 {
 	int side;
 
-	conversations_add(conversations, headers, time, 60, &side);
+	conversations_add(conversations, conversations_chain(conversations, headers), headers, time, 60, &side);
 }
 
 /* What was sent to an address alone is seen here. */

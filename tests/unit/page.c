@@ -119,7 +119,8 @@ static void add(uint8_t end, uint64_t bytes)
 	memset(packet.from.address, 0xf0 + end, sizeof(packet.from.address));
 	memset(packet.to.address, 0xff, sizeof(packet.to.address));
 	packet.from.port = packet.to.port = 65535;
-	conversations_add(conversations, &packet, UINT64_MAX, bytes, &side);
+	conversations_add(conversations, conversations_chain(conversations, &packet), &packet, UINT64_MAX, bytes,
+			  &side);
 }
 
 /* As many and as long as they can be. */
