@@ -265,8 +265,9 @@ static bool take_signal(struct holding *holding, int signo, pid_t sender, uint64
 	if (signo == SIGUSR1)
 		note_capture(holding, sender);
 	else if (signo == SIGUSR2 && holding->recorder.channel >= 0) {
-		recorder_process_seal(&holding->recorder);
+		/* First, while it waits for the answer: once it has ended, nobody can say who it was. */
 		note_snapshots(holding, sender);
+		recorder_process_seal(&holding->recorder);
 	} else if (signo == SIGNALS_RESUME)
 		recorder_process_resume(&holding->recorder, value);
 	else

@@ -226,9 +226,9 @@ void recorder_freeze(struct recorder *recorder, uint64_t now)
 	area_change(area);
 	area->header->state.phase = AREA_FROZEN;
 	area->header->state.frozen_at = now;
+	publish(recorder);
 	for (unsigned i = 0; i < recorder->captures->count; i++)
 		area->series[i].account = recorder->captures->list[i].account;
-	publish_event(recorder);
 	area_changed(area);
 }
 
@@ -251,6 +251,7 @@ void recorder_begin_anew(struct recorder *recorder, uint64_t now)
 		.first = area->header->state.first,
 		.end = area->header->state.end,
 		.phase = AREA_RECORDING,
+		.asked = area->header->state.asked,
 	};
 	for (unsigned i = 0; i < recorder->captures->count; i++)
 		area->series[i].account = (struct account){0};

@@ -439,18 +439,27 @@ static void begin_anew(struct interface *interface)
 
 	capture_count(capture);
 	capture->received = capture->dropped = capture->read = capture->rejected = 0;
+	capture->cut_packets = capture->cut_bytes = 0;
 	interface->account = (struct account){0};
 	interface->dropped_said = 0;
 	ledger_init(&interface->ledger, capture, &interface->series, &interface->account);
+}
+
+int capturing_begin_anew(struct capturing *c, struct err *err)
+{
+	segments_begin_anew(&c->segments);
+	c->captures.event = (struct capture_event){0};
+	for (unsigned i = 0; i < c->captures.count; i++)
+		begin_anew(&c->captures.list[i]);
+	if (capture_set_fire(&c->captures, err) < 0)
+		return -1;
+	recorder_begin_anew(&c->recorder, clock_real());
+	return 0;
 }
 
 enum status capturing_go_on(struct capturing *c, const struct options *options, struct err *err)
 {
 	const struct run_parts parts = parts_of(c, options);
 
-	segments_begin_anew(&c->segments);
-	for (unsigned i = 0; i < c->captures.count; i++)
-		begin_anew(&c->captures.list[i]);
-	recorder_begin_anew(&c->recorder, clock_real());
 	return loop_run(&parts, err);
 }

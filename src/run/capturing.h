@@ -52,11 +52,14 @@ MUST_CHECK int capturing_open(struct capturing *c, const struct options *options
 /* One of these steps by itself: the output, -w or stdout, and its sink; signals have to be open. */
 MUST_CHECK int capturing_open_output(struct capturing *c, const struct options *options, struct err *err);
 
-/*
- * Enter the sandbox, and capture until something ends it. A hold's recorder then is frozen: capturing_go_on() empties
- * its area and captures again.
- */
+/* Enter the sandbox, and capture until something ends it. */
 enum status capturing_run(struct capturing *c, const struct options *options, struct err *err);
+
+/*
+ * A hold's recorder is frozen then. Empty its area, and capture into it from now on: another account has begun, which
+ * capturing_go_on() takes to its end.
+ */
+MUST_CHECK int capturing_begin_anew(struct capturing *c, struct err *err);
 enum status capturing_go_on(struct capturing *c, const struct options *options, struct err *err);
 void capturing_close(struct capturing *c);
 

@@ -73,13 +73,13 @@ static bool is_gone(const struct capture_set *captures)
 }
 
 /* Why nothing is recorded any more, if that is something to keep what was recorded for. */
-static bool find_reason(const struct capturing *c, const struct options *options, struct err *reason)
+static bool find_reason(const struct capturing *c, struct err *reason)
 {
-	const struct area_event *event = &c->recorder.area.header->state.event;
+	const struct capture_event *event = &c->captures.event;
 
-	(void)options;
 	if (event->count)
-		snprintf(reason->text, sizeof(reason->text), "%s", event->what);
+		snprintf(reason->text, sizeof(reason->text), "%.300s%s%.60s", event->what, event->series ? " on " : "",
+			 event->series ? event->series->interface : "");
 	else if (is_gone(&c->captures))
 		snprintf(reason->text, sizeof(reason->text), "the interface is gone");
 	return reason->text[0];
@@ -112,13 +112,15 @@ static enum status record(struct capturing *c, const struct options *options, st
 	enum status status = capturing_run(c, options, err);
 	struct err reason = {0};
 
-	while (!err->status && !words->told && find_reason(c, options, &reason)) {
+	while (!err->status && !words->told && find_reason(c, &reason)) {
 		tell_hold(c, CHANNEL_FROZEN, &reason);
 		words->frozen = true;
 		if (!wait_to_go_on(c))
 			break;
 		words->frozen = false;
 		words->account++;
+		if (capturing_begin_anew(c, err) < 0)
+			break;
 		reason = (struct err){0};
 		tell_hold(c, CHANNEL_RESUMED, &reason);
 		status = capturing_go_on(c, options, err);

@@ -319,6 +319,10 @@ static void let_go_on(struct snapshot *s)
 	uint64_t account = s->view.state.account, give_up_at = clock_boot() + ANSWER_TIME;
 	struct err ignored = {0};
 
+	if (area_look(&s->view, &ignored) == 0 && s->view.state.account != account) {
+		say("--resume: another snapshot has let the recorder go on already");
+		return;
+	}
 	resume_now(s->resume);
 	while (clock_boot() < give_up_at && area_look(&s->view, &ignored) == 0 && s->view.state.account == account)
 		pause_shortly();
@@ -334,8 +338,8 @@ static void say_what_was_sent(const struct snapshot *s)
 	char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
 
 	if (stored->missed)
-		say("%" PRIu64 " files were overwritten while others were sent: the manifest counts them",
-		    stored->missed);
+		say("overwritten while others were sent: %" PRIu64 " file%s, which the manifest counts", stored->missed,
+		    stored->missed == 1 ? "" : "s");
 	if (s->asked->quiet)
 		return;
 	if (!stored->from)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_what_is_overwritten_while_a_slow_reader_takes_it_is_counted(wire):
     out = head + process.stdout.read()
     err = lines(process.stderr.read())
     archive = Result(process.wait(10), out, err).whole()
-    assert any("were overwritten while others were sent" in line for line in err), err
+    assert any("overwritten while others were sent: " in line for line in err), err
     [interface] = archive.manifest["interfaces"]
     assert archive.manifest["overwritten"]["packets"] > 0 and 0 < interface["written"] < 3000
     assert archive.numbers()[0] == 0 or archive.manifest["overwritten"]["files"] > 0
@@ -211,6 +212,123 @@ def test_a_reader_that_stalls(recorder, wire):
     process = recorder.begin("--stall", "500ms")
     assert process.wait(10) == 3
     assert b"reader has stalled" in process.stderr.read()
+
+
+# --- an event ---------------------------------------------------------------------------------------------------
+
+UNTIL = ("--until", "udp port 5000", "--after", "0")
+
+
+def freeze(recorder, wire):
+    wire.send([datagram(99, 5000)])
+    recorder.heard("nothing more is recorded")
+
+
+def test_an_event_freezes_it_and_the_log_says_what_there_is(wire):
+    recorder = Recorder(wire, *UNTIL)
+    wire.send(numbered(10))
+    freeze(recorder, wire)
+    [line] = [line for line in recorder.err if "nothing more is recorded" in line]
+    assert re.search(r"event: udp port 5000 on tc0, at 20\S+Z; 11 packets \(\d+ bytes, \d s: from 20\S+Z to 20\S+Z\) kept "
+                     r"until 20\S+Z, and nothing", line), line
+    recorder.heard("now type: docker exec CONTAINER tarcap snapshot > ")
+    wire.send(numbered(10, first=10))
+    for _ in range(2):
+        archive = recorder.snapshot().whole()
+        assert len(archive.records) == 11 and "not_yet_stored" not in archive.manifest
+        assert archive.account["received_by_filter"] == 11
+    rests(recorder.recorder, 1, wakings=0)
+
+
+def test_after_the_event_it_goes_on_for_as_long_as_was_asked(wire):
+    recorder = Recorder(wire, "--until", "udp port 5000", "--after", "1s")
+    wire.send([datagram(99, 5000)])
+    recorder.heard("event: udp port 5000")
+    wire.send(numbered(10))
+    live = recorder.snapshot().whole()
+    assert len(live.records) == 11 and live.manifest["not_yet_stored"] == 0 and live.manifest["event"]["packet"] == 1
+    recorder.heard("nothing more is recorded")
+    assert len(recorder.snapshot("--after", "1h").whole().records) == 11
+
+
+def test_resume_begins_another_account(wire):
+    recorder = Recorder(wire, *UNTIL)
+    wire.send(numbered(10))
+    freeze(recorder, wire)
+    result = recorder.snapshot("--resume")
+    assert len(result.whole().records) == 11 and result.said("the recorder has begun again")
+    recorder.heard("recording again")
+    wire.send(numbered(5, first=20))
+    archive = recorder.snapshot().whole()
+    assert archive.numbers() == [20, 21, 22, 23, 24] and archive.manifest["event"] is None
+    assert archive.account["received_by_filter"] == 5 and archive.manifest["overwritten"]["files"] == 0
+    assert archive.files[0].name.split("/")[1].startswith("tc0_00001_")
+    assert archive.manifest["started"] > result.archive().manifest["started"]
+    recorder.err.clear()
+    freeze(recorder, wire)
+    assert recorder.snapshot("--resume").said("has begun again")
+
+
+def test_resume_without_a_frozen_recorder_does_nothing_and_says_so(recorder, wire):
+    wire.send(numbered(10))
+    result = recorder.snapshot("--resume")
+    assert result.whole().numbers() == list(range(10)) and result.said("--resume: the recorder is not frozen")
+    assert recorder.snapshot().whole().numbers() == list(range(10))
+
+
+def test_of_two_that_let_it_go_on_the_later_changes_nothing(wire):
+    recorder = Recorder(wire, *UNTIL)
+    fill(wire, 2000)
+    freeze(recorder, wire)
+    slow = recorder.begin("--resume")
+    head = slow.stdout.read(4096)
+    assert recorder.snapshot("--resume").status == 0
+    wire.send(numbered(5))
+    out, err = slow.communicate(timeout=15)
+    result = Result(slow.returncode, head + out, lines(err))
+    assert result.whole() and result.said("another snapshot has let the recorder go on already"), result.err
+    assert recorder.snapshot().whole().numbers() == list(range(5))
+
+
+def test_what_was_not_taken_whole_stays(wire):
+    recorder = Recorder(wire, *UNTIL)
+    fill(wire, 2000)
+    freeze(recorder, wire)
+    process = recorder.begin("--resume")
+    process.stdout.read(1000)
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(5) == 3
+    assert len(recorder.snapshot().whole().records) > 1000
+
+
+def test_the_ttl_waits_for_somebody_to_take_it(wire):
+    recorder = Recorder(wire, *UNTIL, "--ttl", "2s")
+    freeze(recorder, wire)
+    time.sleep(2.5)
+    assert len(recorder.snapshot().whole().records) == 1
+    [until] = [re.search(r"kept until (\S+)Z", line)[1] for line in recorder.err if "kept until" in line]
+    left = datetime.fromisoformat(until[:26] + "+00:00") - datetime.now(timezone.utc)
+    assert 3500 < left.total_seconds() < 3600
+    os.kill(recorder.pid, signal.SIGTERM)
+    assert recorder.wait(5) == 0 and "discarded: 1 packet (" in recorder.err[-1]
+
+
+def test_but_not_longer_than_the_ceiling(wire, monkeypatch):
+    monkeypatch.setenv("TARCAP_MAX_DURATION", "3s")
+    recorder = Recorder(wire, *UNTIL, "--ttl", "2s")
+    freeze(recorder, wire)
+    assert recorder.wait(6) == 0 and recorder.err[-2].endswith("--ttl reached")
+
+
+def test_an_interface_that_goes_leaves_what_it_had(wire):
+    recorder = Recorder(wire)
+    wire.send(numbered(10))
+    recorder.snapshot().whole()
+    wire.ip(wire.b, "link", "del", "tc0")
+    recorder.heard("event: the interface is gone", "10 packets")
+    archive = recorder.snapshot().whole()
+    assert archive.numbers() == list(range(10)) and archive.manifest["interfaces"][0]["gone"]
 
 
 # --- the hold ---------------------------------------------------------------------------------------------------
