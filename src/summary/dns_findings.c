@@ -47,9 +47,14 @@ static void leave_open(struct finding *finding, const struct circumstances *circ
 		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe answers)", circumstances->lost);
 }
 
+/* Answers with a code that says so, but NXDOMAIN. */
 static uint32_t failed(const struct dns_counts *counts)
 {
-	return counts->answered - counts->codes[DNS_NO_ERROR];
+	uint32_t count = 0;
+
+	for (uint8_t code = 1; code <= DNS_REFUSED; code++)
+		count += code == DNS_NXDOMAIN ? 0 : counts->codes[code];
+	return count;
 }
 
 /* --- unanswered --- */
@@ -135,7 +140,7 @@ static uint32_t missing_of(const struct dns_name *name)
 
 static uint32_t failed_of(const struct dns_name *name)
 {
-	return failed(&name->counts) - name->counts.codes[DNS_NXDOMAIN];
+	return failed(&name->counts);
 }
 
 /* The code that most failing answers have, but NXDOMAIN. */
@@ -143,8 +148,8 @@ static uint8_t worst_code(const struct dns_counts *counts)
 {
 	uint8_t worst = 1;
 
-	for (uint8_t code = 1; code < DNS_CODES; code++) {
-		if (code != DNS_NXDOMAIN && (counts->codes[code] > counts->codes[worst] || worst == DNS_NXDOMAIN))
+	for (uint8_t code = 1; code <= DNS_REFUSED; code++) {
+		if (code != DNS_NXDOMAIN && counts->codes[code] > counts->codes[worst])
 			worst = code;
 	}
 	return worst;
@@ -153,7 +158,7 @@ static uint8_t worst_code(const struct dns_counts *counts)
 static void find_failed(const struct dns *dns, const struct dns_server *server, struct findings *findings)
 {
 	const struct dns_counts *counts = &server->counts;
-	uint32_t count = failed(counts) - counts->codes[DNS_NXDOMAIN];
+	uint32_t count = failed(counts);
 	uint8_t code = worst_code(counts);
 	char text[ENDS_TEXT_SIZE], filter[ENDS_FILTER_SIZE], spare[16];
 	const struct dns_name *name;

@@ -70,7 +70,7 @@ bool dns_message_read(struct dns_message *message, const unsigned char *data, si
 	return true;
 }
 
-/* IANA's names of the codes that a header has room for. */
+/* Further ones are for updates, or the lower bits of what an OPT record says: 7 is BADCOOKIE's (RFC 6891, 7873). */
 const char *dns_code_name(uint8_t code, char spare[16])
 {
 	static const char names[][10] = {"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",

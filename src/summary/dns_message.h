@@ -11,6 +11,7 @@
 enum dns_code {
 	DNS_NO_ERROR = 0,
 	DNS_NXDOMAIN = 3,
+	DNS_REFUSED = 5, /* the last that says that a query has failed */
 };
 
 struct dns_message {

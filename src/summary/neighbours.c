@@ -6,23 +6,19 @@
 #include <string.h>
 
 #include "summary/ends.h"
+#include "summary/neighbour_notice.h"
 #include "summary/table.h"
 
-#define ARP_SIZE 28 /* of IPv4 over Ethernet */
-#define ND_SIZE 24  /* ICMPv6's header, and the target */
-
-enum {
-	ARP_REQUEST = 1,
-	ARP_REPLY = 2,
-	ND_SOLICITATION = 135,
-	ND_ADVERTISEMENT = 136,
-	ND_OPTION_SOURCE = 1,
-	ND_OPTION_TARGET = 2
-};
-
-/* As often as this, or for as long, somebody asks in vain before it is said. Linux asks 3 times in 2 seconds. */
+/* As often as this, or for as long, somebody asks in vain before it is said. */
 #define ASKED_MIN 2
 #define ASKED_TIME UINT64_C(900000000)
+
+/*
+ * Who asks as often as this, with no longer pauses (ns), got no answer, though it may not be seen here: it would not
+ * ask again so soon. Linux asks 3 times in 2 seconds.
+ */
+#define INSISTS_MIN 3
+#define INSISTS_PAUSE UINT64_C(2500000000)
 
 /* Two who answer one question answer within this time. In ns. */
 #define AT_ONCE UINT64_C(1000000000)
@@ -35,8 +31,10 @@ struct heard_key {
 
 struct heard {
 	struct heard_key key;
-	bool visible;  /* what is sent to it alone has been seen */
-	uint64_t last; /* ns: what it was last seen to take part in and to send */
+	bool several;		/* peers */
+	uint8_t peer[16];	/* the first one */
+	uint64_t conversations; /* with one host, not with a group */
+	uint64_t last;		/* ns: what it was last seen to take part in and to send */
 };
 
 struct neighbour_key {
@@ -52,7 +50,10 @@ struct neighbour {
 	uint8_t askers[NEIGHBOURS_ASKERS][16];
 	uint8_t hardware[2][NEIGHBOURS_HARDWARE]; /* the last one that has claimed it, and the one before */
 	uint8_t prober[NEIGHBOURS_HARDWARE];
-	uint32_t asked; /* in vain, since it last said something */
+	uint32_t asked;	   /* in vain, since it last said something */
+	uint32_t insists;  /* of these the latest that came one behind the other, from the same */
+	uint32_t insisted; /* the most of these */
+	uint8_t last_asker[16];
 	uint64_t last_asked;
 	struct place first_asked;
 	uint32_t moves, conflicts;
@@ -60,18 +61,10 @@ struct neighbour {
 	struct place first_move, first_conflict;
 };
 
-/* What a packet asks or claims. */
-struct notice {
-	const uint8_t *asked, *claimed; /* addresses; NULL: none */
-	const uint8_t *by;		/* who asks; NULL: one who has no address yet */
-	const uint8_t *to;		/* who is told, and nobody else */
-	const uint8_t *hardware;	/* of who asks or claims; NULL: not said */
-	size_t size;			/* of an address */
-};
-
 struct neighbours {
 	struct table *table;
-	struct table *heard; /* of all addresses in the table */
+	struct table *heard;	 /* of all addresses in the table */
+	uint64_t between_two[2]; /* conversations, not with a group, of IPv4 and of IPv6 */
 };
 
 struct neighbours *neighbours_open(const struct siphash_key *key, struct err *err)
@@ -104,73 +97,6 @@ uint64_t neighbours_left_out(const struct neighbours *neighbours)
 	return table_left_out(neighbours->table);
 }
 
-/* --- what a packet says --- */
-
-static bool is_none(const uint8_t *address, size_t size)
-{
-	static const uint8_t none[16];
-
-	return memcmp(address, none, size) == 0;
-}
-
-static bool read_arp(struct notice *notice, const struct dissected *headers)
-{
-	static const uint8_t begin[] = {0, 1, 8, 0, NEIGHBOURS_HARDWARE, 4, 0};
-	const uint8_t *body = headers->upper;
-
-	if (!body || headers->upper_size < ARP_SIZE || memcmp(body, begin, sizeof(begin)) != 0)
-		return false;
-	*notice = (struct notice){.size = 4, .hardware = body + 8};
-	if (body[7] == ARP_REPLY) {
-		notice->claimed = body + 14;
-		notice->to = body + 24;
-		return true;
-	}
-	if (body[7] != ARP_REQUEST)
-		return false;
-	notice->asked = body + 24;
-	if (!is_none(body + 14, 4))
-		notice->by = notice->claimed = body + 14;
-	return true;
-}
-
-/* A link-layer address among the options; each begins with its type, and its length in units of 8 bytes. */
-static const uint8_t *find_option(const struct dissected *headers, uint8_t type)
-{
-	const uint8_t *at = headers->upper + ND_SIZE;
-	size_t left = headers->upper_size - ND_SIZE;
-
-	while (left >= 8 && at[1] > 0 && at[1] * (size_t)8 <= left) {
-		if (at[0] == type)
-			return at + 2;
-		left -= at[1] * (size_t)8;
-		at += at[1] * (size_t)8;
-	}
-	return NULL;
-}
-
-/* A hop limit of 255 says that it comes from here, and not from a router away (RFC 4861, section 3.1). */
-static bool read_discovery(struct notice *notice, const struct dissected *headers)
-{
-	const uint8_t *body = headers->upper;
-
-	if (!body || headers->upper_size < ND_SIZE || headers->hops != 255 ||
-	    (body[0] != ND_SOLICITATION && body[0] != ND_ADVERTISEMENT))
-		return false;
-	*notice = (struct notice){.size = 16};
-	if (body[0] == ND_ADVERTISEMENT) {
-		notice->claimed = body + 8;
-		notice->to = headers->to.address;
-		notice->hardware = find_option(headers, ND_OPTION_TARGET);
-		return true;
-	}
-	notice->asked = body + 8;
-	notice->hardware = find_option(headers, ND_OPTION_SOURCE);
-	if (!is_none(headers->from.address, 16))
-		notice->by = notice->claimed = headers->from.address;
-	return true;
-}
-
 /* --- what is known of an address --- */
 
 static struct heard_key heard_key(const uint8_t *address, size_t size)
@@ -183,7 +109,7 @@ static struct heard_key heard_key(const uint8_t *address, size_t size)
 }
 
 static struct neighbour *neighbour_of(struct neighbours *neighbours, const struct sighting *sighting,
-				      const struct notice *notice, const uint8_t *address)
+				      const struct neighbour_notice *notice, const uint8_t *address)
 {
 	struct neighbour_key key = {.interface = (uint16_t)sighting->interface,
 				    .device = sighting->headers->device,
@@ -197,7 +123,7 @@ static struct neighbour *neighbour_of(struct neighbours *neighbours, const struc
 	return table_take(neighbours->table, &key);
 }
 
-static void add_asker(struct neighbour *neighbour, const struct notice *notice)
+static void add_asker(struct neighbour *neighbour, const struct neighbour_notice *notice)
 {
 	for (size_t i = 0; i < neighbour->asker_count; i++) {
 		if (memcmp(neighbour->askers[i], notice->by, notice->size) == 0)
@@ -207,7 +133,18 @@ static void add_asker(struct neighbour *neighbour, const struct notice *notice)
 		memcpy(neighbour->askers[neighbour->asker_count++], notice->by, notice->size);
 }
 
-static void take_question(struct neighbour *neighbour, const struct sighting *sighting, const struct notice *notice)
+static void count_insisting(struct neighbour *neighbour, uint64_t time, const struct neighbour_notice *notice)
+{
+	bool again = time >= neighbour->last_asked && time - neighbour->last_asked <= INSISTS_PAUSE &&
+		     memcmp(neighbour->last_asker, notice->by, notice->size) == 0;
+
+	neighbour->insists = neighbour->asked > 1 && again ? neighbour->insists + 1 : 1;
+	if (neighbour->insists > neighbour->insisted)
+		neighbour->insisted = neighbour->insists;
+}
+
+static void take_question(struct neighbour *neighbour, const struct sighting *sighting,
+			  const struct neighbour_notice *notice)
 {
 	if (!notice->by) {
 		neighbour->probed = notice->hardware;
@@ -217,7 +154,9 @@ static void take_question(struct neighbour *neighbour, const struct sighting *si
 	}
 	if (neighbour->asked++ == 0)
 		neighbour->first_asked = sighting->place;
+	count_insisting(neighbour, sighting->place.time, notice);
 	neighbour->last_asked = sighting->place.time;
+	memcpy(neighbour->last_asker, notice->by, notice->size);
 	add_asker(neighbour, notice);
 }
 
@@ -264,35 +203,25 @@ static void take_defence(struct neighbour *neighbour, const struct sighting *sig
 }
 
 /* An address may have another owner in another VLAN. */
-static void take_claim(struct neighbour *neighbour, const struct sighting *sighting, const struct notice *notice)
+static void take_claim(struct neighbour *neighbour, const struct sighting *sighting,
+		       const struct neighbour_notice *notice)
 {
-	neighbour->asked = 0;
-	if (!notice->hardware || sighting->headers->vlan || is_none(notice->hardware, NEIGHBOURS_HARDWARE))
+	neighbour->asked = neighbour->insists = neighbour->insisted = 0;
+	if (!notice->hardware || sighting->headers->vlan ||
+	    neighbour_notice_is_none(notice->hardware, NEIGHBOURS_HARDWARE))
 		return;
 	if (!notice->asked)
 		take_defence(neighbour, sighting, notice->hardware);
 	take_hardware(neighbour, sighting, notice->hardware);
 }
 
-/* An answer is sent to one: what is sent to this one is seen here. */
-static void take_told(struct neighbours *neighbours, const struct notice *notice)
-{
-	struct heard_key key = heard_key(notice->to, notice->size);
-	struct heard *heard = notice->size == 16 && notice->to[0] == 0xff ? NULL : table_take(neighbours->heard, &key);
-
-	if (heard)
-		heard->visible = true;
-}
-
 void neighbours_add(struct neighbours *neighbours, const struct sighting *sighting)
 {
 	const struct dissected *headers = sighting->headers;
 	struct neighbour *neighbour;
-	struct notice notice;
+	struct neighbour_notice notice;
 
-	if (headers->ethertype == DISSECT_ARP ? !read_arp(&notice, headers)
-					      : headers->protocol != PROTOCOL_ICMPV6 || headers->version != 6 ||
-							!read_discovery(&notice, headers))
+	if (!neighbour_notice_read(&notice, headers))
 		return;
 	/* Who asks for its own address tells that it has it. */
 	if (notice.asked && !(notice.by && memcmp(notice.asked, notice.by, notice.size) == 0) &&
@@ -300,8 +229,6 @@ void neighbours_add(struct neighbours *neighbours, const struct sighting *sighti
 		take_question(neighbour, sighting, &notice);
 	if (notice.claimed && (neighbour = neighbour_of(neighbours, sighting, &notice, notice.claimed)))
 		take_claim(neighbour, sighting, &notice);
-	if (notice.to)
-		take_told(neighbours, &notice);
 }
 
 /* --- findings --- */
@@ -327,47 +254,43 @@ static bool to_one(uint8_t version, const struct dissect_end *to)
 	return version == 4 ? to->address[0] < 224 && to->address[3] != 255 : to->address[0] != 0xff;
 }
 
-static void hear(struct neighbours *neighbours, const struct conversation *conversation, int from)
+static bool between_two(const struct conversation *conversation)
 {
-	const struct conversation_sent *side = &conversation->sent[from], *other = &conversation->sent[!from];
+	return to_one(conversation->version, &conversation->ends[0]) &&
+	       to_one(conversation->version, &conversation->ends[1]);
+}
+
+static void hear(const struct neighbours *neighbours, const struct conversation *conversation, int from)
+{
 	struct heard_key key = heard_key(conversation->ends[from].address, conversation->version == 4 ? 4 : 16);
+	const struct dissect_end *peer = &conversation->ends[!from];
 	struct heard *heard = table_find(neighbours->heard, &key);
 
 	if (!heard)
 		return;
-	if (side->packets && conversation->last > heard->last)
+	if (conversation->sent[from].packets && conversation->last > heard->last)
 		heard->last = conversation->last;
-	heard->visible |=
-		other->packets || (side->packets && to_one(conversation->version, &conversation->ends[!from]));
+	if (!between_two(conversation))
+		return;
+	if (heard->conversations++ == 0)
+		memcpy(heard->peer, peer->address, sizeof(heard->peer));
+	heard->several |= memcmp(heard->peer, peer->address, sizeof(heard->peer)) != 0;
 }
 
+/*
+ * An answer to it would have been seen: it's the one host that has a part in all that is sent to one host, and so most
+ * likely the one whose interface was captured. Of a single pair nobody knows which.
+ */
 static bool is_visible(const struct neighbours *neighbours, const struct neighbour *neighbour)
 {
 	for (size_t i = 0; i < neighbour->asker_count; i++) {
 		const struct heard *asker = heard_of(neighbours, neighbour->askers[i], neighbour->key.version);
 
-		if (asker && asker->visible)
+		if (asker && asker->several &&
+		    asker->conversations == neighbours->between_two[neighbour->key.version == 6])
 			return true;
 	}
 	return false;
-}
-
-/* All questions of the capture are of one: most likely of the interface that was captured. */
-static bool only_one_asks(const struct neighbours *neighbours)
-{
-	const uint8_t *asker[2] = {NULL, NULL};
-
-	for (size_t i = 0; i < table_count(neighbours->table); i++) {
-		const struct neighbour *one = table_at(neighbours->table, i);
-		bool six = one->key.version == 6;
-
-		if (one->asker_count > 1 ||
-		    (one->asker_count && asker[six] && memcmp(asker[six], one->askers[0], 16) != 0))
-			return false;
-		if (one->asker_count)
-			asker[six] = one->askers[0];
-	}
-	return true;
 }
 
 static const char *name_of(uint8_t version)
@@ -417,29 +340,33 @@ static void say_unanswered(struct findings *findings, const struct neighbour *ne
 	finding_next(finding, "whether the host is up, and in this network (address, mask, VLAN, route)");
 }
 
+static enum finding_severity severity_of(const struct neighbours *neighbours, const struct neighbour *neighbour)
+{
+	if (is_visible(neighbours, neighbour))
+		return FINDING_ERROR;
+	return neighbour->insisted >= INSISTS_MIN ? FINDING_WARNING : FINDING_NOTE;
+}
+
 /* One finding for each version of IP: the address that was asked for most, and how many others. */
 static void find_unanswered(const struct neighbours *neighbours, uint8_t version, struct findings *findings)
 {
 	const struct neighbour *most = NULL;
-	bool visible = false;
+	enum finding_severity worst = FINDING_NOTE;
 
 	for (size_t i = 0; i < table_count(neighbours->table); i++) {
 		const struct neighbour *one = table_at(neighbours->table, i);
-		bool sees;
+		enum finding_severity severity;
 
 		if (one->key.version != version || !asked_in_vain(neighbours, one))
 			continue;
-		sees = is_visible(neighbours, one);
-		if (!most || (sees && !visible) || (sees == visible && one->asked > most->asked))
+		severity = severity_of(neighbours, one);
+		if (!most || severity > worst || (severity == worst && one->asked > most->asked)) {
 			most = one;
-		visible |= sees;
+			worst = severity;
+		}
 	}
 	if (most)
-		say_unanswered(findings, most,
-			       visible			   ? FINDING_ERROR
-			       : only_one_asks(neighbours) ? FINDING_WARNING
-							   : FINDING_NOTE,
-			       neighbours);
+		say_unanswered(findings, most, worst, neighbours);
 }
 
 static void find_conflict(const struct neighbour *neighbour, struct findings *findings)
@@ -475,8 +402,11 @@ void neighbours_finish(struct neighbours *neighbours, const struct conversations
 		       struct findings *findings)
 {
 	for (size_t i = 0; i < conversations_count(conversations) && table_count(neighbours->table); i++) {
-		hear(neighbours, conversations_at(conversations, i), 0);
-		hear(neighbours, conversations_at(conversations, i), 1);
+		const struct conversation *conversation = conversations_at(conversations, i);
+
+		neighbours->between_two[conversation->version == 6] += between_two(conversation);
+		hear(neighbours, conversation, 0);
+		hear(neighbours, conversation, 1);
 	}
 	find_unanswered(neighbours, 4, findings);
 	find_unanswered(neighbours, 6, findings);

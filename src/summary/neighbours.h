@@ -17,7 +17,6 @@
 
 #define NEIGHBOURS_MAX 4096
 #define NEIGHBOURS_ASKERS 4 /* of an address, that are kept */
-#define NEIGHBOURS_HARDWARE 6
 
 struct neighbours;
 
@@ -29,8 +28,8 @@ void neighbours_close(struct neighbours *neighbours);
 void neighbours_add(struct neighbours *neighbours, const struct sighting *sighting);
 
 /*
- * arp-unanswered and address-conflict. An answer goes to who has asked, and to nobody else: where the capture has no
- * other sign that it sees what is sent to the one who asked, that is said, and no more than a note; conversations tell.
+ * arp-unanswered and address-conflict. An answer goes to who has asked, and to nobody else: where the capture shows no
+ * sign that it would be seen, and who asked did not insist, it's no more than a note.
  */
 void neighbours_finish(struct neighbours *neighbours, const struct conversations *conversations,
 		       struct findings *findings);

@@ -17,6 +17,9 @@
 /* A server that takes longer than this does not answer; at the end of a capture it has not had that time. In ns. */
 #define PATIENCE UINT64_C(3000000000)
 
+/* A client that goes sooner did not wait for an answer. In ns. */
+#define WAITED UINT64_C(500000000)
+
 enum session_state {
 	SESSION_NONE,
 	SESSION_WAITS, /* for the server's answer to a hello */
@@ -256,12 +259,16 @@ static void take_from_server(struct tls *tls, const struct dissected *headers)
 		session->over = session->by_server = true;
 }
 
-static void take_from_client(struct tls *tls, const struct dissected *headers)
+static void take_from_client(struct tls *tls, const struct dissected *headers, uint64_t now)
 {
 	struct session *session = find_session(tls, &headers->from, &headers->to, headers->version);
 
-	if (session && waits(session) && headers->flags & (DISSECT_FIN | DISSECT_RST))
+	if (!session || !waits(session) || session->over || !(headers->flags & (DISSECT_FIN | DISSECT_RST)))
+		return;
+	if (now >= session->first.time && now - session->first.time >= WAITED)
 		session->over = true;
+	else
+		set_state(tls, session, SESSION_OVER);
 }
 
 void tls_add(struct tls *tls, const struct sighting *sighting)
@@ -282,7 +289,7 @@ void tls_add(struct tls *tls, const struct sighting *sighting)
 	if (tls->waiting[headers->to.port])
 		take_from_server(tls, headers);
 	if (tls->waiting[headers->from.port])
-		take_from_client(tls, headers);
+		take_from_client(tls, headers, sighting->place.time);
 }
 
 /* --- findings --- */

@@ -362,7 +362,32 @@ def others_ask(tape):
     for _ in range(3):
         for number in range(20, 40):
             arp(tape, number, MAC_B[:-1] + bytes([number]), number + 60)
+        tape.wait(20 * SECOND)
+
+
+@healthy
+def a_pair_of_which_one_asks(tape):
+    """Which of the two was captured? The answer may have gone to the other one."""
+    Connection(tape, client=1, server=2).open().ask()
+    for _ in range(2):
+        arp(tape, 2, MAC_B, 77)
         tape.wait(SECOND)
+
+
+@healthy
+def cookie_first(tape):
+    """A code that only says: once more, with the cookie (RFC 7873)."""
+    dns(tape, 1, "web.example", code=7)
+    dns(tape, 2, "web.example")
+
+
+@healthy
+def hello_and_gone(tape):
+    connection = Connection(tape, port=443).open()
+    connection.segment(0, ACK | PSH, client_hello("web.example"))
+    tape.wait(MS)
+    connection.segment(1)
+    connection.close()
 
 
 @healthy

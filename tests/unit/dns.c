@@ -215,8 +215,8 @@ static void slow(void **state)
 
 	(void)state;
 	for (uint16_t id = 1; id <= 10; id++) {
-		ask(id, "web.example", id * 10 * SECOND);
-		reply(id, 0, "web.example", id * 10 * SECOND + (id > 5 ? SECOND : SECOND / 100));
+		ask(id, "web.example", 10 * SECOND * id);
+		reply(id, 0, "web.example", 10 * SECOND * id + (id > 5 ? SECOND : SECOND / 100));
 	}
 	finish();
 	finding = finding_of(&findings, FINDING_DNS_SLOW);

@@ -141,6 +141,9 @@ static void no_claim(void **state)
 	send_segment(true, 4000, 500, 100, ACK, NULL, 0, SECOND + 5);
 	end = say_hello(4001, 8 * SECOND);
 	send_segment(true, 4001, 500, end, ACK, NULL, 0, 8 * SECOND + 5);
+	end = say_hello(4003, SECOND);
+	send_segment(true, 4003, 500, end, ACK, NULL, 0, SECOND + 5);
+	send_segment(false, 4003, end, 500, ACK | FIN, NULL, 0, SECOND + 9); /* it did not wait */
 	send_segment(false, 4002, 100, 500, ACK, bytes, size - 9, SECOND);
 	send_segment(true, 4002, 500, end, ACK, NULL, 0, SECOND + 5);
 	assert_null(finish(9 * SECOND));
