@@ -367,11 +367,11 @@ static struct run_parts parts_of(struct capturing *c, const struct options *opti
 	};
 }
 
-/* What a snapshot's archive begins with, and cannot know otherwise. */
+/* What a snapshot's archive begins with, and cannot know otherwise. Before the sandbox, which hides who and where we
+ * are. */
 static int add_texts(struct capturing *c, struct err *err)
 {
 	struct area *area = &c->recorder.area;
-	char name[CONTEXT_NAME_SIZE];
 	const char *text;
 	size_t size;
 
@@ -381,14 +381,20 @@ static int add_texts(struct capturing *c, struct err *err)
 	if (manifest_left_out_text(c->manifest, &text, &size, err) < 0)
 		return -1;
 	(void)area_add_text(area, "not_captured.json", clock_real(), text, size);
+	return 0;
+}
+
+static void add_context(struct capturing *c)
+{
+	char name[CONTEXT_NAME_SIZE];
+
 	for (size_t i = 0; i < c->context.count; i++) {
 		const struct context_member *member = &c->context.members[CONTEXT_START][i];
 
 		if (!member->left_out)
-			(void)area_add_text(area, context_name(&c->context, CONTEXT_START, i, name), member->time,
-					    member->text, member->size);
+			(void)area_add_text(&c->recorder.area, context_name(&c->context, CONTEXT_START, i, name),
+					    member->time, member->text, member->size);
 	}
-	return 0;
 }
 
 /* From where on nothing can be opened any more, to where the first packet may come. */
@@ -396,14 +402,14 @@ static int enter_sandbox(struct capturing *c, const struct options *options, str
 {
 	struct sandbox sandbox;
 
-	if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
+	if ((c->words && add_texts(c, err) < 0) || sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
 		return -1;
 	if (c->delivery.context)
 		context_read(c->delivery.context, CONTEXT_START);
 	report_sandbox(&sandbox, options);
 	report_warnings(&c->captures, options);
-	if (c->words && add_texts(c, err) < 0)
-		return -1;
+	if (c->words)
+		add_context(c);
 	if (options->record)
 		recorder_start(&c->recorder);
 	return 0;

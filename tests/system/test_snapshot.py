@@ -65,7 +65,9 @@ def test_a_snapshot_has_what_came_before_it(recorder, wire):
     assert archive.numbers() == list(range(100))
     assert archive.cause == "snapshot" and archive.manifest["tarcap_manifest"] == 2
     assert archive.manifest["reason"] == archive.capture["reason"] == "it crashed"
-    assert archive.capture["interfaces"][0]["name"] == "tc0"
+    assert archive.capture["interfaces"][0]["name"] == "tc0" and archive.capture["user"] == {"uid": 0, "gid": 0}
+    assert archive.capture["system"] == {"host": os.uname().nodename, "kernel": os.uname().release,
+                                         "machine": os.uname().machine}
     names = [name.partition("/")[2] for name in archive.names]
     assert names[0] == "capture.json" and names[1] == "context/start/interfaces.json"
     assert "context/end/proc-net-tcp" in names and names[-1] == "manifest.json"
