@@ -150,8 +150,8 @@ uint64_t servers_trouble(const struct server *server)
 	uint64_t sum = server->refused + server->unanswered + server->reset;
 
 	for (int kind = 0; kind < TROUBLES; kind++) {
-		if (kind == TROUBLE_STOPPED || kind == TROUBLE_LARGE || kind == TROUBLE_SILENT_IDLE ||
-		    kind == TROUBLE_UNHEARD || kind == TROUBLE_UNFINISHED)
+		if (kind == TROUBLE_STOPPED || kind == TROUBLE_LARGE_TO || kind == TROUBLE_LARGE_FROM ||
+		    kind == TROUBLE_SILENT_IDLE || kind == TROUBLE_UNHEARD || kind == TROUBLE_UNFINISHED)
 			sum += server->troubles[kind].count;
 	}
 	return sum;

@@ -30,7 +30,8 @@ enum trouble_kind {
 	TROUBLE_RESET_IDLE,  /* reset when it was used again; ns idle before that */
 	TROUBLE_SILENT_IDLE, /* silence when it was used again; ns idle before that */
 	TROUBLE_STOPPED,     /* it stopped acknowledging; times the segment was sent */
-	TROUBLE_LARGE,	     /* large segments are not acknowledged; times; detail: bytes of the IP packet */
+	TROUBLE_LARGE_TO, /* large segments are not acknowledged; times; detail: bytes x 65536 + those of the packet */
+	TROUBLE_LARGE_FROM,  /* the same of those from it */
 	TROUBLE_LOSS_TO,     /* segments to the server were sent again; bytes of each */
 	TROUBLE_LOSS_FROM,   /* the same of those from it */
 	TROUBLE_ZERO_SERVER, /* it announced a window of zero; ns until it opened */

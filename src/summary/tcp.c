@@ -186,6 +186,8 @@ static void take_window(struct step *step)
 	const struct dissected *headers = step->headers;
 	struct tcp_side *me = step->me;
 
+	me->marks &= (uint16_t)~TCP_SYN_WINDOW;
+	me->marks |= headers->flags & DISSECT_SYN ? TCP_SYN_WINDOW : 0;
 	if (headers->flags & (DISSECT_SYN | DISSECT_FIN)) {
 		me->window = headers->window;
 		return;

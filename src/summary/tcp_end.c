@@ -149,7 +149,9 @@ static enum trouble_kind kind_of_silence(const struct conversation *conversation
 
 	if (client && (connection->marks & CONNECTION_ASKED) && connection->idle >= IDLE)
 		return TROUBLE_SILENT_IDLE;
-	return size >= LARGE && size > connection->passed[side] ? TROUBLE_LARGE : TROUBLE_STOPPED;
+	if (size < LARGE || size <= connection->passed[side])
+		return TROUBLE_STOPPED;
+	return client ? TROUBLE_LARGE_TO : TROUBLE_LARGE_FROM;
 }
 
 /* The same segment again and again, and the other side has been there. */
@@ -167,8 +169,11 @@ static void judge_stuck(struct servers *servers, struct conversation *conversati
 	server = servers_of(servers, conversation);
 	kind = kind_of_silence(conversation, side);
 	server->explained[side == servers_side(conversation)] += times - 1u;
+	/* Who could not pass it on said so, and that is a finding of its own. */
+	if (conversation->rejected)
+		return;
 	servers_note(server, kind, number, &place, kind == TROUBLE_SILENT_IDLE ? connection->idle * MILLISECOND : times,
-		     kind == TROUBLE_LARGE ? connection->stuck_packet[side] : times);
+		     (uint32_t)connection->stuck_size[side] << 16 | connection->stuck_packet[side]);
 }
 
 static void judge_window(struct servers *servers, struct conversation *conversation, uint32_t number, int side)

@@ -182,18 +182,27 @@ static void say_stopped(struct finding *finding, const struct server *server, co
 		    trouble->count, telling_plural(trouble->count), telling_name(server, name), trouble->most);
 }
 
-static void say_large(struct finding *finding, const struct server *server, const struct trouble *trouble)
+static void say_large(struct finding *finding, const struct server *server, const struct trouble *trouble,
+		      const char *direction)
 {
-	unsigned headers = server->version == 6 ? 60 : 40;
 	char name[ENDS_TEXT_SIZE];
 
 	finding_say(finding,
-		    "large segments of %" PRIu64 " connection%s with %s (packets of %" PRIu32 " bytes, %" PRIu32
-		    " without IP and TCP) were sent %" PRIu64
+		    "segments of %" PRIu32 " bytes %s %s were sent %" PRIu64
 		    " times and never acknowledged, smaller ones pass: an MTU below %" PRIu32
-		    " on the way, and no ICMP came back",
-		    trouble->count, telling_plural(trouble->count), telling_name(server, name), trouble->detail,
-		    trouble->detail > headers ? trouble->detail - headers : 0, trouble->most, trouble->detail);
+		    " on the way, and no ICMP came back (%" PRIu64 " connection%s)",
+		    trouble->detail >> 16, direction, telling_name(server, name), trouble->most,
+		    trouble->detail & 0xffff, trouble->count, telling_plural(trouble->count));
+}
+
+static void say_large_to(struct finding *finding, const struct server *server, const struct trouble *trouble)
+{
+	say_large(finding, server, trouble, "to");
+}
+
+static void say_large_from(struct finding *finding, const struct server *server, const struct trouble *trouble)
+{
+	say_large(finding, server, trouble, "from");
 }
 
 static void say_unheard(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -240,6 +249,8 @@ static void say_gave_up(struct finding *finding, const struct server *server, co
 #define LOOK_AT_LISTENERS \
 	"is the process up, and does it listen on this address (ss -ltn)? For a service: its targetPort"
 #define LOOK_AT_FILTERS "routes, security groups and network policies on the way; capture at the other end, too"
+#define LOOK_AT_SIZES \
+	"the size that passes (ping -M do -s 1472 and less); let ICMP type 3 code 4 through, or clamp the MSS"
 #define LOOK_AT_TIMEOUTS \
 	"make the client's idle timeout shorter than the server's and that of all between, or use TCP keep-alive"
 
@@ -250,8 +261,10 @@ static const struct rule rules[] = {
 	 say_unanswered},
 	{TROUBLE_UNFINISHED, FINDING_NO_ANSWER, FINDING_ERROR, 500, true, "tcp.flags.syn == 1", LOOK_AT_FILTERS,
 	 say_unfinished},
-	{TROUBLE_LARGE, FINDING_MTU, FINDING_ERROR, 500, true, "tcp.analysis.retransmission",
-	 "ping -M do -s 1472 to find the size that passes; allow ICMP type 3 code 4, or clamp the MSS", say_large},
+	{TROUBLE_LARGE_FROM, FINDING_MTU, FINDING_ERROR, 500, true, "tcp.analysis.retransmission", LOOK_AT_SIZES,
+	 say_large_from},
+	{TROUBLE_LARGE_TO, FINDING_MTU, FINDING_ERROR, 500, true, "tcp.analysis.retransmission", LOOK_AT_SIZES,
+	 say_large_to},
 	{TROUBLE_INJECTED, FINDING_RESET_INJECTED, FINDING_ERROR, 500, false, "tcp.flags.reset == 1",
 	 "compare ip.ttl of the RST with the sender's; firewalls, proxies and IDS between", say_injected},
 	{TROUBLE_CLOSED_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, false,

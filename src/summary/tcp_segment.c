@@ -102,7 +102,7 @@ static void take_old(struct step *step)
 static bool fills_window(const struct step *step)
 {
 	const struct tcp_side *peer = step->peer;
-	unsigned scale = peer->scale;
+	unsigned scale = peer->marks & TCP_SYN_WINDOW ? 0 : peer->scale;
 
 	if (!step->together || !(step->me->marks & peer->marks & TCP_SCALED) || !(peer->marks & TCP_ACKED))
 		return false;

@@ -35,6 +35,7 @@ enum tcp_mark {
 	TCP_HOPS_KNOWN = 1024,	/* two packets at least came with this TTL */
 	TCP_HOLES = 2048,	/* some sequence numbers below next have not been seen: see holes.h */
 	TCP_DATA = 4096,	/* it has sent data */
+	TCP_SYN_WINDOW = 16384, /* its window is that of its SYN, which is never scaled (RFC 7323, section 2.2) */
 	TCP_SIDE_UNSEEN = 8192, /* of what it sent, something was acknowledged that is not here */
 };
 
