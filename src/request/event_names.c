@@ -150,7 +150,9 @@ void event_names_advice(const char *text, char *advice, size_t size)
 		if (strcmp(meant[i].word, word) == 0)
 			name = typed(meant[i].kind);
 	}
-	snprintf(advice, size, name ? "did you mean --until %s?" : "", name);
+	advice[0] = '\0';
+	if (name)
+		snprintf(advice, size, "did you mean --until %s?", name);
 }
 
 void event_names_help(void)
