@@ -30,7 +30,7 @@ def quantity(text):
 def test_every_file_is_checked_here():
     """A new file needs a test."""
     known = {"debug-profile.yaml", "debug-profile-baseline.yaml", "debug-profile-no-new-privs.yaml",
-             "debug-profile-ceilings.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-volume.yaml", "rbac.yaml",
+             "debug-profile-ceilings.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml", "sidecar-volume.yaml", "rbac.yaml",
              "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap",
              "plugin",  # which tests/lint compares with kubectl-tarcap
              "README.md"}  # which test_manual.py reads
@@ -121,6 +121,17 @@ def test_plain_sidecar():
     assert containers["tarcap"]["command"] == ["tarcap", "hold", "--ttl", "0"]
 
 
+def test_recorder_sidecar():
+    """Its memory fits into the container's, with what a hold and a recorder take besides."""
+    spec, containers, volumes = check_pod(document("sidecar-recorder.yaml"))
+    [sidecar] = spec["initContainers"]
+    assert sidecar["restartPolicy"] == "Always" and not volumes
+    command = sidecar["command"]
+    assert command[:2] == ["tarcap", "hold"] and command[command.index("--ttl") + 1] == "0"
+    record = quantity(command[command.index("--record") + 1])
+    assert record + (16 << 20) <= quantity(sidecar["resources"]["requests"]["memory"])
+
+
 def test_volume_sidecar():
     spec, containers, volumes = check_pod(document("sidecar-volume.yaml"))
     assert spec["restartPolicy"] == "Never"  # else an ended capture would begin again over its file
@@ -136,11 +147,14 @@ def test_volume_sidecar():
 
 def test_sidecar_commands_are_accepted():
     """What the examples run is what this tarcap takes: options, values, ranges."""
-    for name in ("sidecar.yaml", "sidecar-plain.yaml", "sidecar-volume.yaml"):
+    for name in ("sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml", "sidecar-volume.yaml"):
         for one in document(name)["spec"].get("initContainers", []) + document(name)["spec"]["containers"]:
             if one.get("command", [])[1:2] == ["hold"]:
-                done = subprocess.run([TARCAP, *one["command"][1:], "--help"], capture_output=True, text=True)
-                assert done.returncode == 0, done.stderr
+                words = one["command"] + ["--"]
+                mine, behind = words[1:words.index("--")], words[words.index("--") + 1:-1]
+                for command in ([*mine, "--help"], [*behind, "-d", "tcp"]):
+                    done = subprocess.run([TARCAP, *command], capture_output=True, text=True)
+                    assert done.returncode == 0, done.stderr
             elif one["image"].startswith("tarcap:"):
                 words = one["command"][1:-2]  # without -w, and with what needs no privilege
                 done = subprocess.run([TARCAP, *words, "-d", "tcp"], capture_output=True, text=True)

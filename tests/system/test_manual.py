@@ -400,7 +400,7 @@ def flags_in(words):
 
 def test_flags_in_documents_exist():
     """After the word tarcap, or in a code span that begins with a flag; kubectl's own are kubectl's affair."""
-    known = {name for part in ("OPTIONS", "JOIN", "SUMMARY", "HOLD") for names in flags_of(section(part)) for name in names}
+    known = {name for part in ("OPTIONS", "JOIN", "SUMMARY", "HOLD", "SNAPSHOT") for names in flags_of(section(part)) for name in names}
     plugins = flags_in(call("k8s/kubectl-tarcap", "--help").stdout.replace(",", " ").replace("|", " "))
     used, used_of_plugin = set(), set()
     for span in spans_of_documents():
