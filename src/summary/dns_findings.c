@@ -52,7 +52,7 @@ static uint32_t failed(const struct dns_counts *counts)
 {
 	uint32_t count = 0;
 
-	for (uint8_t code = 1; code <= DNS_REFUSED; code++)
+	for (unsigned code = 1; code <= DNS_REFUSED; code++)
 		count += code == DNS_NXDOMAIN ? 0 : counts->codes[code];
 	return count;
 }
@@ -148,9 +148,9 @@ static uint8_t worst_code(const struct dns_counts *counts)
 {
 	uint8_t worst = 1;
 
-	for (uint8_t code = 1; code <= DNS_REFUSED; code++) {
+	for (unsigned code = 1; code <= DNS_REFUSED; code++) {
 		if (code != DNS_NXDOMAIN && counts->codes[code] > counts->codes[worst])
-			worst = code;
+			worst = (uint8_t)code;
 	}
 	return worst;
 }
