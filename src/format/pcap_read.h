@@ -68,6 +68,14 @@ void pcap_read_feed(struct pcap_read *records, const unsigned char *data, size_t
 
 enum pcap_read_event pcap_read_next(struct pcap_read *records, struct packet *packet);
 
+/* Is a packet's data gone with the next call, because it came in pieces? Else it is where it was fed. */
+static inline bool pcap_read_fleeting(const struct pcap_read *records, const struct packet *packet)
+{
+	uintptr_t data = (uintptr_t)packet->data, partial = (uintptr_t)records->partial;
+
+	return data >= partial && data < partial + sizeof(records->partial);
+}
+
 /*
  * Records of zeros are told late: when another comes behind them, or by this at the end. In a file of ours they may be
  * the padding of a tar, of which bytes are missing. False: there is none left.

@@ -8,12 +8,10 @@
 #include "format/naming.h"
 #include "format/pcap_read.h"
 #include "read/decompress.h"
-#include "read/input.h"
 #include "read/joined.h"
 #include "read/joined_told.h"
 #include "read/manifest_read.h"
 #include "read/numbering.h"
-#include "read/order.h"
 #include "read/roll.h"
 
 /* The member that is being read. */
@@ -40,9 +38,7 @@ struct join {
 	bool directory_known;
 	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
 	struct member member;
-	uint64_t member_number;	  /* of those with packets, from 1 */
-	const unsigned char *fed; /* what its packets are read from now */
-	size_t fed_size;
+	uint64_t member_number;			/* of those with packets, from 1 */
 	int places[PCAPNG_READ_INTERFACES_MAX]; /* in the output, of the member's interfaces */
 	bool open_end; /* it is over, but whether zeros at its end are packets is not known yet, */
 	uint64_t gaps; /* and these were known then */
@@ -199,14 +195,6 @@ static void take_header(struct join *join)
 		left_out(join, place);
 }
 
-/* Put together from pieces, in memory that the next one needs. */
-static bool is_fleeting(const struct join *join, const struct packet *packet)
-{
-	uintptr_t data = (uintptr_t)packet->data, fed = (uintptr_t)join->fed;
-
-	return data < fed || data >= fed + join->fed_size;
-}
-
 static int take_packet(struct join *join, struct packet *packet, struct err *err)
 {
 	struct match_file *file = &join->member.file;
@@ -232,7 +220,7 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 	if (join->setup.packet)
 		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet,
 				   &(struct join_place){join->member.name, join->member_number, file->packets,
-							is_fleeting(join, packet)});
+							pcap_read_fleeting(&join->records, packet)});
 	return join->order.buffer ? order_add(&join->order, packet, err) : 0;
 }
 
@@ -242,8 +230,6 @@ static int take_records(struct join *join, const unsigned char *data, size_t siz
 	int result = 0;
 
 	join->member.file.bytes += size;
-	join->fed = data;
-	join->fed_size = size;
 	pcap_read_feed(&join->records, data, size);
 	while (result == 0) {
 		switch (pcap_read_next(&join->records, &packet)) {
@@ -255,7 +241,6 @@ static int take_records(struct join *join, const unsigned char *data, size_t siz
 			break;
 		case PCAP_READ_MORE:
 		case PCAP_READ_DAMAGED:
-			join->fed_size = 0;
 			if (join->setup.gone)
 				join->setup.gone(join->setup.packet_context);
 			return 0;

@@ -12,7 +12,7 @@ struct cursor {
 	size_t length; /* on the wire; not less than those */
 };
 
-static bool skip(struct cursor *cursor, size_t size)
+static bool pass(struct cursor *cursor, size_t size)
 {
 	if (size > cursor->left)
 		return false;
@@ -45,7 +45,7 @@ static void take_payload(struct dissected *dissected, struct cursor cursor, size
 	if (header > cursor.length)
 		return;
 	dissected->payload_length = (uint32_t)(cursor.length - header);
-	if (!skip(&cursor, header))
+	if (!pass(&cursor, header))
 		return;
 	dissected->payload = cursor.at;
 	dissected->payload_size = (uint32_t)cursor.left;
@@ -117,7 +117,7 @@ void dissect_options(struct dissect_options *options, const struct dissected *di
 
 	*options = (struct dissect_options){0};
 	cursor.left = cursor.length = header < dissected->upper_size ? header : dissected->upper_size;
-	if (!skip(&cursor, 20))
+	if (!pass(&cursor, 20))
 		return;
 	while (cursor.left > 0 && cursor.at[0] != 0) {
 		uint8_t kind = cursor.at[0];
@@ -127,9 +127,9 @@ void dissect_options(struct dissect_options *options, const struct dissected *di
 		if (length > cursor.left || length < (kind == 1 ? 1 : 2))
 			return;
 		option = (struct cursor){cursor.at, length, length};
-		if (skip(&option, 2))
+		if (pass(&option, 2))
 			take_option(options, kind, &option);
-		skip(&cursor, length);
+		pass(&cursor, length);
 	}
 }
 
@@ -171,7 +171,7 @@ static void dissect_upper(struct dissected *dissected, struct cursor cursor)
 		if (length == 0 || (dissected->version == 4 && protocol != PROTOCOL_AH))
 			break;
 		dissected->protocol = cursor.at[0];
-		if ((protocol == PROTOCOL_FRAGMENT && later_fragment(dissected, &cursor)) || !skip(&cursor, length))
+		if ((protocol == PROTOCOL_FRAGMENT && later_fragment(dissected, &cursor)) || !pass(&cursor, length))
 			return;
 	}
 	dissect_transport(dissected, &cursor);
@@ -209,7 +209,7 @@ static void dissect_ipv4(struct dissected *dissected, struct cursor cursor)
 	fragment = short_at(&cursor, 6) & 0x3fff;
 	dissected->fragment = fragment;
 	forget_filling(&cursor, length);
-	if (!(fragment & 0x1fff) && skip(&cursor, header))
+	if (!(fragment & 0x1fff) && pass(&cursor, header))
 		dissect_upper(dissected, cursor);
 }
 
@@ -226,7 +226,7 @@ static void dissect_ipv6(struct dissected *dissected, struct cursor cursor)
 	memcpy(dissected->from.address, cursor.at + 8, 16);
 	memcpy(dissected->to.address, cursor.at + 24, 16);
 	length = short_at(&cursor, 4);
-	skip(&cursor, 40);
+	pass(&cursor, 40);
 	forget_filling(&cursor, length);
 	dissect_upper(dissected, cursor);
 }
@@ -259,7 +259,7 @@ static void dissect_type(struct dissected *dissected, uint16_t type, struct curs
 	for (int i = 0; i < TAGS_MAX && is_tag(type) && cursor.left >= 4; i++) {
 		dissected->vlan = true;
 		type = short_at(&cursor, 2);
-		skip(&cursor, 4);
+		pass(&cursor, 4);
 	}
 	dissected->ethertype = type < 0x0600 ? DISSECT_LLC : type;
 	if (type == DISSECT_IPV4 || type == DISSECT_IPV6)
@@ -275,7 +275,7 @@ static void dissect_typed(struct dissected *dissected, struct cursor cursor, siz
 	if (cursor.left < header)
 		return;
 	type = short_at(&cursor, type_at);
-	skip(&cursor, header);
+	pass(&cursor, header);
 	dissect_type(dissected, type, cursor);
 }
 
@@ -287,7 +287,7 @@ static void dissect_loopback(struct dissected *dissected, struct cursor cursor)
 	if (cursor.left < 4 || cursor.at[1] || cursor.at[2] || (cursor.at[0] && cursor.at[3]))
 		return;
 	family = cursor.at[0] | cursor.at[3];
-	skip(&cursor, 4);
+	pass(&cursor, 4);
 	if (family == 2 || family == 10 || family == 24 || family == 28 || family == 30)
 		dissect_ip(dissected, &cursor);
 }

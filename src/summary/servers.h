@@ -44,6 +44,9 @@ enum trouble_kind {
 	TROUBLES,
 };
 
+/* Of large segments' detail: an ICMP error came back. */
+#define TROUBLE_REJECTED (UINT32_C(1) << 31)
+
 struct trouble {
 	uint64_t count;
 	uint64_t sum, least, most; /* of the amounts */

@@ -238,7 +238,7 @@ static void take_record(struct reading *reading, const struct packet *packet)
 		count_time(summary, records->time, packet->header.length);
 	}
 	count_packet(reading, reading->places_of[packet->origin.interface], &sighting, packet,
-		     packet->data < reading->buffer || packet->data >= reading->buffer + BUFFER_SIZE);
+		     pcap_read_fleeting(records, packet));
 	summary->untimed += !records->timed;
 }
 

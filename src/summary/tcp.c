@@ -246,7 +246,7 @@ static void take_request(struct step *step, uint64_t moved)
 	conversation->asked = step->now;
 }
 
-static void take_answer(struct step *step)
+static void end_wait(struct step *step)
 {
 	struct conversation *conversation = step->conversation;
 	struct tcp_connection *connection = &conversation->connection;
@@ -276,7 +276,7 @@ static void take_turn(struct step *step, uint64_t moved)
 	if (client)
 		take_request(step, moved);
 	else
-		take_answer(step);
+		end_wait(step);
 }
 
 static void take_fin(struct step *step, uint64_t moved)

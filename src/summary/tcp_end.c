@@ -154,6 +154,15 @@ static enum trouble_kind kind_of_silence(const struct conversation *conversation
 	return client ? TROUBLE_LARGE_TO : TROUBLE_LARGE_FROM;
 }
 
+/* Of a segment, and of its IP packet; and whether an ICMP error came back. */
+static uint32_t trouble_sizes(const struct conversation *conversation, int side)
+{
+	uint32_t size = conversation->connection.stuck_size[side];
+
+	return (conversation->rejected ? TROUBLE_REJECTED : 0) | (size < 0x7fff ? size : 0x7fff) << 16 |
+	       conversation->connection.stuck_packet[side];
+}
+
 /* The same segment again and again, and the other side has been there. */
 static void judge_stuck(struct servers *servers, struct conversation *conversation, uint32_t number, int side)
 {
@@ -169,11 +178,8 @@ static void judge_stuck(struct servers *servers, struct conversation *conversati
 	server = servers_of(servers, conversation);
 	kind = kind_of_silence(conversation, side);
 	server->explained[side == servers_side(conversation)] += times - 1u;
-	/* Who could not pass it on said so, and that is a finding of its own. */
-	if (conversation->rejected)
-		return;
 	servers_note(server, kind, number, &place, kind == TROUBLE_SILENT_IDLE ? connection->idle * MILLISECOND : times,
-		     (uint32_t)connection->stuck_size[side] << 16 | connection->stuck_packet[side]);
+		     trouble_sizes(conversation, side));
 }
 
 static void judge_window(struct servers *servers, struct conversation *conversation, uint32_t number, int side)

@@ -189,10 +189,12 @@ static void say_large(struct finding *finding, const struct server *server, cons
 
 	finding_say(finding,
 		    "segments of %" PRIu32 " bytes %s %s were sent %" PRIu64
-		    " times and never acknowledged, smaller ones pass: an MTU below %" PRIu32
-		    " on the way, and no ICMP came back (%" PRIu64 " connection%s)",
-		    trouble->detail >> 16, direction, telling_name(server, name), trouble->most,
-		    trouble->detail & 0xffff, trouble->count, telling_plural(trouble->count));
+		    " times and never acknowledged, smaller ones pass: an MTU below %" PRIu32 " on the way, and %s",
+		    trouble->detail >> 16 & 0x7fff, direction, telling_name(server, name), trouble->most,
+		    trouble->detail & 0xffff,
+		    trouble->detail & TROUBLE_REJECTED ? "the ICMP that came back did not help" : "no ICMP came back");
+	if (trouble->count > 1)
+		finding_say(finding, " (%" PRIu64 " connections)", trouble->count);
 }
 
 static void say_large_to(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -338,7 +340,7 @@ struct finding *telling_add(const struct telling *telling, enum finding_kind kin
 	return finding;
 }
 
-static struct finding *add_finding(const struct telling *telling, const struct rule *rule, const struct server *server)
+static struct finding *add_ruled(const struct telling *telling, const struct rule *rule, const struct server *server)
 {
 	struct finding *finding =
 		telling_add(telling, rule->kind, rule->severity, rule->weight, &server->troubles[rule->trouble]);
@@ -391,7 +393,7 @@ static void tell_rule(const struct telling *telling, const struct rule *rule)
 			rank(&ranked, server, rule->trouble);
 	}
 	for (size_t i = 0; i < ranked.count; i++) {
-		finding = add_finding(telling, rule, ranked.list[i]);
+		finding = add_ruled(telling, rule, ranked.list[i]);
 		rule->say(finding, ranked.list[i], &ranked.list[i]->troubles[rule->trouble]);
 		if (rule->open)
 			telling_leave_open(telling, finding,
@@ -399,7 +401,7 @@ static void tell_rule(const struct telling *telling, const struct rule *rule)
 	}
 	if (ranked.more == 0)
 		return;
-	finding = add_finding(telling, rule, ranked.next);
+	finding = add_ruled(telling, rule, ranked.next);
 	finding->weight = 1;
 	finding->count = ranked.more_times;
 	finding->display_filter[0] = '\0';
