@@ -171,6 +171,26 @@ def test_offline_compressed(packets, tmp_path, failure):
     check_all([lambda n=n: Run(failure % n, command) for n in range(1, count + 1)], list(range(COUNT)))
 
 
+@pytest.mark.parametrize("failure", ["malloc:%d", "archive:%d", "write:%d:EIO", "write:%d:EPIPE", "write:%d:SHORT"])
+def test_offline_recorded(packets, tmp_path, failure):
+    command = [FAULT, "-r", packets, "--record", "4M", *OFFLINE]
+    count = calls_of(failure.partition(":")[0], command, tmp_path / "log")
+    assert count > 0
+    check_all([lambda n=n: Run(failure % n, command) for n in range(1, count + 1)], list(range(COUNT)))
+
+
+@pytest.mark.parametrize("failure", ["write:%d:ENOSPC", "write:%d+:ENOSPC", "write:%d:SHORT"])
+def test_recorded_to_a_file(packets, tmp_path, failure):
+    """What is in memory and has no room on the disk any more is counted, as what waits in a pool."""
+    def command(number):
+        return [FAULT, "-r", packets, "--record", "4M", "--compress", "none", "-w", tmp_path / f"{number}.tar", *OFFLINE]
+
+    count = calls_of("write", command(0), tmp_path / "log", output=tmp_path / "0.tar")
+    assert count > 5
+    check_all([lambda n=n: Run(failure % n, command(n), output=tmp_path / f"{n}.tar") for n in range(1, count + 1)],
+              list(range(COUNT)))
+
+
 def test_no_memory_to_compress(packets):
     """It is among the first that is asked for."""
     said = [Run(f"malloc:{n}", [FAULT, "-r", packets, "--compress", "zstd", *OFFLINE]).check().text for n in range(1, 31)]
@@ -396,6 +416,14 @@ def test_disk_that_fails_at_any_write(packets, tmp_path, error, words):
         made = Run("", traced(f"writev:error={error}:when={number}", TARCAP, "-r", packets, "-w", output, *OFFLINE),
                    output=output).check()
         assert made.status == 1 and re.search(words, made.text), made
+
+
+@pytest.mark.parametrize("call, error", [("memfd_create", "EPERM"), ("fchmod", "EPERM"), ("fallocate", "ENOSPC"),
+                                         ("fallocate", "EOPNOTSUPP")])
+def test_memory_to_record_in_that_cannot_be_had(wire, call, error):
+    made = Run("", traced(f"{call}:error={error}", TARCAP, "-q", "-i", "tc0", "--record", "4M", "--duration", "200ms",
+                          before=["nsenter", f"--net=/run/netns/{wire.b}"])).check()
+    assert made.status == 1 and made.out == b"" and made.text.startswith("tarcap: --record: "), made
 
 
 @pytest.mark.parametrize("call, error", [("timerfd_create", "EMFILE"), ("signalfd4", "EMFILE"),

@@ -13,7 +13,8 @@ import pytest
 from archive import pcap_file, tar_members
 from capture import Capture, read_paced, run
 from process import patience, wait_until
-from wire import Flood, frame, numbered
+from test_interfaces import Cables
+from wire import Flood, frame, number_of, numbered, udp, udp_port
 
 LARGE = 1400
 MANY = 6000  # of them are twice what 4M hold
@@ -149,6 +150,60 @@ def test_a_file_is_recorded_by_its_packets_times(tmp_path):
     kept = run("-r", path, "--record", "16M", "--keep", "60s").whole()
     assert 450 <= len(newest(kept, MANY)) <= 601  # at 10 a second; what is cut is cut each 15 s
     assert kept.capture["keep_seconds"] == 60 and kept.capture["segment_seconds"] == 15
+
+
+def test_a_hundred_interfaces_share_the_memory(wire):
+    cables = Cables(wire, 100)
+    try:
+        capture = Capture(wire, "--record", "4M", "--compress", "none", "-s", "1500", interface="all")
+        for turn in range(4):
+            for name in cables.names:
+                cables.send(name, numbered(20, LARGE, first=20 * turn))
+            time.sleep(0.1)
+        archive = capture.end().whole()
+    finally:
+        cables.close()
+    for name in cables.names:
+        numbers = [number_of(record.data) for record in archive.records_of(name)]
+        assert numbers == list(range(80 - len(numbers), 80))
+        assert archive.accounts()[name]["overwritten"]["packets"] == 80 - len(numbers)
+    assert 0 < archive.manifest["overwritten"]["packets"] < 8000
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+def test_what_came_before_an_event_and_after(wire):
+    capture = Capture(wire, "--record", "4M", "--until", "udp port 53", "--after", "300ms")
+    wire.send(numbered(200))
+    has_read(capture, 200)
+    assert not any(".pcap" in name for name, _, _ in tar_members(bytes(capture.out))[0])
+    wire.send([udp(1, 53)])
+    wire.send(numbered(50, first=200))
+    archive = capture.wait().whole()
+    event, file = archive.manifest["event"], archive.files[0]
+    assert archive.cause == "event" and archive.manifest["events"] == 1
+    assert [event["what"], event["interface"], event["packet"]] == ["udp port 53", "tc0", 201]
+    assert file.name.endswith(event["member"]) and udp_port(file.records[200].data) == 53
+    assert len(archive.records) == 251
+
+
+def test_without_an_event_it_ends_as_ever_and_says_so(wire):
+    capture = Capture(wire, "--record", "4M", "--until", "udp port 53", "--duration", "1s")
+    wire.send(numbered(20))
+    result = capture.wait()
+    archive = result.whole()
+    assert newest(archive, 20) and archive.cause == "duration" and archive.manifest["event"] is None
+    assert result.said("no event came")
+
+
+def test_an_event_that_was_overwritten_is_told_all_the_same(tmp_path):
+    path = tmp_path / "in.pcap"
+    frames = [udp(1, 53), *noisy(MANY)]
+    path.write_bytes(pcap_file((1000, number, data) for number, data in enumerate(frames)))
+    archive = run("-r", path, "--record", "4M", "--until", "udp port 53", "--after", "1h").whole()
+    event = archive.manifest["event"]
+    assert event["what"] == "udp port 53" and event["member"] is None and event["packet"] is None
+    assert archive.manifest["overwritten"]["packets"] > 1000
 
 
 # --- signals that follow ------------------------------------------------------------------------------------------
