@@ -10,6 +10,7 @@
 #include "command.h"
 #include "request/ceilings.h"
 #include "request/command_line.h"
+#include "request/event_names.h"
 #include "request/flags.h"
 #include "request/number.h"
 #include "request/options.h"
@@ -58,7 +59,7 @@ static const struct flag hold_flags[] = {
 	{0, "record", FLAG_TEXT, "SIZE", AT(record),
 	 .help = "record all the time, and keep the latest SIZE of it, for 'tarcap snapshot'"},
 	{0, "until", FLAG_LIST, "EVENT", AT(until), .count = AT(until_count), .most = UNTIL_MOST,
-	 .help = "keep what is recorded when this comes (see tarcap --until help)"},
+	 .help = "keep what is recorded when this comes (help: the events there are)"},
 	{0, "after", FLAG_TEXT, "D", AT(after), .help = "and what follows for D (default 10s)"},
 	{0, "keep", FLAG_TEXT, "D", AT(keep), .help = "wipe what is older than D"},
 	{'q', "quiet", FLAG_SET, NULL, AT(quiet), .help = "say nothing"},
@@ -81,6 +82,16 @@ static void hold_help(void)
 	       "SIGTERM, or 'tarcap stop' in the same container, ends the captures and then the hold.\n");
 }
 
+/* "--until help", with or without the rest. */
+static bool asks_for_events(const struct hold *hold)
+{
+	bool asks = false;
+
+	for (int i = 0; i < hold->until_count; i++)
+		asks |= strcmp(hold->until[i], "help") == 0;
+	return asks;
+}
+
 /* The place in argv of what is behind "--", or -1. */
 static int parse_hold(struct hold *hold, int argc, char **argv, struct err *err)
 {
@@ -91,6 +102,8 @@ static int parse_hold(struct hold *hold, int argc, char **argv, struct err *err)
 	if (words >= 0 && words < argc && strcmp(argv[words - 1], "--") != 0)
 		return err_set(err, STATUS_USAGE, "hold '%.100s': a capture's options and filter come after --",
 			       argv[words]);
+	if (words >= 0 && asks_for_events(hold))
+		return words;
 	if (words >= 0 && !hold->record && (hold->until_count || hold->after || hold->keep))
 		return err_set(err, STATUS_USAGE, "hold: --until, --after and --keep go with --record SIZE");
 	return words;
@@ -151,6 +164,8 @@ static int parse_recorded(struct options *recorded, const struct hold *hold, cha
 	}
 	if (command_line_parse(recorded, count, (char **)words, err) < 0)
 		return -1;
+	if (recorded->read_file)
+		return err_set(err, STATUS_USAGE, "hold: --record cannot be combined with -r: it records an interface");
 	recorded->duration = recorded->count = recorded->max_bytes = 0;
 	recorded->write_file = NULL;
 	recorded->wait_reader = false;
@@ -374,7 +389,7 @@ static int parse_all(struct hold *hold, struct options *recorded, int argc, char
 {
 	int words = parse_hold(hold, argc, argv, err);
 
-	if (words < 0 || hold->help)
+	if (words < 0 || hold->help || asks_for_events(hold))
 		return words;
 	if (settle_ttl(hold, err) < 0 || check_capture(argc - words + 1, argv + words - 1, err) < 0)
 		return -1;
@@ -391,6 +406,8 @@ enum status command_hold(int argc, char **argv, struct err *err)
 	recorder_process_init(&holding.recorder);
 	if (result >= 0 && hold.help)
 		hold_help();
+	else if (result >= 0 && asks_for_events(&hold))
+		event_names_help();
 	else if (result >= 0 && begin_to_hold(&holding, &recorded, err) == 0) {
 		if (!hold.quiet)
 			say_what_to_type(&hold);

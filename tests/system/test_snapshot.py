@@ -1,9 +1,12 @@
 """hold --record and snapshot: a process namespace of its own stands for the container."""
 
+import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,13 +16,12 @@ import pytest
 from archive import Archive, tar_members
 from capture import Result, run
 from hold import Hold
+from images import CAPABILITY
 from process import TARCAP, lines, rests, start_process, wait_until
 from wire import frame, number_of, numbered
 from wire import udp as datagram
 
 RECORD = ("--record", "4M")
-UID = 65532
-
 
 class Recorder(Hold):
     """A hold that records."""
@@ -160,6 +162,33 @@ def test_twenty_at_once(recorder, wire):
         recorder.heard("takes a snapshot", f"--name x{n}")
 
 
+@pytest.fixture
+def as_the_image(tmp_path_factory):
+    """What runs the binary as the image's user, who may capture by its file capability; and that binary."""
+    binary = Path(tempfile.mkdtemp(dir="/tmp", prefix="tarcap-test-")) / "tarcap"
+    shutil.copy(TARCAP, binary)
+    binary.chmod(0o755)
+    binary.parent.chmod(0o755)
+    os.setxattr(binary, "security.capability", CAPABILITY)
+    yield ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"], binary
+    shutil.rmtree(binary.parent)
+
+
+def test_as_the_user_of_the_image(wire, as_the_image):
+    """Its binary has a file capability, so the kernel lets nobody look at its processes by itself."""
+    before, binary = as_the_image
+    recorder = Recorder(wire, before=before, binary=binary)
+    wire.send(numbered(10))
+    result = recorder.call(*before, binary, "snapshot")
+    archive = result.whole()
+    assert archive.numbers() == list(range(10)) and archive.capture["user"]["uid"] == 65532
+    recorder.heard("takes a snapshot, for uid 65532: ")
+    assert recorder.call(*before, binary, "tar", "cf", "-", f"/proc/1/fd/{recorder.area()}").out.count(b"\0") > 0
+    other = recorder.call("setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", binary, "snapshot")
+    assert other.status == 1 and other.said("of uid 65532", "--user 65532"), other.err
+    assert recorder.call(*before, binary, "stop").status == 0
+
+
 # --- while it goes on -------------------------------------------------------------------------------------------
 
 def fill(wire, count, first=0):
@@ -292,6 +321,23 @@ def test_of_two_that_let_it_go_on_the_later_changes_nothing(wire):
     assert recorder.snapshot().whole().numbers() == list(range(5))
 
 
+def test_only_the_number_of_what_is_frozen_lets_it_go_on(wire):
+    """As a snapshot says it, by sigqueue(3)."""
+    recorder = Recorder(wire, *UNTIL)
+
+    def resume(account):
+        recorder.err.clear()
+        assert ctypes.CDLL(None).sigqueue(recorder.pid, signal.SIGURG, ctypes.c_void_p(account)) == 0
+    resume(1)
+    recorder.heard("nothing is kept that could be let go")
+    freeze(recorder, wire)
+    resume(2)
+    recorder.heard("nothing is kept that could be let go")
+    assert len(recorder.snapshot().whole().records) == 1
+    resume(1)
+    recorder.heard("recording again")
+
+
 def test_what_was_not_taken_whole_stays(wire):
     recorder = Recorder(wire, *UNTIL)
     fill(wire, 2000)
@@ -395,6 +441,21 @@ def test_the_hold_has_no_socket_and_the_recorder_is_as_shut_as_a_capture(recorde
     assert status(recorder.pid)["CapPrm"] == "0000000000000020"
 
 
+def test_what_records_is_told_twice_so_that_its_manifest_leaves_in_time(wire):
+    """The first signal only lets it begin to send; nobody reads yet, and the container's end does not wait."""
+    hold = Hold(wire)
+    process = start_process(hold.command(TARCAP, "-i", "tc0", "--record", "4M"), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    wait_until(lambda: hold.captures() == 1)
+    fill(wire, 2000)
+    time.sleep(0.5)
+    os.kill(hold.pid, signal.SIGTERM)
+    time.sleep(4.6)  # 1 s to the second signal, 3 s until what has not left is dropped
+    archive = Archive(process.stdout.read())
+    assert archive.check().account["dropped_at_stop"] > 0
+    assert hold.wait(5) == 0
+
+
 def test_a_refused_socket_is_said_with_its_cure(wire):
     hold = Hold(wire, *RECORD, "--", "-i", "tc0", ready=False,
                 before=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
@@ -405,11 +466,18 @@ def test_a_refused_socket_is_said_with_its_cure(wire):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--record", "1k"], ["--record", "'1k'", "allowed"]), (["--until", "reset"], ["--until", "--record"]),
+    (["--record", "4M", "--", "-r", "x"], ["-r"]), (["--record", "4M", "--until", "nosuch"], ["--until", "'nosuch'"]),
     (["--record", "4M", "--", "--raw"], ["--raw"]), (["--record", "4M", "--", "-W", "2"], ["-W"]),
     (["--", "--record", "4M"], ["--record stands before --"]), (["--record"], ["--record"])])
 def test_wrong_usage_of_hold(arguments, words):
     result = run("hold", *arguments)
     assert result.status == 2 and len(result.err) == 1 and result.said(*words), result.err
+
+
+def test_until_help_is_the_same_here():
+    for words in ((), RECORD):
+        result = run("hold", *words, "--until", "help")
+        assert result.status == 0 and result.out == run("--until", "help").out
 
 
 def test_the_ceiling_of_time_holds_for_the_ttl(wire, monkeypatch):
