@@ -30,7 +30,7 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 		return NULL;
 	}
 	conversations->key = *key;
-	conversations->table = (struct conversation *)((behind + PAGE - 1) / PAGE * PAGE);
+	conversations->table = (void *)((unsigned char *)(conversations + 1) + (PAGE - behind % PAGE) % PAGE);
 	/* Larger pages, where there are any, are found sooner. */
 	madvise(conversations->table, TABLE, MADV_HUGEPAGE);
 	return conversations;

@@ -2,10 +2,11 @@
 #ifndef TARCAP_DURATIONS_H
 #define TARCAP_DURATIONS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define DURATIONS_STEPS 8 /* for each doubling */
-#define DURATIONS_BUCKETS (37 * DURATIONS_STEPS)
+#define DURATIONS_BUCKETS ((size_t)37 * DURATIONS_STEPS)
 
 /* All zeros: nothing has come. */
 struct durations {

@@ -154,6 +154,34 @@ static void write_interface(struct page *page, const struct summary_interface *i
 		  page_plural(interface->packets), interface->bytes, lost);
 }
 
+static bool has_packets(const struct summary *summary, const char *account)
+{
+	for (size_t i = 0; i < summary->interface_count; i++) {
+		if (naming_is_series(summary->interfaces[i].name, account))
+			return true;
+	}
+	return false;
+}
+
+/* Those that were captured, too, and on which nothing came. */
+static void write_silent_interfaces(struct page *page)
+{
+	const struct verify_told *told = page->summary->told;
+	char names[SENTENCE_SIZE / 2] = "";
+	size_t used = 0, count = 0;
+
+	for (size_t i = 0; i < told->interface_count; i++) {
+		if (has_packets(page->summary, told->interfaces[i].name))
+			continue;
+		if (used < sizeof(names) / 2)
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.60s", count ? ", " : "",
+						 told->interfaces[i].name);
+		count++;
+	}
+	if (count)
+		page_fact(page, "interface", "%s: 0 packets", names);
+}
+
 static void write_interfaces(struct page *page)
 {
 	const struct summary *summary = page->summary;
@@ -167,6 +195,16 @@ static void write_interfaces(struct page *page)
 	}
 	if (more)
 		page_fact(page, "", "and %" PRIu64 " packets on others: see --json", more);
+	write_silent_interfaces(page);
+}
+
+static void write_file(struct page *page)
+{
+	const struct summary *summary = page->summary;
+
+	page_fact(page, "file", "%s%s, %" PRIu64 " bytes%s", summary->format,
+		  summary->nanoseconds ? " in nanoseconds" : "", summary->file_bytes,
+		  summary->expanded ? ", compressed by zstd" : "");
 }
 
 int page_write(const struct summary *summary, const char *name, struct output *output, struct err *err)
@@ -175,6 +213,7 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 
 	page_line(&page, "%.60s: summary of %s", name, summary->archive ? "a tarcap archive" : "a file of packets");
 	page_findings(&page);
+	write_file(&page);
 	write_request(&page);
 	write_span(&page);
 	write_amounts(&page);

@@ -357,6 +357,8 @@ static void put_source(json_t **root, const struct summary *summary, const char 
 	json_put_number(root, "tarcap_summary", 1);
 	json_put(root, "source", json_clean(name));
 	json_put_text(root, "content", summary->archive ? "archive" : "packets");
+	json_put_text(root, "format", summary->format);
+	json_put_number(root, "file_bytes", summary->file_bytes);
 	json_put(root, "not_whole", json_defects(summary));
 	json_put_number(root, "files_in_another_order", told->reordered);
 	json_put(root, "ended_by", json_told(told->cause));

@@ -235,7 +235,8 @@ void page_lists(struct page *page)
 	const struct conversation *top[PAGE_TOP];
 	struct server_list servers;
 	unsigned below =
-		(page->summary->without_addresses > 0) + (conversations_left_out(page->summary->conversations) > 0);
+		(page->summary->without_addresses > 0 ? 1u : 0u) +
+		(conversations_left_out(page->summary->conversations) > 0 ? 1u : 0u);
 	unsigned room = less(PAGE_LINES - 1, page->lines + below), lists = less(room, HISTOGRAM);
 	unsigned server_lines, conversation_lines;
 	size_t total, count;

@@ -21,6 +21,8 @@ struct waiting {
 };
 
 struct reading {
+	members_source *source;
+	void *source_context; /* the caller's */
 	struct input *input;
 	struct summary summary;
 	struct analysis *analysis;
@@ -40,6 +42,21 @@ struct reading {
 	unsigned char buffer[BUFFER_SIZE];
 };
 
+/* The source, with its bytes counted. */
+static ssize_t read_source(void *context, void *data, size_t size)
+{
+	static const unsigned char zstd[4] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878, section 3.1.1 */
+	struct reading *reading = context;
+	ssize_t n = reading->source(reading->source_context, data, size);
+
+	if (n <= 0)
+		return n;
+	if (reading->summary.file_bytes == 0 && n >= (ssize_t)sizeof(zstd))
+		reading->summary.expanded = memcmp(data, zstd, sizeof(zstd)) == 0;
+	reading->summary.file_bytes += (uint64_t)n;
+	return n;
+}
+
 struct reading *summary_open(members_source *source, void *context, const struct siphash_key *key, struct err *err)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
@@ -48,7 +65,9 @@ struct reading *summary_open(members_source *source, void *context, const struct
 		err_sys(err, ENOMEM, "memory for reading");
 		return NULL;
 	}
-	if ((reading->input = input_open(source, context, err)) && (reading->analysis = analysis_open(key, err)) &&
+	reading->source = source;
+	reading->source_context = context;
+	if ((reading->input = input_open(read_source, reading, err)) && (reading->analysis = analysis_open(key, err)) &&
 	    (reading->places = places_open(err)))
 		return reading;
 	summary_close(reading);
@@ -205,6 +224,7 @@ static int read_archive(struct reading *reading, struct err *err)
 	if (!result.found)
 		return neither(reading, err);
 	summary->archive = true;
+	summary->format = "tar";
 	summary->junk = result.junk;
 	summary->trailing = result.trailing;
 	summary->files = result.files;
@@ -286,6 +306,8 @@ static void note_end(struct reading *reading)
 	reading->summary.defects = &reading->defects;
 	reading->summary.told = &reading->told;
 	reading->summary.loss = reading->records.loss;
+	reading->summary.format = reading->records.pcapng ? "pcapng" : "pcap";
+	reading->summary.nanoseconds = !reading->records.pcapng && reading->records.tick == PACKET_TICK_NANO;
 	note_passed(reading);
 	if (reading->records.damaged)
 		defects_note(&reading->defects, DEFECT_DAMAGED, "it is damaged after %llu packets", packets);

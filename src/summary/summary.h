@@ -35,6 +35,10 @@ struct summary_interface {
 
 /* All numbers of bytes are lengths on the wire, but kept. Times are ns since the epoch. */
 struct summary {
+	const char *format;	 /* of the file: "tar", "pcap", "pcapng" */
+	bool nanoseconds;	 /* pcap's */
+	bool expanded;		 /* it is a zstd file around that */
+	uint64_t file_bytes;	 /* that were read, as they are stored */
 	bool archive;		 /* else a file of packets */
 	uint64_t junk, trailing; /* bytes before and after the archive */
 	uint64_t files;		 /* that came whole */

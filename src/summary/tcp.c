@@ -114,7 +114,7 @@ static void count_syn(struct step *step)
 	if (step->me->marks & TCP_SYN_SENT)
 		connection->marks |= step->side != connection->opener ? CONNECTION_ANSWERED_AGAIN : 0;
 	if (step->side == connection->opener)
-		connection->tries += connection->tries < UINT8_MAX;
+		connection->tries = (uint8_t)(connection->tries + (connection->tries < UINT8_MAX));
 	else
 		note_answer_to_syn(step);
 	step->me->marks |= TCP_SYN_SENT;
@@ -224,7 +224,7 @@ static void take_acknowledgment(struct step *step, uint32_t next)
 		me->marks |= TCP_ACKED;
 	} else if (repeats_itself(step, next)) {
 		step->verdict |= TCP_DUPLICATE_ACK;
-		me->repeats += me->repeats < UINT8_MAX;
+		me->repeats = (uint8_t)(me->repeats + (me->repeats < UINT8_MAX));
 		step->conversation->connection.repeats[step->side]++;
 	}
 }

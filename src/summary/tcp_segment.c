@@ -50,7 +50,8 @@ static void count_stuck(struct step *step)
 		connection->stuck_times[side] = 1;
 		connection->stuck_size[side] = 0;
 	}
-	connection->stuck_times[side] += connection->stuck_times[side] < UINT16_MAX;
+	connection->stuck_times[side] =
+		(uint16_t)(connection->stuck_times[side] + (connection->stuck_times[side] < UINT16_MAX));
 	connection->stuck_size[side] = (uint16_t)(size < UINT16_MAX ? size : UINT16_MAX);
 	connection->stuck_packet[side] = (uint16_t)(packet < UINT16_MAX ? packet : UINT16_MAX);
 }

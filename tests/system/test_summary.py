@@ -55,9 +55,10 @@ def test_whole(small):
     assert fact(text, "capture") == "web, filter: tcp port 80" and found["filter"] == "tcp port 80"
     assert fact(text, "reason") == found["reason"] == "x ?[2J y"
     assert fact(text, "packets") == "20 packets in 5 files"
+    assert fact(text, "file") == f"tar, {len(small)} bytes" and (found["format"], found["file_bytes"]) == ("tar", len(small))
     assert fact(text, "interface") == f"eth0: Ethernet, 20 packets, {found['bytes']} bytes, 0 lost"
     again = json.dumps(summary(with_zstd(small))).replace(".pcap.zst", ".pcap")
-    assert json.loads(again) == found
+    assert {**json.loads(again), "file_bytes": len(small)} == found
 
 
 def test_every_cut(small):
@@ -138,6 +139,7 @@ def test_loss_for_real(wire):
 def test_no_packets(wire):
     result = Capture(wire).end(signal.SIGTERM)
     found, text = summary(result.out), page(result.out)
+    assert fact(text, "interface") == "tc0: 0 packets"
     assert found["packets"] == 0 and found["span"] is None and found["conversations"] == {"total": 0, "list": []}
     assert fact(text, "span") == "no packets" and fact(text, "ended by").startswith("signal")
     assert fact(page(pcap_file([])), "span") == "no packets"
@@ -218,7 +220,8 @@ def test_files_of_packets(tmp_path):
     assert found["content"] == "packets" and found["packets"] == 9 and found["lost"] is None
     text = page(plain)
     assert fact(text, "lost") == "unknown: this file of packets does not say" and fact(text, "complete") == "the file ends with a whole packet"
-    assert summary(compressed(plain)) == found
+    assert found["format"] == "pcap" and found["file_bytes"] == len(plain)
+    assert summary(compressed(plain)) == {**found, "file_bytes": len(compressed(plain))}
     nano = summary(pcap_file([(s, n * 1000, data) for s, n, data in records], nano=True))
     assert nano == found
     path = tmp_path / "x.pcap"

@@ -27,6 +27,7 @@ static int set_up(void **state)
 	memset(&told, 0, sizeof(told));
 	memset(&defects, 0, sizeof(defects));
 	summary.told = &told;
+	summary.format = "tar";
 	summary.defects = &defects;
 	memset(&findings, 0, sizeof(findings));
 	summary.findings = &findings;
