@@ -8,9 +8,9 @@
 #include "request/plan.h"
 #include "summary/dissect.h"
 
-#define CACHE_LINE 64
+#define CACHE_LINE ((size_t)64)
 #define WAYS 8 /* flows, which are a direction of a connection, in one place */
-#define PLACES (FIRST_FLOWS / WAYS)
+#define PLACES ((size_t)FIRST_FLOWS / WAYS)
 
 /* Times are in units of 2^24 ns, which is 17 ms: 32 bits of them are two years. */
 #define TIME_SHIFT 24

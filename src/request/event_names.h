@@ -12,7 +12,7 @@
 #define UNTIL_MAX 16				/* of them at once */
 #define UNTIL_AFTER_DEFAULT (10 * CLOCK_SECOND) /* --after: how long it goes on after the event */
 #define UNTIL_SILENCE_LEAST (CLOCK_SECOND / 10) /* the kernel hands packets over within that */
-#define UNTIL_SILENCE_MOST (7 * 86400 * CLOCK_SECOND)
+#define UNTIL_SILENCE_MOST (UINT64_C(7) * 86400 * CLOCK_SECOND)
 
 enum until_kind {
 	UNTIL_EXPRESSION, /* none of the names: a filter */

@@ -12,7 +12,12 @@ static const uint32_t links[] = {LINK_ETHERNET, LINK_LINUX_SLL, LINK_LINUX_SLL2,
 static const uint16_t types[] = {0x0800, 0x0800, 0x86dd, 0x86dd, 0x8100, 0x88a8, 0x9100, 0x0806, 0x0026};
 static const unsigned char protocols[] = {6, 6, 17, 17, 1, 58, 0, 43, 44, 51, 60, 132, 47, 59};
 
-#define PICK(list) (list[(unsigned)rand() % (sizeof(list) / sizeof((list)[0]))])
+static unsigned below(size_t n)
+{
+	return n ? (unsigned)((size_t)random() % n) : 0;
+}
+
+#define PICK(list) ((list)[below(sizeof(list) / sizeof((list)[0]))])
 
 static void put_short(unsigned char *at, unsigned value)
 {
@@ -43,15 +48,15 @@ static size_t put_link(unsigned char *at, uint32_t link)
 
 static size_t put_ip(unsigned char *at, size_t left)
 {
-	bool four = rand() % 2;
+	bool four = below(2);
 
-	at[0] = four ? (unsigned char)(0x40 | (rand() % 8 ? 5 : rand() % 16)) : 0x60;
-	if (rand() % 16 == 0)
-		at[0] = (unsigned char)rand();
+	at[0] = four ? (unsigned char)(0x40 | (below(8) ? 5 : below(16))) : 0x60;
+	if (below(16) == 0)
+		at[0] = (unsigned char)below(256);
 	at[four ? 9 : 6] = PICK(protocols);
 	if (four)
-		put_short(at + 6, rand() % 4 ? 0x4000 : (unsigned)rand());
-	put_short(at + (four ? 2 : 4), rand() % 3 == 0 ? 0 : (unsigned)rand() % (unsigned)(left + 20));
+		put_short(at + 6, below(4) ? 0x4000 : below(65536));
+	put_short(at + (four ? 2 : 4), below(3) == 0 ? 0 : below(left + 20));
 	return four ? 20 : 40;
 }
 
@@ -60,7 +65,7 @@ static void put_packet(unsigned char *at, size_t size, uint32_t link)
 	size_t where;
 
 	for (size_t i = 0; i < size; i++)
-		at[i] = (unsigned char)(rand() % 4 ? PICK(protocols) : rand());
+		at[i] = (unsigned char)(below(4) ? PICK(protocols) : below(256));
 	where = put_link(at, link);
 	put_ip(at + where, size - where);
 }
@@ -91,16 +96,16 @@ static void it_finds_what_the_dissector_finds(void **state)
 	unsigned found = 0;
 
 	(void)state;
-	srand(unit_seed(1));
+	srandom(unit_seed(1));
 	for (unsigned i = 0; i < 300000; i++) {
-		uint32_t link = PICK(links), size = 120 + (uint32_t)rand() % 80, caplen = (uint32_t)rand() % (size + 1);
+		uint32_t link = PICK(links), size = 120 + below(80), caplen = below(size + 1);
 		unsigned char *exact, data[200] = {0};
 
 		put_packet(data, size, link);
 		exact = malloc(caplen ? caplen : 1); /* as large as it says: nothing behind it is read */
 		assert_non_null(exact);
 		memcpy(exact, data, caplen);
-		compare(link, exact, caplen, rand() % 2 ? caplen : size);
+		compare(link, exact, caplen, below(2) ? caplen : size);
 		free(exact);
 		found++;
 	}
