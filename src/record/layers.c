@@ -36,7 +36,7 @@ struct rest {
 	uint32_t length; /* on the wire */
 };
 
-static bool skip(struct rest *rest, uint32_t bytes)
+static bool go_past(struct rest *rest, uint32_t bytes)
 {
 	if (bytes >= rest->size)
 		return false;
@@ -80,7 +80,7 @@ static bool find_upper(struct layers *layers, struct rest rest)
 		if (layers->protocol == PROTOCOL_FRAGMENT && layers_short(rest.at + 2) & 0xfff8)
 			return false;
 		layers->protocol = rest.at[0];
-		if (!skip(&rest, length))
+		if (!go_past(&rest, length))
 			return false;
 	}
 	layers->upper = rest.at;
@@ -102,7 +102,7 @@ static bool find_in_ipv4(struct layers *layers, struct rest rest)
 	layers->protocol = rest.at[9];
 	layers->addresses = rest.at + 12;
 	end_at(&rest, length);
-	return skip(&rest, header) && find_upper(layers, rest);
+	return go_past(&rest, header) && find_upper(layers, rest);
 }
 
 static bool find_in_ipv6(struct layers *layers, struct rest rest)
@@ -116,7 +116,7 @@ static bool find_in_ipv6(struct layers *layers, struct rest rest)
 	layers->protocol = rest.at[6];
 	layers->addresses = rest.at + 8;
 	end_at(&rest, length ? length + 40 : 0);
-	return skip(&rest, 40) && find_upper(layers, rest);
+	return go_past(&rest, 40) && find_upper(layers, rest);
 }
 
 /* Behind the link layer's header. */
@@ -126,7 +126,7 @@ static bool skip_tags(struct rest *rest, uint32_t type)
 		if (rest->size < 4)
 			return false;
 		type = layers_short(rest->at + 2);
-		if (!skip(rest, 4))
+		if (!go_past(rest, 4))
 			return false;
 	}
 	return type == DISSECT_IPV4 || type == DISSECT_IPV6;
@@ -137,7 +137,7 @@ bool layers_find(struct layers *layers, const struct layers_link *link, const un
 {
 	struct rest rest = {data, caplen, length < caplen ? caplen : length};
 
-	if (!link->known || !skip(&rest, link->header))
+	if (!link->known || !go_past(&rest, link->header))
 		return false;
 	if (link->type_at != LAYERS_NO_TYPE && !skip_tags(&rest, layers_short(data + link->type_at)))
 		return false;
