@@ -96,13 +96,14 @@ static void write_dns_server(struct page *page, const struct dns_server *server)
 
 static void write_dns_name(struct page *page, const struct dns_name *name)
 {
-	char codes[160], type[16], spare[PAGE_NUMBER_SIZE];
+	char codes[160], type[16], time[PAGE_NUMBER_SIZE], longest[2 * PAGE_NUMBER_SIZE] = "";
 	bool cut = strlen(name->name) > NAME_COLUMNS;
 
 	codes_text(&name->counts, codes, sizeof(codes));
-	page_fact(page, "", "%.*s%s %s: asked %" PRIu32 "%s, longest %s", cut ? NAME_COLUMNS - 3 : NAME_COLUMNS,
-		  name->name, cut ? "..." : "", dns_type_name(name->type, type), name->counts.asked, codes,
-		  milliseconds(name->counts.longest, spare));
+	if (name->counts.answered)
+		snprintf(longest, sizeof(longest), ", longest %s", milliseconds(name->counts.longest, time));
+	page_fact(page, "", "%.*s%s %s: asked %" PRIu32 "%s%s", cut ? NAME_COLUMNS - 3 : NAME_COLUMNS, name->name,
+		  cut ? "..." : "", dns_type_name(name->type, type), name->counts.asked, codes, longest);
 }
 
 static void write_dns(struct page *page, const struct dns *dns)
