@@ -26,6 +26,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static unsigned char *put_short(unsigned char *at, size_t value)
+{
+	at[0] = (unsigned char)(value >> 8);
+	at[1] = (unsigned char)value;
+	return at + 2;
+}
+
 /* A ClientHello of TLS 1.2 with one cipher, and name as the server's if it isn't NULL. */
 static size_t hello(unsigned char *bytes, const char *name)
 {
@@ -34,17 +41,37 @@ static size_t hello(unsigned char *bytes, const char *name)
 	unsigned char *at = bytes + 9 + 2 + 32 + 1;
 
 	memset(bytes, 0, 9 + body);
-	memcpy(bytes, (unsigned char[]){22, 3, 1, 0, (unsigned char)(body + 4), 1, 0, 0, (unsigned char)body, 3, 3},
-	       11);
-	memcpy(at, (unsigned char[]){0, 2, 0x13, 1, 1, 0, 0, (unsigned char)extensions}, 8);
+	memcpy(bytes, (unsigned char[]){22, 3, 1}, 3);
+	put_short(bytes + 3, body + 4);
+	bytes[5] = 1;
+	put_short(bytes + 7, body);
+	put_short(bytes + 9, 0x0303);
+	memcpy(at, (unsigned char[]){0, 2, 0x13, 1, 1, 0}, 6);
+	at = put_short(at + 6, extensions);
 	if (name) {
-		memcpy(at + 8,
-		       (unsigned char[]){0, 0, 0, (unsigned char)(length + 5), 0, (unsigned char)(length + 3), 0, 0,
-					 (unsigned char)length},
-		       9);
-		memcpy(at + 17, name, length);
+		at = put_short(put_short(at, 0), length + 5);
+		at = put_short(at, length + 3);
+		*at = 0;
+		memcpy(put_short(at + 1, length), name, length);
 	}
 	return 9 + body;
+}
+
+/* One byte longer than there is room for, and the longest that there is room for. */
+static void long_names(void **state)
+{
+	unsigned char bytes[600];
+	char name[TLS_NAME_SIZE + 1];
+	struct tls_record record;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[TLS_NAME_SIZE] = '\0';
+	assert_int_equal(tls_record_read(&record, bytes, hello(bytes, name)), TLS_CLIENT_HELLO);
+	assert_string_equal(record.name, "");
+	name[TLS_NAME_SIZE - 1] = '\0';
+	assert_int_equal(tls_record_read(&record, bytes, hello(bytes, name)), TLS_CLIENT_HELLO);
+	assert_string_equal(record.name, name);
 }
 
 static void records(void **state)
@@ -221,8 +248,14 @@ static void too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(records), TEST(silent),   TEST(no_claim), TEST(answered), TEST(alerts),
-		TEST(closed_and_reset),	   TEST(too_many),
+		cmocka_unit_test(records),
+		cmocka_unit_test(long_names),
+		TEST(silent),
+		TEST(no_claim),
+		TEST(answered),
+		TEST(alerts),
+		TEST(closed_and_reset),
+		TEST(too_many),
 	};
 
 	return cmocka_run_group_tests_name("tls", tests, NULL, NULL);
