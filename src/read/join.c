@@ -8,6 +8,7 @@
 #include "format/naming.h"
 #include "format/pcap_read.h"
 #include "read/decompress.h"
+#include "read/directory.h"
 #include "read/joined.h"
 #include "read/joined_told.h"
 #include "read/manifest_read.h"
@@ -35,8 +36,7 @@ struct join {
 	struct verify *verify;
 	struct decompress *expand; /* a member's */
 	char *text;		   /* a manifest's, MANIFEST_READ_TEXT_MAX bytes */
-	bool directory_known;
-	char directory[MEMBERS_NAME_SIZE]; /* with its slash; "" where members have none */
+	struct directory directory;
 	struct member member;
 	uint64_t member_number;			/* of those with packets, from 1 */
 	int places[PCAPNG_READ_INTERFACES_MAX]; /* in the output, of the member's interfaces */
@@ -123,37 +123,15 @@ static void begin_packets(struct join *join)
 		decompress_begin(join->expand);
 }
 
-static bool is_ours(const char *name)
-{
-	uint64_t number;
-	bool compressed;
-
-	return naming_kind(name, &compressed, &number) != NAMING_OTHER;
-}
-
-/* The directory is that of the first file that looks like one of ours: NAME, or capture/30s. */
-static const char *below_directory(struct join *join, const char *path)
-{
-	const char *name = naming_begin(path);
-	size_t length = (size_t)(name - path);
-
-	if (!join->directory_known && is_ours(name) && !naming_is_leftover(path)) {
-		memcpy(join->directory, path, length);
-		join->directory[length] = '\0';
-		join->directory_known = true;
-		members_keep_to(&join->members, path);
-	}
-	if (!join->directory_known || strncmp(path, join->directory, strlen(join->directory)) != 0)
-		return NULL;
-	return path + strlen(join->directory);
-}
-
 static void begin_member(struct join *join)
 {
 	const char *path = join->members.name;
-	const char *below = below_directory(join, path), *name = below ? below : path;
+	bool known = join->directory.known;
+	const char *below = directory_below(&join->directory, path), *name = below ? below : path;
 	struct member *member = &join->member;
 
+	if (!known && join->directory.known)
+		members_keep_to(&join->members, path);
 	*member = (struct member){.kind = NAMING_OTHER};
 	/* Only what stands right below the directory is ours; a name that is too long is nobody's. */
 	if (below && strlen(name) < sizeof(member->name))
@@ -433,7 +411,7 @@ static void note_stream(struct join *join)
 
 static int finish_output(struct join *join, struct err *err)
 {
-	join->result->found = join->directory_known;
+	join->result->found = join->directory.known;
 	join->result->junk = join->members.junk;
 	join->result->trailing = join->members.trailing;
 	join->result->defects = verify_defects(join->verify);
