@@ -426,6 +426,11 @@ def steady():
     table.show()
 
 
+def record():
+    from record import record as recorded
+    recorded()
+
+
 def delivered():
     from containers import delivered as through_docker
     through_docker()
@@ -434,7 +439,7 @@ def delivered():
 ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
         "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
         "interfaces": interfaces, "filters": filters, "formats": formats, "steady": steady,
-        "delivered": delivered}
+        "delivered": delivered, "record": record}
 
 
 def machine():

@@ -119,7 +119,7 @@ static void no_more_records_than_the_limit_on_bytes(void **state)
 {
 	(void)state;
 	begin();
-	recorder.max_bytes = 30 * (CAPLEN + 16);
+	recorder.max_bytes = UINT64_C(30) * (CAPLEN + 16);
 	for (int i = 0; i < 10; i++) {
 		record(0, 10, 1);
 		seal();
