@@ -1,7 +1,7 @@
 # The benchmark's programs; a part of the Makefile.
 .PHONY: bench bench-programs
 
-## make bench: measure against tcpdump, dumpcap and the least there can be (35 minutes; ROWS="cpu-64 start" for some)
+## make bench: measure against tcpdump, dumpcap and the least there can be (40 minutes; ROWS="cpu-64 start" for some)
 bench:
 	$(Q)tests/bench/run $(ROWS)
 
