@@ -10,6 +10,7 @@
 #include "capture/capture_set.h"
 #include "capture/filter.h"
 #include "command.h"
+#include "record/area.h"
 #include "request/command_line.h"
 #include "request/number.h"
 #include "request/options.h"
@@ -122,6 +123,24 @@ static void print_limits(const struct options *options)
 	       options->lowered.snaplen ? " (TARCAP_MAX_SNAPLEN)" : "");
 }
 
+/* --record: is there the memory, and does the kernel keep others from writing to it? */
+static int try_area(const struct options *options, struct err *err)
+{
+	struct area area = {0};
+	char size[NUMBER_TEXT_SIZE];
+	int fd = options->record ? area_create(options->record, err) : -1;
+	int result = fd >= 0 ? area_map(&area, fd, err) : err->status ? -1 : 0;
+
+	if (fd >= 0 && result == 0)
+		printf(ROW "%s%s\n", "record", number_format(NUMBER_SIZE, options->record, size),
+		       area_is_read_only(fd) ? ", which nobody else can write to"
+					     : ", which its uid can write to (Linux 5.1 could seal it)");
+	area_unmap(&area);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
 static void print_capture(const struct capture_set *captures, const struct options *options)
 {
 	struct capture_set_sum sum = capture_set_sum(captures);
@@ -154,7 +173,7 @@ static void try(const struct options *options, struct err *err)
 	struct sandbox sandbox;
 
 	privileges_stand_back();
-	if (capture_set_open_live(&captures, options, err) == 0) {
+	if (try_area(options, err) == 0 && capture_set_open_live(&captures, options, err) == 0) {
 		print_capture(&captures, options);
 		if (sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) == 0) {
 			printf(ROW "%s\n", "sandbox", sandbox_text(&sandbox, text));

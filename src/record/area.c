@@ -73,6 +73,13 @@ int area_map(struct area *area, int fd, struct err *err)
 	return 0;
 }
 
+bool area_is_read_only(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_FUTURE_WRITE);
+}
+
 void area_unmap(struct area *area)
 {
 	if (area->memory)

@@ -134,6 +134,9 @@ MUST_CHECK int area_create(uint64_t size, struct err *err);
 MUST_CHECK int area_map(struct area *area, int fd, struct err *err);
 void area_unmap(struct area *area);
 
+/* Is it sealed against others who would write to it? Not before Linux 5.1. */
+bool area_is_read_only(int fd);
+
 /*
  * Lay it out, in this order: so many series, whose names are to be filled in; each text, of which one that takes more
  * than its share (a quarter of the area, for all) is left out, false; and the rest for what is to be stored. From

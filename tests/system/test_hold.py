@@ -408,6 +408,13 @@ def test_what_tar_does_not_offer(arguments):
 
 # --- check ------------------------------------------------------------------------------------------------------
 
+def test_check_of_a_recorder(wire):
+    result = run("check", "-i", "tc0", "--record", "4M", namespace=wire.b)
+    assert result.status == 0 and b"\nrecord         4M, which nobody else can write to\n" in result.out
+    done = run("check", "-i", "tc0", "--record", "64M", namespace=wire.b, before=["prlimit", "--as=60000000"])
+    assert done.status == 1 and done.said("--record"), done.err
+
+
 def test_check(wire):
     result = run("check", "-i", "tc0", "tcp", namespace=wire.b)
     text = result.out.decode()
