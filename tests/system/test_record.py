@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from archive import pcap_file, tar_members
 from capture import Capture, read_paced, run
 from process import patience, wait_until
 from test_interfaces import Cables
+from test_signals import child_of
 from wire import Flood, frame, number_of, numbered, udp, udp_port
 
 LARGE = 1400
@@ -252,6 +254,26 @@ def test_a_third_signal_ends_at_once(wire):
     result = capture.wait(2)
     assert time.monotonic() - start < 0.3 * patience()
     assert result.status == 3 and result.said("third signal")
+
+
+def test_stop_twice(wire):
+    """The first only lets it begin to send; the second has it drop the rest. In a process namespace of its own."""
+    capture = Capture(wire, "--record", "4M", "--no-context", read=False,
+                      before=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
+    capture.pid = child_of(capture.pid)
+    wire.send(noisy(2000))
+    has_read(capture, 2000)
+    inside = ["nsenter", "--target", str(capture.pid), "--pid", "--mount"]
+    first = run("stop", before=inside)
+    assert first.status == 1 and first.said("a recorder is still sending what it has")
+    assert capture.process.poll() is None
+    second = threading.Thread(target=run, args=("stop",), kwargs={"before": inside})
+    second.start()
+    time.sleep(0.3)
+    capture.collect()
+    result = capture.wait()
+    second.join(10)
+    assert result.status == 3 and result.archive().check().lost()["dropped_at_stop"] > 0
 
 
 # --- readers ------------------------------------------------------------------------------------------------------

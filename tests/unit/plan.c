@@ -105,6 +105,48 @@ static void the_lower_of_ceiling_and_limit_counts(void **state)
 	assert_true(options.lowered.memory && options.confined.lowered && options.memory <= 9 * MIB);
 }
 
+/* It comes first of all, below the ceiling and within the limit; nothing waits in its pool. */
+static void what_is_recorded_counts_against_both(void **state)
+{
+	struct options options = asked(0, 0);
+
+	(void)state;
+	options.compression = COMPRESSION_ZSTD;
+	options.record = 64 * MIB;
+	options = planned(options, PLAN_CEILING, 0, 0);
+	assert_int_equal(options.memory, 4 * MIB);
+	assert_int_equal(options.buffer_kib, 32768);
+	for (uint64_t ceiling = 71 * MIB; ceiling < 120 * MIB; ceiling += MIB / 3) {
+		options = asked(0, 0);
+		options.compression = COMPRESSION_ZSTD;
+		options.record = 64 * MIB;
+		options = planned(options, ceiling, 0, 0);
+		assert_true(options.record + options.memory + plan_compressor(options.memory / 4) +
+				    options.buffer_kib * 1024 <=
+			    ceiling);
+	}
+	options = asked(0, 0);
+	options.record = 64 * MIB;
+	assert_true(planned(options, PLAN_CEILING, 72 * MIB, 71 * MIB).confined.pool_above);
+	assert_false(planned(options, PLAN_CEILING, 80 * MIB, 79 * MIB).confined.pool_above);
+}
+
+static void what_cannot_be_recorded_is_refused_with_what_can(void **state)
+{
+	const struct cgroup_memory group = {0};
+	struct options options = asked(0, 0);
+	struct err err = {0};
+
+	(void)state;
+	options.record = 64 * MIB;
+	assert_int_equal(plan_memory(&options, 64 * MIB, &group, &err), -1);
+	assert_int_equal(err.status, STATUS_USAGE);
+	assert_non_null(strstr(err.text, "--record 64M: allowed is at most 60M"));
+	err = (struct err){0};
+	assert_int_equal(plan_memory(&options, 5 * MIB, &group, &err), -1);
+	assert_non_null(strstr(err.text, "has no room for it"));
+}
+
 static void a_file_takes_no_ring(void **state)
 {
 	struct options options = asked(0, 0);
@@ -125,6 +167,8 @@ int main(void)
 		cmocka_unit_test(what_is_asked_for_is_had_and_said),
 		cmocka_unit_test(a_segment_size_that_was_asked_for_has_its_pool),
 		cmocka_unit_test(the_lower_of_ceiling_and_limit_counts),
+		cmocka_unit_test(what_is_recorded_counts_against_both),
+		cmocka_unit_test(what_cannot_be_recorded_is_refused_with_what_can),
 		cmocka_unit_test(a_file_takes_no_ring),
 	};
 

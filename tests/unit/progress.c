@@ -41,6 +41,22 @@ static void words(void **state)
 	assert_non_null(strstr(text(&numbers, 19 * CLOCK_SECOND, 199), ", 0/s"));
 }
 
+static void what_a_recorder_holds(void **state)
+{
+	const struct progress_numbers numbers = {.elapsed = 2 * MINUTE,
+						 .limit = 60 * MINUTE,
+						 .packets = 12345,
+						 .holds = true,
+						 .held_time = 65 * CLOCK_SECOND,
+						 .held_packets = 1,
+						 .held_bytes = 2048};
+
+	(void)state;
+	progress_init(&progress, 0);
+	assert_string_equal(text(&numbers, 0, 199),
+			    "2:00 of 1:00:00, holds 1:05: 1 packet, 2.0k, 12345 packets, 0/s, none lost");
+}
+
 /* Whatever the width: what is there is a beginning, of whole parts, that fits. */
 static void widths(void **state)
 {
@@ -79,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words),
+		cmocka_unit_test(what_a_recorder_holds),
 		cmocka_unit_test(widths),
 		cmocka_unit_test(largest),
 	};
