@@ -1,14 +1,10 @@
 #include "read/recorder_text.h"
+#include "request/number.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *plural_end(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 /* "2026-11-22 12:20:17.642499" of RFC 3339. */
 static const char *short_time(const char *time, char text[CLOCK_TEXT_SIZE])
@@ -44,8 +40,9 @@ const char *recorder_text_window(const struct recorder_told *told, char text[REC
 		append(text, "no packets");
 	if (overwritten->files)
 		append(text, "; %" PRIu64 " packet%s before it %s overwritten (%" PRIu64 " file%s)",
-		       overwritten->packets, plural_end(overwritten->packets),
-		       overwritten->packets == 1 ? "was" : "were", overwritten->files, plural_end(overwritten->files));
+		       overwritten->packets, number_plural(overwritten->packets),
+		       overwritten->packets == 1 ? "was" : "were", overwritten->files,
+		       number_plural(overwritten->files));
 	else
 		append(text, "; nothing was overwritten");
 	if (told->account.not_yet_stored)
@@ -87,6 +84,6 @@ const char *recorder_text_cut(const struct recorder_told *told, char text[RECORD
 		return NULL;
 	text[0] = '\0';
 	append(text, "--first cut %" PRIu64 " packet%s, by %" PRIu64 " byte%s in all", cut->packets,
-	       plural_end(cut->packets), cut->bytes, plural_end(cut->bytes));
+	       number_plural(cut->packets), cut->bytes, number_plural(cut->bytes));
 	return text;
 }

@@ -32,4 +32,10 @@ int number_parse(const char *flag, const char *text, const struct number_range *
 /* Print value so that number_parse would read it back: 262144 as "256k", 300 s as "5m". Returns text. */
 char *number_format(enum number_kind kind, uint64_t value, char text[NUMBER_TEXT_SIZE]);
 
+/* "s" where there is not one, for a word behind a number. */
+static inline const char *number_plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 #endif

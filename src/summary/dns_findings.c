@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/dns.h"
 #include "summary/ends.h"
 
@@ -9,11 +10,6 @@
 #define SEARCHES_MIN 2	    /* elements of a search list that were tried in vain before it is said */
 #define SLOW_MIN 3	    /* slow answers, or one that is: */
 #define SLOW_ONE 1000000000 /* ns */
-
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 static const char *server_text(const struct dns_server *server, char text[ENDS_TEXT_SIZE])
 {
@@ -88,7 +84,7 @@ static void say_names(struct finding *finding, const struct dns_name *name, size
 	if (name)
 		finding_say(finding, ": %.*s%s", NAME_SHOWN, name->name, strlen(name->name) > NAME_SHOWN ? "..." : "");
 	if (name && others)
-		finding_say(finding, " and %zu more name%s", others, plural(others));
+		finding_say(finding, " and %zu more name%s", others, number_plural(others));
 }
 
 static void find_unanswered(const struct dns *dns, const struct dns_server *server,
@@ -109,7 +105,7 @@ static void find_unanswered(const struct dns *dns, const struct dns_server *serv
 		    counts->unanswered, counts->asked, counts->asked == 1 ? "y" : "ies");
 	say_names(finding, name, others);
 	if (counts->resent)
-		finding_say(finding, "; sent again %" PRIu32 " time%s", counts->resent, plural(counts->resent));
+		finding_say(finding, "; sent again %" PRIu32 " time%s", counts->resent, number_plural(counts->resent));
 	leave_open(finding, circumstances);
 	finding->count = counts->unanswered;
 	finding->first = server->unanswered;
@@ -194,9 +190,10 @@ static void find_missing(const struct dns *dns, const struct dns_server *server,
 		return;
 	finding = findings_add(findings, FINDING_DNS_FAILURE, never ? FINDING_WARNING : FINDING_NOTE, 540);
 	finding_say(finding, "%s says that %.*s does not exist (NXDOMAIN), %" PRIu32 " time%s",
-		    server_text(server, text), NAME_SHOWN, name->name, missing_of(name), plural(missing_of(name)));
+		    server_text(server, text), NAME_SHOWN, name->name, missing_of(name),
+		    number_plural(missing_of(name)));
 	if (others)
-		finding_say(finding, "; so of %zu more name%s", others, plural(others));
+		finding_say(finding, "; so of %zu more name%s", others, number_plural(others));
 	for (size_t i = 0; i < dns_name_count(dns); i++)
 		finding->count += dns_name_at(dns, i)->server == server ? missing_of(dns_name_at(dns, i)) : 0;
 	finding->first = name->failed;
@@ -283,7 +280,7 @@ static void find_search(const struct dns *dns, const struct dns_server *server, 
 		    " DNS queries to %s only try a search list",
 		    NAME_SHOWN, name->name, name->searches, count, server->counts.asked, server_text(server, text));
 	if (others)
-		finding_say(finding, "; so were %zu more name%s", others, plural(others));
+		finding_say(finding, "; so were %zu more name%s", others, number_plural(others));
 	finding->count = count;
 	finding->first = name->first;
 	say_server(finding, server);
@@ -305,7 +302,7 @@ static void find_truncated(const struct dns_server *server, struct findings *fin
 	finding = findings_add(findings, FINDING_DNS_FAILURE, FINDING_NOTE, 400);
 	finding_say(finding,
 		    "%s cut %" PRIu32 " answer%s short (truncated), and no query over TCP followed in this capture",
-		    server_text(server, text), server->counts.truncated, plural(server->counts.truncated));
+		    server_text(server, text), server->counts.truncated, number_plural(server->counts.truncated));
 	finding->count = server->counts.truncated;
 	finding->first = server->truncated;
 	say_server(finding, server);

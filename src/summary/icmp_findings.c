@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/ends.h"
 #include "summary/icmp.h"
 #include "summary/protocols.h"
@@ -85,16 +86,11 @@ static void say_where(struct finding *finding, const struct told *told)
 		finding_say(finding, " and %zu more", told->destinations - 1);
 }
 
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 static void say_refused(struct finding *finding, const struct told *told)
 {
 	say_where(finding, told);
 	finding_say(finding, " was refused %" PRIu64 " time%s (ICMP port unreachable): nothing listens there",
-		    told->count, plural(told->count));
+		    told->count, number_plural(told->count));
 }
 
 static void say_error(struct finding *finding, const struct told *told)
@@ -107,7 +103,7 @@ static void say_error(struct finding *finding, const struct told *told)
 	finding_say(finding, "%s answered ", ends_address(error->key.version, &by, text));
 	say_where(finding, told);
 	finding_say(finding, " with ICMP %s, %" PRIu64 " time%s", icmp_says(error, spare), told->count,
-		    plural(told->count));
+		    number_plural(told->count));
 	if (is_late(error))
 		finding_say(finding, ": who had asked did not wait any longer");
 	else if (error->meaning == ICMP_TOO_BIG && error->mtu)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/naming.h"
+#include "request/number.h"
 #include "summary/page_recorder.h"
 #include "summary/page_text.h"
 
@@ -26,7 +27,7 @@ static void write_span(struct page *page)
 		  span);
 	if (summary->untimed)
 		page_fact(page, "", "without %" PRIu64 " packet%s that have no time, or none from 1970 to 2554",
-			  summary->untimed, page_plural(summary->untimed));
+			  summary->untimed, number_plural(summary->untimed));
 }
 
 static void write_amounts(struct page *page)
@@ -36,9 +37,9 @@ static void write_amounts(struct page *page)
 
 	if (summary->archive)
 		page_fact(page, "packets", "%" PRIu64 " packet%s in %" PRIu64 " file%s", summary->packets,
-			  page_plural(summary->packets), summary->files, page_plural(summary->files));
+			  number_plural(summary->packets), summary->files, number_plural(summary->files));
 	else
-		page_fact(page, "packets", "%" PRIu64 " packet%s", summary->packets, page_plural(summary->packets));
+		page_fact(page, "packets", "%" PRIu64 " packet%s", summary->packets, number_plural(summary->packets));
 	page_fact(page, "bytes", "%" PRIu64 " on the wire (%" PRIu64 " captured)", summary->bytes, summary->kept);
 	if (protocols->tagged.packets || protocols->fragments.packets || protocols->version6.packets)
 		page_fact(page, "of these",
@@ -63,7 +64,7 @@ static void write_counted_loss(struct page *page)
 		page_fact(page, "lost", "nothing, by the file's counters%s", known);
 	else
 		page_fact(page, "lost", "%" PRIu64 " packet%s, by the file's counters%s", loss->packets,
-			  page_plural(loss->packets), known);
+			  number_plural(loss->packets), known);
 }
 
 static void write_loss(struct page *page)
@@ -151,7 +152,7 @@ static void write_interface(struct page *page, const struct summary_interface *i
 		snprintf(lost, sizeof(lost), ", %" PRIu64 " lost", loss->packets);
 	page_fact(page, "interface", "%s%s%s, %" PRIu64 " packet%s, %" PRIu64 " bytes%s", interface->name,
 		  interface->name[0] ? ": " : "", name ? name : link, interface->packets,
-		  page_plural(interface->packets), interface->bytes, lost);
+		  number_plural(interface->packets), interface->bytes, lost);
 }
 
 static bool has_packets(const struct summary *summary, const char *account)

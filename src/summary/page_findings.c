@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/ends.h"
 #include "summary/page_text.h"
 
@@ -62,12 +63,12 @@ static void write_nothing(struct page *page)
 	else if (began)
 		page_fact(page, "findings",
 			  "Nothing unusual: %" PRIu64 " connection%s began, %" PRIu64 " opened and were answered",
-			  began, page_plural(began), opened);
+			  began, number_plural(began), opened);
 	else
 		page_fact(page, "findings",
 			  "Nothing unusual: no connection began, %" PRIu64 " conversation%s went on or has no "
 			  "connections",
-			  conversations, page_plural(conversations));
+			  conversations, number_plural(conversations));
 }
 
 void page_findings(struct page *page)
@@ -87,6 +88,6 @@ void page_findings(struct page *page)
 	if (findings->count + findings->left_out > shown)
 		page_fact(page, "", "and %" PRIu64 " more finding%s: see --json",
 			  findings->count - shown + findings->left_out,
-			  page_plural(findings->count - shown + findings->left_out));
+			  number_plural(findings->count - shown + findings->left_out));
 	page_line(page, "%s", "");
 }

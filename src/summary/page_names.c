@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/ends.h"
 #include "summary/page_text.h"
 
@@ -134,7 +135,7 @@ static void write_http_server(struct page *page, const struct http_server *serve
 	}
 	page_fact(page, "HTTP", "%s: %" PRIu32 " answer%s: %s",
 		  ends_text(server->key.version, true, &server->key.end, end), server->answers,
-		  page_plural(server->answers), codes);
+		  number_plural(server->answers), codes);
 }
 
 static void write_http(struct page *page, const struct http *http)
@@ -160,7 +161,7 @@ static void write_icmp_error(struct page *page, const struct icmp_error *error)
 	from.port = error->from[0];
 	page_fact(page, "ICMP", "%s (type %u, code %u) from %s, %" PRIu64 " time%s: %s %s > %s", icmp_says(error, says),
 		  error->key.type, error->key.code, ends_address(error->key.version, &by, by_text), error->count,
-		  page_plural(error->count), protocols_name(error->key.protocol, protocol),
+		  number_plural(error->count), protocols_name(error->key.protocol, protocol),
 		  ends_text(error->key.version, error->ports, &from, from_text),
 		  ends_text(error->key.version, error->ports, &error->key.to, to));
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/ends.h"
 #include "summary/page_text.h"
 
@@ -221,7 +222,7 @@ static void write_rest(struct page *page)
 			  left_out, CONVERSATIONS_MAX);
 	if (page->summary->without_addresses)
 		page_line(page, "%" PRIu64 " packet%s without IP addresses %s in no conversation",
-			  page->summary->without_addresses, page_plural(page->summary->without_addresses),
+			  page->summary->without_addresses, number_plural(page->summary->without_addresses),
 			  page->summary->without_addresses == 1 ? "is" : "are");
 }
 
@@ -234,9 +235,8 @@ void page_lists(struct page *page)
 {
 	const struct conversation *top[PAGE_TOP];
 	struct server_list servers;
-	unsigned below =
-		(page->summary->without_addresses > 0 ? 1u : 0u) +
-		(conversations_left_out(page->summary->conversations) > 0 ? 1u : 0u);
+	unsigned below = (page->summary->without_addresses > 0 ? 1u : 0u) +
+			 (conversations_left_out(page->summary->conversations) > 0 ? 1u : 0u);
 	unsigned room = less(PAGE_LINES - 1, page->lines + below), lists = less(room, HISTOGRAM);
 	unsigned server_lines, conversation_lines;
 	size_t total, count;

@@ -126,11 +126,6 @@ const char *page_seconds(uint64_t nanoseconds, char text[PAGE_NUMBER_SIZE])
 	return text;
 }
 
-const char *page_plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 int page_share(uint64_t part, uint64_t all)
 {
 	return all ? (int)((double)part * 1000 / (double)all + 0.5) : 0;

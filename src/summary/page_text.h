@@ -29,9 +29,6 @@ const char *page_time(uint64_t time, char text[CLOCK_TEXT_SIZE]);
 /* Seconds since the beginning, in 6 columns or a little more. */
 const char *page_seconds(uint64_t nanoseconds, char text[PAGE_NUMBER_SIZE]);
 
-/* "s" where there is not one. */
-const char *page_plural(uint64_t count);
-
 /* Tenths of a percent. */
 int page_share(uint64_t part, uint64_t all);
 

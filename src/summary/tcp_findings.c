@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "request/number.h"
 #include "summary/tcp_telling.h"
 
 #define TOLD 3 /* servers of a kind of trouble that have a finding of their own; further ones share one */
@@ -71,7 +72,7 @@ static void say_refused(struct finding *finding, const struct server *server, co
 
 	finding_say(finding,
 		    "%s refused %" PRIu64 " of %" PRIu64 " connection%s (RST to SYN): ", telling_name(server, name),
-		    trouble->count, server->connections, telling_plural(server->connections));
+		    trouble->count, server->connections, number_plural(server->connections));
 	if (trouble->count >= server->connections)
 		finding_say(finding, "nothing listens there");
 	else
@@ -83,8 +84,8 @@ static void say_unanswered(struct finding *finding, const struct server *server,
 	char name[ENDS_TEXT_SIZE];
 
 	finding_say(finding, "%s never answered %" PRIu64 " of %" PRIu64 " connection%s (%" PRIu64 " SYN%s)",
-		    telling_name(server, name), trouble->count, server->connections,
-		    telling_plural(server->connections), trouble->sum, telling_plural(trouble->sum));
+		    telling_name(server, name), trouble->count, server->connections, number_plural(server->connections),
+		    trouble->sum, number_plural(trouble->sum));
 	finding_say(finding, ": no SYN+ACK, no RST");
 }
 
@@ -95,7 +96,7 @@ static void say_unfinished(struct finding *finding, const struct server *server,
 	finding_say(finding,
 		    "%s answered %" PRIu64 " connection%s (SYN+ACK) again and again, and was never acknowledged: its "
 		    "answers do not reach the client",
-		    telling_name(server, name), trouble->count, telling_plural(trouble->count));
+		    telling_name(server, name), trouble->count, number_plural(trouble->count));
 }
 
 static void say_tried_again(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -105,8 +106,8 @@ static void say_tried_again(struct finding *finding, const struct server *server
 	finding_say(finding,
 		    "%" PRIu64 " of %" PRIu64 " connection%s to %s opened only after up to %" PRIu32
 		    " SYNs, which took %s: SYNs are lost, or its queue of connections is full",
-		    trouble->count, server->connections, telling_plural(server->connections),
-		    telling_name(server, name), trouble->detail, durations_text(trouble, text));
+		    trouble->count, server->connections, number_plural(server->connections), telling_name(server, name),
+		    trouble->detail, durations_text(trouble, text));
 }
 
 static void say_reset(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -114,7 +115,7 @@ static void say_reset(struct finding *finding, const struct server *server, cons
 	char name[ENDS_TEXT_SIZE];
 
 	finding_say(finding, "%s reset %" PRIu64 " connection%s in mid-connection, after %" PRIu64 " bytes",
-		    telling_name(server, name), trouble->count, telling_plural(trouble->count),
+		    telling_name(server, name), trouble->count, number_plural(trouble->count),
 		    trouble->sum / trouble->count);
 	if (trouble->detail)
 		finding_say(finding, ", while a request waited for its answer");
@@ -125,7 +126,7 @@ static void say_aborted(struct finding *finding, const struct server *server, co
 	char name[ENDS_TEXT_SIZE];
 
 	finding_say(finding, "clients of %s ended %" PRIu64 " connection%s by RST, after %" PRIu64 " bytes",
-		    telling_name(server, name), trouble->count, telling_plural(trouble->count),
+		    telling_name(server, name), trouble->count, number_plural(trouble->count),
 		    trouble->sum / trouble->count);
 }
 
@@ -137,7 +138,7 @@ static void say_injected(struct finding *finding, const struct server *server, c
 		    "%" PRIu64
 		    " connection%s of %s ended by a RST that its sender did not send: it came with TTL %" PRIu64
 		    ", the sender's others with %" PRIu32 ": something on the way resets them",
-		    trouble->count, telling_plural(trouble->count), telling_name(server, name), trouble->most,
+		    trouble->count, number_plural(trouble->count), telling_name(server, name), trouble->most,
 		    trouble->detail);
 }
 
@@ -179,7 +180,7 @@ static void say_stopped(struct finding *finding, const struct server *server, co
 	finding_say(finding,
 		    "%" PRIu64 " connection%s with %s stopped in the middle: a segment was sent %" PRIu64
 		    " times and never acknowledged",
-		    trouble->count, telling_plural(trouble->count), telling_name(server, name), trouble->most);
+		    trouble->count, number_plural(trouble->count), telling_name(server, name), trouble->most);
 }
 
 static void say_large(struct finding *finding, const struct server *server, const struct trouble *trouble,
@@ -214,7 +215,7 @@ static void say_unheard(struct finding *finding, const struct server *server, co
 	finding_say(finding,
 		    "%" PRIu64 " connection%s with %s: one side sends the same again and again, and nothing of the "
 		    "other is here (%" PRIu64 " packets, one way)",
-		    trouble->count, telling_plural(trouble->count), telling_name(server, name), trouble->sum);
+		    trouble->count, number_plural(trouble->count), telling_name(server, name), trouble->sum);
 }
 
 static void say_one_sided(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -224,7 +225,7 @@ static void say_one_sided(struct finding *finding, const struct server *server, 
 	finding_say(finding,
 		    "of %" PRIu64 " connection%s with %s only one direction is here: the other takes another way, or "
 		    "the filter leaves it out",
-		    trouble->count, telling_plural(trouble->count), telling_name(server, name));
+		    trouble->count, number_plural(trouble->count), telling_name(server, name));
 }
 
 static void say_unseen(struct finding *finding, const struct server *server, const struct trouble *trouble)
@@ -242,7 +243,7 @@ static void say_gave_up(struct finding *finding, const struct server *server, co
 	char name[ENDS_TEXT_SIZE], text[2 * TELLING_TEXT + 4];
 
 	finding_say(finding, "clients of %s gave up %" PRIu64 " request%s after %s, without a byte of an answer",
-		    telling_name(server, name), trouble->count, telling_plural(trouble->count),
+		    telling_name(server, name), trouble->count, number_plural(trouble->count),
 		    durations_text(trouble, text));
 }
 
@@ -311,7 +312,7 @@ void telling_leave_open(const struct telling *telling, struct finding *finding, 
 
 	if (circumstances->lost)
 		finding_say(finding, " (the capture lost %" PRIu64 " packet%s, which may be why)", circumstances->lost,
-			    telling_plural(circumstances->lost));
+			    number_plural(circumstances->lost));
 	else if (one_way && !telling->both_ways && circumstances->filtered)
 		finding_say(finding, " (or the capture's filter left the answers out)");
 	else if (one_way && !telling->both_ways)
@@ -407,8 +408,8 @@ static void tell_rule(const struct telling *telling, const struct rule *rule)
 	finding->display_filter[0] = '\0';
 	finding_filter(finding, "%s", rule->filter);
 	finding_say(finding, "%" PRIu64 " more server%s (%s, %" PRIu64 " time%s in all). One of them: ", ranked.more,
-		    telling_plural(ranked.more), finding_kind_name(rule->kind), ranked.more_times,
-		    telling_plural(ranked.more_times));
+		    number_plural(ranked.more), finding_kind_name(rule->kind), ranked.more_times,
+		    number_plural(ranked.more_times));
 	rule->say(finding, ranked.next, &ranked.next->troubles[rule->trouble]);
 }
 

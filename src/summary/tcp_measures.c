@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "request/number.h"
 #include "summary/tcp_telling.h"
 
 #define MILLISECOND UINT64_C(1000000)
@@ -36,7 +37,7 @@ static void tell_loss_of(const struct telling *telling, const struct server *ser
 		finding_say(finding, "; %" PRIu64 " came out of order", server->out_of_order[from]);
 	if (server->repeats[!from])
 		finding_say(finding, "; %" PRIu64 " duplicate ACK%s came back", server->repeats[!from],
-			    telling_plural(server->repeats[!from]));
+			    number_plural(server->repeats[!from]));
 	telling_leave_open(telling, finding, false);
 	telling_filter(finding, server, "tcp.analysis.retransmission");
 	finding_next(finding,
@@ -200,7 +201,7 @@ static void tell_capture_loss(const struct telling *telling)
 		return;
 	finding = findings_add(telling->findings, FINDING_CAPTURE_LOSS, grave ? FINDING_WARNING : FINDING_NOTE, 100);
 	finding->count = lost;
-	finding_say(finding, "the capture itself lost %" PRIu64 " packet%s (%.2f %%): %s", lost, telling_plural(lost),
+	finding_say(finding, "the capture itself lost %" PRIu64 " packet%s (%.2f %%): %s", lost, number_plural(lost),
 		    share, may_be_faked);
 	finding_next(finding, "a larger ring (-B), fewer bytes (-s, --headers) or a filter, and capture again");
 }

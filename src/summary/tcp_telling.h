@@ -27,12 +27,6 @@ const char *telling_duration(uint64_t nanoseconds, char text[TELLING_TEXT]);
 /* "once", "3 times". Returns text. */
 const char *telling_times(uint64_t count, char text[TELLING_TEXT]);
 
-/* "s" where there is not one. */
-static inline const char *telling_plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
-
 /* A finding without a sentence: its connections, its first packet and its count are a trouble's. */
 struct finding *telling_add(const struct telling *telling, enum finding_kind kind, enum finding_severity severity,
 			    unsigned weight, const struct trouble *trouble);
