@@ -125,7 +125,7 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	dns_findings(analysis->dns, circumstances, &analysis->findings);
 	tls_finish(analysis->tls, circumstances, &analysis->findings);
 	icmp_finish(analysis->icmp, &analysis->findings);
-	neighbours_finish(analysis->neighbours, analysis->conversations, &analysis->findings);
+	neighbours_finish(analysis->neighbours, analysis->conversations, circumstances, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;
 }

@@ -37,10 +37,13 @@ static void say_server(struct finding *finding, const struct dns_server *server)
 	finding_connection(finding, &connection);
 }
 
-static void leave_open(struct finding *finding, const struct circumstances *circumstances)
+static void leave_open(struct finding *finding, const struct dns_server *server,
+		       const struct circumstances *circumstances)
 {
 	if (circumstances->lost)
 		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe answers)", circumstances->lost);
+	else if (circumstances->filtered && !server->counts.answered)
+		finding_say(finding, " (or the capture's filter left the answers out)");
 }
 
 /* Answers with a code that says so, but NXDOMAIN. */
@@ -106,7 +109,7 @@ static void find_unanswered(const struct dns *dns, const struct dns_server *serv
 	say_names(finding, name, others);
 	if (counts->resent)
 		finding_say(finding, "; sent again %" PRIu32 " time%s", counts->resent, number_plural(counts->resent));
-	leave_open(finding, circumstances);
+	leave_open(finding, server, circumstances);
 	finding->count = counts->unanswered;
 	finding->first = server->unanswered;
 	say_server(finding, server);

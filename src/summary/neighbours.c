@@ -309,8 +309,8 @@ static void add_unanswered(struct finding *finding, const struct neighbour *neig
 	finding->count += neighbour->asked;
 }
 
-static void say_unanswered(struct findings *findings, const struct neighbour *neighbour, enum finding_severity severity,
-			   const struct neighbours *neighbours)
+static struct finding *say_unanswered(struct findings *findings, const struct neighbour *neighbour,
+				      enum finding_severity severity, const struct neighbours *neighbours)
 {
 	uint8_t version = (uint8_t)neighbour->key.version;
 	struct finding *finding = findings_add(findings, FINDING_ARP_UNANSWERED, severity, 600);
@@ -338,6 +338,7 @@ static void say_unanswered(struct findings *findings, const struct neighbour *ne
 						      : ": no such host on this network, or it is down");
 	finding_filter(finding, version == 4 ? "arp.dst.proto_ipv4 == %s" : "icmpv6.nd.ns.target_address == %s", text);
 	finding_next(finding, "whether the host is up, and in this network (address, mask, VLAN, route)");
+	return finding;
 }
 
 static enum finding_severity severity_of(const struct neighbours *neighbours, const struct neighbour *neighbour)
@@ -348,9 +349,11 @@ static enum finding_severity severity_of(const struct neighbours *neighbours, co
 }
 
 /* One finding for each version of IP: the address that was asked for most, and how many others. */
-static void find_unanswered(const struct neighbours *neighbours, uint8_t version, struct findings *findings)
+static void find_unanswered(const struct neighbours *neighbours, uint8_t version,
+			    const struct circumstances *circumstances, struct findings *findings)
 {
 	const struct neighbour *most = NULL;
+	struct finding *finding;
 	enum finding_severity worst = FINDING_NOTE;
 
 	for (size_t i = 0; i < table_count(neighbours->table); i++) {
@@ -365,8 +368,11 @@ static void find_unanswered(const struct neighbours *neighbours, uint8_t version
 			worst = severity;
 		}
 	}
-	if (most)
-		say_unanswered(findings, most, worst, neighbours);
+	if (!most)
+		return;
+	finding = say_unanswered(findings, most, worst, neighbours);
+	if (circumstances->lost)
+		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe answers)", circumstances->lost);
 }
 
 static void find_conflict(const struct neighbour *neighbour, struct findings *findings)
@@ -399,7 +405,7 @@ static void find_conflict(const struct neighbour *neighbour, struct findings *fi
 }
 
 void neighbours_finish(struct neighbours *neighbours, const struct conversations *conversations,
-		       struct findings *findings)
+		       const struct circumstances *circumstances, struct findings *findings)
 {
 	for (size_t i = 0; i < conversations_count(conversations) && table_count(neighbours->table); i++) {
 		const struct conversation *conversation = conversations_at(conversations, i);
@@ -408,8 +414,8 @@ void neighbours_finish(struct neighbours *neighbours, const struct conversations
 		hear(neighbours, conversation, 0);
 		hear(neighbours, conversation, 1);
 	}
-	find_unanswered(neighbours, 4, findings);
-	find_unanswered(neighbours, 6, findings);
+	find_unanswered(neighbours, 4, circumstances, findings);
+	find_unanswered(neighbours, 6, circumstances, findings);
 	for (size_t i = 0; i < table_count(neighbours->table); i++) {
 		const struct neighbour *neighbour = table_at(neighbours->table, i);
 

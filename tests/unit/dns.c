@@ -79,9 +79,11 @@ static void reply(uint16_t id, uint8_t code, const char *name, uint64_t time)
 	send_message(true, id, 0x8180 | code, name, time);
 }
 
+static bool filtered;
+
 static void finish(void)
 {
-	struct circumstances circumstances = {.loss_known = true, .last = last};
+	struct circumstances circumstances = {.loss_known = true, .filtered = filtered, .last = last};
 
 	dns_finish(dns, last);
 	dns_findings(dns, &circumstances, &findings);
@@ -172,6 +174,18 @@ static void unanswered(void **state)
 	assert_string_equal(finding->sentence, "10.0.0.2 did not answer 2 of 3 DNS queries: web.example and 1 more "
 					       "name; sent again 1 time");
 	assert_int_equal(findings.count, 1);
+}
+
+/* Of a capture that may have left out the answers. */
+static void filtered_out(void **state)
+{
+	(void)state;
+	filtered = true;
+	ask(1, "web.example", SECOND);
+	ask(1, "web.example", 6 * SECOND);
+	finish();
+	filtered = false;
+	assert_non_null(strstr(findings.list[0].sentence, "(or the capture's filter left the answers out)"));
 }
 
 /* One that is seen at two interfaces, and one whose answer stands in an earlier file, are asked once and answered. */
@@ -351,6 +365,7 @@ int main(void)
 		TEST(healthy),
 		TEST(unanswered),
 		TEST(copies),
+		TEST(filtered_out),
 		TEST(failures),
 		TEST(slow),
 		TEST(search_list),

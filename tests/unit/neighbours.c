@@ -173,9 +173,13 @@ static void arp(uint8_t operation, uint8_t sender, uint8_t hardware, uint8_t tar
 	neighbours_add(neighbours, &sighting);
 }
 
+static uint64_t lost;
+
 static void finish(void)
 {
-	neighbours_finish(neighbours, conversations, &findings);
+	struct circumstances circumstances = {.loss_known = true, .lost = lost};
+
+	neighbours_finish(neighbours, conversations, &circumstances, &findings);
 }
 
 static void add_conversation(const struct dissected *headers, uint64_t time)
@@ -262,7 +266,10 @@ static void one_insists(void **state)
 	assert_int_equal(findings.list[0].severity, FINDING_NOTE);
 	memset(&findings, 0, sizeof(findings));
 	arp(1, 1, 1, 7, 3 * SECOND);
+	lost = 5;
 	finish();
+	lost = 0;
+	assert_non_null(strstr(findings.list[0].sentence, "(the capture lost 5 packets, maybe answers)"));
 	assert_int_equal(findings.list[0].severity, FINDING_WARNING);
 }
 
