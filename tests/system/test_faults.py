@@ -197,12 +197,13 @@ def test_no_memory_to_compress(packets):
     assert sum("--compress: cannot have 1064960 bytes" in text for text in said) == 2
 
 
-def test_compressing_takes_no_memory_on_its_way(packets, tmp_path):
-    """What it takes it takes before the capture, however many files there are to be."""
+@pytest.mark.parametrize("flags", [("--compress", "zstd"), ("--record", "4M"), ("--record", "4M", "--keep", "10m")])
+def test_compressing_and_recording_take_no_memory_on_their_way(packets, tmp_path, flags):
+    """What they take they take before the capture, however many files there are to be."""
     def calls(*arguments):
         return calls_of("malloc", [FAULT, "-r", packets, *arguments, *OFFLINE], tmp_path / "log")
     few, many = ("-c", "50"), ()
-    assert 0 < calls(*few, "--compress", "zstd") - calls(*few) == calls(*many, "--compress", "zstd") - calls(*many)
+    assert 0 < calls(*few, *flags) - calls(*few) == calls(*many, *flags) - calls(*many)
 
 
 @pytest.mark.parametrize("failure", WRITES_FILE)
