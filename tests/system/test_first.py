@@ -2,6 +2,7 @@
 
 import random
 import struct
+from collections import Counter
 
 import pytest
 
@@ -69,11 +70,15 @@ def test_a_stream_of_more_than_4_gib_is_cut_to_its_end():
     step = 2**30 - 70000
     frames = [frame(tcp(1 + step * number, KILO)) for number in range(12)]
     assert whole_or_headers(frames, 1000) == [True] + [False] * 11
+    # Where the count stops, what follows at once is still behind the first bytes.
+    frames = [one for number in range(12) for one in (frame(tcp(1 + step * number + place, KILO)) for place in (0, 1000))]
+    assert whole_or_headers(frames, 1000) == [True] + [False] * 23
 
 
 def test_a_syn_begins_anew_and_takes_a_number_itself():
     syn, data, more = frame(tcp(99, flags=SYN)), frame(tcp(100, KILO)), frame(tcp(1100, KILO))
     assert whole_or_headers([syn, data, more, syn, data, more], 1000) == [True, True, False] * 2
+    assert whole_or_headers([syn, data, more], 1001) == [True] * 3
     other = [frame(tcp(50_000_099, flags=SYN)), frame(tcp(50_000_100, KILO)), frame(tcp(50_001_100, KILO))]
     assert whole_or_headers([syn, data, more, *other], 1000) == [True, True, False] * 2
     with_data = frame(tcp(99, KILO, flags=SYN))
@@ -201,17 +206,18 @@ def test_real_connections_beside_a_plain_capture(wire, more):
     finally:
         servers.close()
     cut = first.whole()
-    assert [(r.length, r.data[:r.caplen]) for r in cut.records] == \
-        [(p.length, p.data[:r.caplen]) for p, r in zip(plain.records, cut.records, strict=True)]
+    # The two may see packets of both directions in another order, and one the last of a connection alone.
+    seen, seen_cut = (Counter((r.length, r.data[:54]) for r in archive.records) for archive in (plain, cut))
+    assert sum(((seen - seen_cut) + (seen_cut - seen)).values()) <= 4
     passed = {}
-    for packet, kept_packet in zip(plain.records, cut.records):
+    for packet in cut.records:
         # Ports and numbers of plain IPv4: the kernel sends no other TCP here.
         header = 14 + 20 + (packet.data[46] >> 4) * 4
         key, sequence = packet.data[26:38], struct.unpack("!I", packet.data[38:42])[0]
         if packet.data[47] & SYN:
             passed[key] = sequence + 1
-        whole = packet.caplen == header or sequence - passed[key] < 16384
-        assert kept_packet.caplen == (packet.caplen if whole else header)
+        whole = packet.length == header or sequence - passed[key] < 16384
+        assert packet.caplen == (packet.length if whole else header)
     assert cut.manifest["cut_by_first"]["bytes"] > 3 * 250_000
     assert first.said("cut by --first", str(cut.manifest["cut_by_first"]["packets"]))
 

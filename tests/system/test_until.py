@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -264,8 +265,10 @@ def test_a_reset_of_the_kernel_a_failing_server_and_an_unreachable_port(wire):
 
 def test_silence_begins_with_the_first_packet(wire):
     capture = Capture(wire, "--until", "silence=500ms", "--after", 0)
-    time.sleep(1)
-    assert capture.process.poll() is None
+    for _ in range(2): # it looks at everything meanwhile
+        capture.kill(signal.SIGUSR1)
+        time.sleep(0.5)
+    assert capture.process.poll() is None and not any("event:" in line for line in capture.err)
     begin = time.monotonic()
     for number in range(5):
         wire.send([datagram(number)])
