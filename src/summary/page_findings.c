@@ -28,9 +28,9 @@ static void write_first(struct page *page, const struct finding *finding)
 	if (finding->first.packet)
 		snprintf(where, sizeof(where), ", packet %" PRIu64 "%s%s", finding->first.packet, member ? " of " : "",
 			 member ? member : "");
-	if (member && finding->first.joined_packet)
+	if (member && summary_joined(page->summary, &finding->first))
 		snprintf(where + strlen(where), sizeof(where) - strlen(where), " (%" PRIu64 " of all)",
-			 finding->first.joined_packet);
+			 summary_joined(page->summary, &finding->first));
 	if (finding->first.time || finding->connection_count)
 		page_fact(page, "", "first: %s%s%s", ends, page_time(finding->first.time, time), where);
 }

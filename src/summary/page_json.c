@@ -222,9 +222,9 @@ static json_t *json_known(uint64_t number)
 	return number ? json_integer((json_int_t)number) : json_null();
 }
 
-static json_t *json_place(const struct places *places, const struct place *place)
+static json_t *json_place(const struct summary *summary, const struct place *place)
 {
-	const char *member = places_name(places, place->member);
+	const char *member = places_name(summary->places, place->member);
 	json_t *object;
 
 	if (!place->time && !place->packet)
@@ -232,7 +232,7 @@ static json_t *json_place(const struct places *places, const struct place *place
 	object = json_object();
 	json_put(&object, "member", member ? json_clean(member) : json_null());
 	json_put(&object, "packet", json_known(place->packet));
-	json_put(&object, "joined_packet", json_known(place->joined_packet));
+	json_put(&object, "joined_packet", json_known(summary_joined(summary, place)));
 	json_put(&object, "time", json_time(place->time));
 	return object;
 }
@@ -250,7 +250,7 @@ static json_t *json_findings(const struct summary *summary)
 		json_put(&row, "sentence", json_clean(finding->sentence));
 		json_put_number(&row, "count", finding->count);
 		json_put(&row, "connections", json_connections(finding));
-		json_put(&row, "first", json_place(summary->places, &finding->first));
+		json_put(&row, "first", json_place(summary, &finding->first));
 		json_put(&row, "display_filter", json_told(finding->display_filter));
 		json_put(&row, "next", json_told(finding->next));
 		json_append(&list, row);

@@ -183,14 +183,19 @@ static void take_packet(void *context, unsigned interface, uint64_t time, const 
 			const struct join_place *where)
 {
 	struct reading *reading = context;
-	struct sighting sighting = {.place = {.packet = where->packet, .time = time}, .timed = true};
+	struct summary *summary = &reading->summary;
+	struct sighting sighting = {
+		.place = {.packet = where->packet, .joined_packet = summary->packets + 1, .time = time},
+		.timed = true,
+	};
 
+	summary->disordered |= summary->packets > 0 && time < summary->last;
 	if (where->member_number != reading->member_number) {
 		reading->member_number = where->member_number;
 		reading->member = places_member(reading->places, where->member);
 	}
 	sighting.place.member = reading->member;
-	count_time(&reading->summary, time, packet->header.length);
+	count_time(summary, time, packet->header.length);
 	count_packet(reading, interface, &sighting, packet, where->fleeting);
 }
 

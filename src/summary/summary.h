@@ -55,6 +55,7 @@ struct summary {
 	const struct servers *servers;
 	const struct findings *findings; /* what is wrong, ranked */
 	const struct places *places;	 /* the names of where they were seen */
+	bool disordered;		 /* packets of an archive did not come by time: join gives them other numbers */
 	uint64_t without_addresses;	 /* packets that can be in no conversation */
 	size_t interface_count;
 	struct summary_interface interfaces[SUMMARY_INTERFACES + 1]; /* the last: of those that were too many */
@@ -62,6 +63,12 @@ struct summary {
 	const struct verify_told *told; /* what the manifest tells; all zeros without one */
 	struct pcapng_read_loss loss;	/* of a file of packets, by its counters */
 };
+
+/* A packet's number in join's output, or in the file; 0: not known. What is not whole may be joined in another way. */
+static inline uint64_t summary_joined(const struct summary *summary, const struct place *place)
+{
+	return summary->archive && (summary->disordered || defects_any(summary->defects)) ? 0 : place->joined_packet;
+}
 
 struct reading;
 

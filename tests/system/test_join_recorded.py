@@ -4,6 +4,7 @@ event and its number in join's output."""
 import json
 import random
 import socket
+import struct
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from join import bad, join, numbers, whole
 from process import TOP, sh
 from recorded import accounts, as_version_2, beside, overwritten, with_cut, with_event
 from summary import fact, page, summary
-from wire import frame, in_namespace, number_of
+from wire import frame, in_namespace, number_of, udp
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -330,3 +331,32 @@ def test_the_event_of_two_interfaces_is_the_frame_that_wireshark_shows(wire, tmp
     number = found["event"]["joined_packet"]
     ports = sh("tshark", "-n", "-r", path, "-Y", "udp.port == 7777", "-T", "fields", "-e", "frame.number").stdout.split()
     assert ports[0] == str(number) and f"packet {number} of join's output" in said[1]
+
+
+# --- of any archive: where a finding was seen first ---------------------------------------------------------------
+
+def udp_then_refused(at):
+    """A datagram, and the answer that nothing listens."""
+    sent = udp(at, 5000, 80)
+    quoted = sent[14:]
+    ip = struct.pack("!BBHHHBBHII", 0x45, 0, 28 + len(quoted), 7, 0, 64, 1, 0, *struct.unpack("!II", quoted[16:20] + quoted[12:16]))
+    return [sent, sent[6:12] + sent[:6] + b"\x08\x00" + ip + b"\x03\x03" + bytes(6) + quoted]
+
+
+def test_a_finding_has_the_number_that_wireshark_shows(tmp_path):
+    """As long as files and packets came in the order of time; else, and where something is missing, none is claimed."""
+    frames = [frame(number, 80) for number in range(7)] + udp_then_refused(7) + [frame(number, 80) for number in range(9, 20)]
+    times = [(1_800_000_000 + at // 4, at % 4 * 250_000) for at in range(len(frames))]
+    data = captured(tmp_path, pcap_file([(*when, one) for when, one in zip(times, frames)]), "-G", "1s")
+    [first] = [finding["first"] for finding in summary(data)["findings"] if finding["kind"] in ("refused", "icmp-error")]
+    path = tmp_path / "joined"
+    path.write_bytes(whole(data).out)
+    [shown] = sh("tshark", "-n", "-r", path, "-Y", "icmp", "-T", "fields", "-e", "frame.number").stdout.split()
+    assert first["joined_packet"] in (int(shown), int(shown) - 1) and first["packet"] != first["joined_packet"]
+
+    times[3], times[2] = times[2], times[3]
+    late = captured(tmp_path, pcap_file([(*when, one) for when, one in zip(times, frames)]), "-G", "1s")
+    for changed, status in ((late, 0), (archive_of(taken_apart(data)[:2] + taken_apart(data)[3:]), 1)):
+        [first] = [finding["first"] for finding in summary(changed, status=status)["findings"]
+                   if finding["kind"] in ("refused", "icmp-error")]
+        assert first["packet"] and first["joined_packet"] is None
