@@ -9,8 +9,8 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wformat=2 -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
 STANDARD := -std=c17 -D_GNU_SOURCE
-LDLIBS := -larchive -lzstd -lpcap -ljansson
-LINKED := musl libpcap libarchive libzstd jansson
+LDLIBS := -larchive -lzstd -lpcap -ljansson -lsodium
+LINKED := musl libpcap libarchive libzstd jansson libsodium
 SOURCES_TEXT = $(shell for name in $(LINKED); do grep "^$$name " $(BUILD)/sources/versions; done | paste -sd, | sed 's/,/, /g')
 
 comma := ,
@@ -74,7 +74,7 @@ soak: $(BUILD)/$(ARCH)/tarcap
 plugin:
 	$(Q)k8s/plugin/assemble
 
-$(BUILD)/sources/versions: | image/sources
+$(BUILD)/sources/versions: image/sources
 	$(Q)BUILD=$(abspath $(BUILD)) image/sources fetch
 
 # The link is made anew by each build of the libraries; its age says nothing, so 'done' is what counts.

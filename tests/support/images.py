@@ -24,6 +24,7 @@ LICENCES = {
     "libarchive": ["COPYING", "copyright"],
     "libgcc": ["COPYING.RUNTIME"],
     "libpcap": ["LICENSE", "copyright"],
+    "libsodium": ["LICENSE", "copyright"],
     "libzstd": ["LICENSE", "copyright"],
     "musl": ["COPYRIGHT", "copyright"],
     "tarcap": ["LICENSE"],

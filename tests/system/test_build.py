@@ -78,7 +78,7 @@ def test_shipped_binary_is_a_hardened_static_pie(arch):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_our_code_and_every_library_have_the_stack_protector(arch):
     parts = [f"build/static/{arch}/obj/run/loop.o"]
-    parts += [f"build/libs/{arch}/lib/{name}.a" for name in ("libc", "libpcap", "libarchive", "libzstd", "libjansson")]
+    parts += [f"build/libs/{arch}/lib/{name}.a" for name in ("libc", "libpcap", "libarchive", "libzstd", "libjansson", "libsodium")]
     for part in parts:
         assert re.search(r"UND __stack_chk_fail$", merged("readelf", "-Ws", part).stdout, re.M), part
 
@@ -133,7 +133,7 @@ def test_fetch_without_network_says_so(tmp_path):
 def test_library_sources_are_kept_and_versions_recorded():
     lines = (TOP / "build/sources/versions").read_text().split("\n")
     names = [line.split()[0] for line in lines if line]
-    assert names == ["musl", "libpcap", "libarchive", "libzstd", "jansson"]
+    assert names == ["musl", "libpcap", "libarchive", "libzstd", "jansson", "libsodium"]
     version = merged("build/amd64/tarcap", "--version").stdout
     for line in lines:
         if line and not line.startswith("libzstd"):  # fetched and built for later, not linked yet

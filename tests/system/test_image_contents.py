@@ -67,7 +67,7 @@ def test_licences(tree):
              for name, files in LICENCES.items()}
     assert texts["tarcap"]["LICENSE"] == (TOP / "LICENSE").read_text()
     for name, words in {"musl": "Rich Felker", "libpcap": "Redistribution and use", "libarchive": "Tim Kientzle",
-                        "libzstd": "Meta Platforms", "jansson": "Petri Lehtinen"}.items():
+                        "libzstd": "Meta Platforms", "jansson": "Petri Lehtinen", "libsodium": "Frank Denis"}.items():
         upstream, debian = texts[name].values()
         assert words in upstream, name
         assert "debian" in debian and re.search("Redistribution|Permission is hereby granted", debian), name

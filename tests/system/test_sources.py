@@ -16,7 +16,7 @@ import pytest
 
 from process import TOP, merged
 
-NAMES = ["musl", "libpcap", "libarchive", "libzstd", "jansson"]
+NAMES = ["musl", "libpcap", "libarchive", "libzstd", "jansson", "libsodium"]
 OLD, NEW = "1.0-1", "1.0-1+deb13u1"
 
 
@@ -145,10 +145,19 @@ def versions(archive):
     return dict(line.split() for line in (archive.build / "sources/versions").read_text().splitlines())
 
 
+def test_sources_of_a_tarcap_with_fewer_libraries_are_fetched_anew(archive):
+    assert archive.sources("fetch").returncode == 0
+    known = archive.build / "sources/versions"
+    known.write_text("".join(line + "\n" for line in known.read_text().splitlines() if not line.startswith("libsodium")))
+    assert archive.sources("fetch").returncode == 0
+    assert list(versions(archive)) == NAMES
+
+
 def test_newest_version_is_taken_and_what_was_tested_last_is_named(archive):
     done = archive.sources("fetch")
     assert done.returncode == 0, done.stdout
-    assert versions(archive) == {"musl": NEW, "libpcap": OLD, "libarchive": OLD, "libzstd": NEW, "jansson": OLD}
+    assert versions(archive) == {"musl": NEW, "libpcap": OLD, "libarchive": OLD, "libzstd": NEW, "jansson": OLD,
+                                 "libsodium": OLD}
     assert archive.sources("lock").returncode == 0
     assert archive.sources("compare").stdout == ""
     assert len(archive.lock.read_text().splitlines()) == 3 * len(NAMES)
