@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "archive/encrypt.h"
 #include "archive/tar.h"
 #include "base/json.h"
 #include "base/version.h"
@@ -20,8 +21,8 @@
 
 static enum status show_version(void)
 {
-	printf("tarcap %s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
-	       tar_library(), decompress_library(), json_library(), TARCAP_SOURCES);
+	printf("tarcap %s\n%s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
+	       tar_library(), decompress_library(), json_library(), encrypt_library(), TARCAP_SOURCES);
 	return STATUS_OK;
 }
 
@@ -59,6 +60,13 @@ static int refuse_terminal(const struct options *options, struct err *err)
 {
 	if (options->write_file || !isatty(STDOUT_FILENO))
 		return 0;
+	if (options->recipients)
+		return err_set(err, STATUS_USAGE,
+			       "stdout is a terminal, and what is written is encrypted: add '> capture.%s.age' (with "
+			       "docker run or kubectl exec: -i, but no -t)",
+			       !options->raw			  ? "tar"
+			       : options->format == FORMAT_PCAPNG ? "pcapng"
+								  : "pcap");
 	if (options->raw)
 		return err_set(err, STATUS_USAGE,
 			       "stdout is a terminal, and what is written is a %s file: add '| wireshark -k -i -', "

@@ -1,5 +1,6 @@
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,14 @@ static int take_snapshot_name(void *into, const char *flag, const char *argument
 	return options_set_name(words->asked.name, flag, argument, err);
 }
 
+static int take_snapshot_recipient(void *into, const char *flag, const char *argument, struct err *err)
+{
+	struct words *words = into;
+
+	(void)flag;
+	return recipients_add(&words->asked.recipients, argument, err);
+}
+
 /* clang-format off */
 static const struct flag snapshot_flags[] = {
 	{0, "last", FLAG_NUMBER, "D", AT(asked.last), {NUMBER_DURATION, CLOCK_SECOND / 1000, D_MAX, 0},
@@ -34,6 +43,8 @@ static const struct flag snapshot_flags[] = {
 	{0, "resume", FLAG_SET, NULL, AT(asked.resume),
 	 .help = "let a recorder that an event has frozen record again, once all was taken"},
 	{'w', NULL, FLAG_TEXT, "FILE", AT(asked.write_file), .help = "write the tar to FILE (default -: stdout)"},
+	{0, "to", FLAG_CALL, "RECIPIENT", .take = take_snapshot_recipient,
+	 .help = "encrypt to it: age1..., or a file of them"},
 	{0, "name", FLAG_CALL, "NAME", .take = take_snapshot_name, .help = "the archive's directory (default: the recorder's)"},
 	{0, "reason", FLAG_TEXT, "TEXT", AT(asked.reason), .help = "why, for the record"},
 	{0, "stall", FLAG_NUMBER, "D", AT(asked.stall), {NUMBER_DURATION, CLOCK_SECOND / 1000, D_MAX, 1},
@@ -81,12 +92,15 @@ static int parse_snapshot(struct words *words, int argc, char **argv, struct err
 
 enum status command_snapshot(int argc, char **argv, struct err *err)
 {
+	enum status status = STATUS_OK;
 	struct words words;
 
 	if (parse_snapshot(&words, argc, argv, err) < 0)
-		return err->status;
-	if (!words.help)
-		return snapshot_take(&words.asked, err);
-	snapshot_help();
-	return STATUS_OK;
+		status = err->status;
+	else if (words.help)
+		snapshot_help();
+	else
+		status = snapshot_take(&words.asked, err);
+	free(words.asked.recipients);
+	return status;
 }

@@ -80,12 +80,25 @@ static int take_as_name(const char *path, char name[NAME_MAX_LENGTH + 1], struct
 	return 0;
 }
 
+/* kubectl cp takes what comes apart as a tar, which an encrypted one is not. */
+static int refuse_encrypted(const struct options *options, struct err *err)
+{
+	char words[RECIPIENTS_WORDS_SIZE];
+
+	return err_set(err, STATUS_USAGE,
+		       "/" CAPTURE
+		       ": the output is encrypted here, to %s, and kubectl cp can take nothing but a tar: type "
+		       "kubectl exec -i POD -c CONTAINER -- tarcap > x.tar.age",
+		       recipients_words(options->recipients, words));
+}
+
 static enum status capture_path(const char *path, const char *duration, struct err *err)
 {
 	struct options options = {0};
 	enum status status = STATUS_USAGE;
 
-	if (parse_as_hold(&options, duration, err) == 0 && take_as_name(path, options.name, err) == 0)
+	if (parse_as_hold(&options, duration, err) == 0 &&
+	    (!options.recipients || refuse_encrypted(&options, err) == 0) && take_as_name(path, options.name, err) == 0)
 		status = capture_as_asked(&options, err);
 	options_free(&options);
 	return err->status ? err->status : status;
@@ -93,7 +106,7 @@ static enum status capture_path(const char *path, const char *duration, struct e
 
 static enum status snapshot_path(const char *path, const char *duration, struct err *err)
 {
-	struct snapshot_asked asked = {.stall = SNAPSHOT_STALL};
+	struct snapshot_asked asked = {.stall = SNAPSHOT_STALL, .as_tar = true};
 
 	if (take_as_name(path, asked.name, err) < 0 ||
 	    (duration && number_parse("/" SNAPSHOT, duration, &snapshot_duration, &asked.last, err) < 0))

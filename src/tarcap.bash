@@ -9,13 +9,13 @@ _tarcap_flags() { # COMMAND: the flags that it takes
 		echo "-i --interface -F -s --snapshot-length --headers --first --until --after -Q --direction --promiscuous -y --linktype -r" \
 			"-c -W --duration --max-bytes --record --keep -w --raw --format --compress --time-stamp-precision --micro --nano" \
 			"-C --segment-size -G --segment-time --name --reason --no-context -B --buffer-size --memory --exclude-stream" \
-			"--wait-reader --stdin --stall -q --quiet -v --verbose -D --list-interfaces -L --list-data-link-types -d" \
+			"--wait-reader --stdin --stall --to -q --quiet -v --verbose -D --list-interfaces -L --list-data-link-types -d" \
 			"-O --no-optimize -h --help --version"
 		;;
 	join) echo "-q --quiet --check --memory -h --help" ;;
 	summary) echo "--json -h --help" ;;
 	hold) echo "-q --quiet --ttl --record --until --after --keep -h --help --" ;;
-	snapshot) echo "-q --quiet -w --last --after --resume --name --reason --stall -h --help" ;;
+	snapshot) echo "-q --quiet -w --last --after --resume --to --name --reason --stall -h --help" ;;
 	stop | help) echo "-h --help" ;;
 	esac
 }
@@ -24,7 +24,7 @@ _tarcap_takes_value() { # FLAG
 	case $1 in
 	-i | --interface | -F | -s | --snapshot-length | -Q | --direction | -y | --linktype | -r | -c | -W | --duration | \
 		--max-bytes | -w | --format | --compress | --time-stamp-precision | -C | --segment-size | -G | --segment-time | --name | \
-		--reason | --record | --keep | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --ttl | \
+		--reason | --record | --keep | -B | --buffer-size | --memory | --exclude-stream | --stdin | --stall | --to | --ttl | \
 		--first | --until | --after | --last | \
 		-Z | --relinquish-privileges) ;;
 	*) return 1 ;;

@@ -214,6 +214,37 @@ static void release(struct delivery *delivery)
 	delivery->sending = NULL;
 }
 
+struct encrypt_members deliver_complete(const struct delivery *delivery)
+{
+	if (delivery->encrypt)
+		return encrypt_delivered(delivery->encrypt);
+	return (struct encrypt_members){delivery->files, delivery->packets};
+}
+
+static ssize_t send_waiting(struct delivery *delivery)
+{
+	const struct encrypt_members now = {delivery->files, delivery->packets};
+
+	return delivery->encrypt ? encrypt_send(delivery->encrypt, &delivery->outbox, delivery->sink, &now)
+				 : outbox_send(&delivery->outbox, delivery->sink);
+}
+
+static bool all_has_left(const struct delivery *delivery)
+{
+	return outbox_empty(&delivery->outbox) && !(delivery->encrypt && encrypt_waits(delivery->encrypt));
+}
+
+/* True if there is more to send: what closes the encrypted output. */
+static bool finish_encryption(struct delivery *delivery)
+{
+	const struct encrypt_members now = {delivery->files, delivery->packets};
+
+	if (!delivery->encrypt || encrypt_finished(delivery->encrypt))
+		return false;
+	encrypt_finish(delivery->encrypt, &now);
+	return true;
+}
+
 static enum deliver_result refused(struct delivery *delivery, int errnum)
 {
 	if (errnum == EPIPE || errnum == ECONNRESET)
@@ -224,20 +255,27 @@ static enum deliver_result refused(struct delivery *delivery, int errnum)
 
 void deliver_explain(const struct delivery *delivery, struct err *err)
 {
-	unsigned long long packets = delivery->packets, files = delivery->files;
+	const struct encrypt_members complete = deliver_complete(delivery);
+	unsigned long long packets = complete.packets, files = complete.files;
+	bool torn = delivery->torn, chunks = !torn && delivery->encrypt;
 
 	if (delivery->raw)
 		err_sys(err, delivery->errnum, "cannot write after %llu packets%s", packets,
-			delivery->torn ? ", behind which a part of the next remains" : "");
+			torn	 ? ", behind which a part of the next remains"
+			: chunks ? "; what is written ends with a whole chunk"
+				 : "");
 	else
 		err_sys(err, delivery->errnum, "cannot write the archive, which now ends %safter %llu complete %s",
-			delivery->torn ? "within a file, " : "", files, delivery->torn ? "ones" : "files");
+			torn	 ? "within a file, "
+			: chunks ? "with a whole chunk, "
+				 : "",
+			files, torn ? "ones" : "files");
 }
 
 enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, struct err *err)
 {
 	for (;;) {
-		ssize_t sent = outbox_send(&delivery->outbox, delivery->sink);
+		ssize_t sent = send_waiting(delivery);
 		enum put put;
 
 		if (sent < 0)
@@ -245,7 +283,7 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 		if (sent > 0)
 			delivery->progress_at = now;
 		delivery->sent += (uint64_t)sent;
-		if (!outbox_empty(&delivery->outbox)) {
+		if (!all_has_left(delivery)) {
 			/* A file takes all, or says why not: nothing would wake us to hear it. */
 			if (sent > 0 && delivery->sink->kind == SINK_BLOCKING)
 				continue;
@@ -264,7 +302,7 @@ enum deliver_result deliver_advance(struct delivery *delivery, uint64_t now, str
 			return DELIVER_BUSY;
 		if (put == PUT_NOTHING)
 			return DELIVER_IDLE;
-		if (put == PUT_OVER)
+		if (put == PUT_OVER && !finish_encryption(delivery))
 			return DELIVER_DONE;
 		delivery->progress_at = now;
 	}
@@ -372,10 +410,28 @@ static bool give_up_members(struct delivery *delivery, uint64_t room)
 	return given > 0;
 }
 
+/* Nothing can follow: the cut chunk would have to be encrypted again, with other bytes and the same nonce. */
+static bool cut_back_encrypted(struct delivery *delivery)
+{
+	uint64_t packets, stored;
+
+	delivery->torn = sink_cut_back(delivery->sink, encrypt_whole(delivery->encrypt)) < 0;
+	outbox_discard(&delivery->outbox);
+	deliver_drop(delivery);
+	while (!delivery->raw && delivery->files > encrypt_delivered(delivery->encrypt).files &&
+	       manifest_cut_last(delivery->manifest, &packets, &stored)) {
+		delivery->files--;
+		delivery->packets -= packets;
+	}
+	return false;
+}
+
 bool deliver_cut_back(struct delivery *delivery)
 {
 	struct err ignored = {0};
 
+	if (delivery->encrypt)
+		return cut_back_encrypted(delivery);
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0) {
 		delivery->torn = delivery->outbox.started;
 		return false;

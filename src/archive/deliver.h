@@ -7,6 +7,7 @@
 
 #include "archive/compress.h"
 #include "archive/context.h"
+#include "archive/encrypt.h"
 #include "archive/manifest.h"
 #include "archive/outbox.h"
 #include "archive/sink.h"
@@ -37,6 +38,7 @@ struct delivery {
 	size_t trailer_size;
 	struct compress *compress;	/* to be set before deliver_start; NULL: members are stored as they are */
 	struct deliver_store store;	/* to be set before deliver_start; without next: what is sealed is sent */
+	struct encrypt *encrypt;	/* to be set before deliver_start; NULL: everybody can read what leaves */
 	struct context *context;	/* to be set before deliver_start; NULL: there is none */
 	struct context_member *telling; /* the member of it in the outbox, or NULL */
 	struct segment *next;		/* taken, and being compressed */
@@ -51,9 +53,9 @@ struct delivery {
 	int errnum;		 /* of DELIVER_FAILED, when the output refused; deliver_explain() has words for it */
 	bool torn;		 /* then a part of a member has stayed in the output */
 	uint64_t progress_at;	 /* boot time when the reader last took something, or something began to wait */
-	uint64_t files, packets; /* delivered in complete members */
+	uint64_t files, packets; /* in complete members that have left, or, encrypted, are in a chunk that may wait */
 	uint64_t sent;		 /* bytes that have left */
-	uint64_t whole;		 /* of these, in complete members, but for manifest.json */
+	uint64_t whole; /* of these, in complete members, but for manifest.json; not where they are encrypted */
 };
 
 enum deliver_result {
@@ -78,6 +80,9 @@ MUST_CHECK enum deliver_result deliver_advance(struct delivery *delivery, uint64
  */
 void deliver_finish(struct delivery *delivery, enum cause cause, const char *detail);
 
+/* What has been delivered in complete members: where it is encrypted, in chunks that have left. */
+struct encrypt_members deliver_complete(const struct delivery *delivery);
+
 /* Files that are complete and have not left. */
 uint64_t deliver_waiting(const struct delivery *delivery);
 
@@ -86,8 +91,8 @@ void deliver_drop(struct delivery *delivery);
 
 /*
  * After DELIVER_FAILED: cut the output, where it is a file, back to its last complete member, and give up every
- * segment. When it was the manifest that did not fit, its last files go, too. True if the
- * manifest can be tried (again).
+ * segment. Encrypted, it is cut back to its last whole chunk, and nothing can follow: a chunk's nonce is used once.
+ * When it was the manifest that did not fit, its last files go, too. True if the manifest can be tried (again).
  */
 MUST_CHECK bool deliver_cut_back(struct delivery *delivery);
 

@@ -91,6 +91,11 @@ void manifest_close(struct manifest *manifest)
 	free(manifest);
 }
 
+struct manifest_totals manifest_totals(const struct manifest *manifest)
+{
+	return (struct manifest_totals){manifest->files, manifest->packets, manifest->bytes};
+}
+
 size_t manifest_memory(void)
 {
 	return TEXT_SIZE + MANIFEST_FILES * sizeof(struct file);

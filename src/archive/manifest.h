@@ -40,6 +40,13 @@ struct manifest;
 MUST_CHECK struct manifest *manifest_open(const struct manifest_setup *setup, struct err *err);
 void manifest_close(struct manifest *manifest);
 
+/* What is in the archive, as its manifest says at the end. */
+struct manifest_totals {
+	uint64_t files, packets, bytes;
+};
+
+struct manifest_totals manifest_totals(const struct manifest *manifest);
+
 /* Bytes of memory taken. */
 size_t manifest_memory(void);
 

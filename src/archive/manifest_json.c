@@ -277,6 +277,16 @@ static const char *direction_name(enum direction direction)
 	return direction == DIRECTION_IN ? "in" : direction == DIRECTION_OUT ? "out" : "inout";
 }
 
+/* In the archive itself for whoever wants to know who else can open it; their keys are no secret. */
+static json_t *json_recipients(const struct recipients *recipients)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < recipients->count; i++)
+		json_append(&list, json_text(recipients->list[i].text));
+	return list;
+}
+
 /* As the recorder has it, but for the archive's own name and reason. */
 static json_t *json_told_capture(const struct manifest_setup *setup)
 {
@@ -285,6 +295,8 @@ static json_t *json_told_capture(const struct manifest_setup *setup)
 	json_put_text(&root, "name", setup->options->name);
 	json_put_text(&root, "reason", setup->options->reason);
 	json_put(&root, "started", json_time(setup->told_started));
+	if (setup->options->recipients)
+		json_put(&root, "encrypted_to", json_recipients(setup->options->recipients));
 	return root;
 }
 
@@ -316,6 +328,8 @@ json_t *manifest_json_capture(const struct manifest_setup *setup, uint64_t start
 	json_put(&root, "segment_seconds", json_duration(options->segment_time));
 	json_put_text(&root, "format", manifest_json_format(options->format == FORMAT_PCAPNG));
 	json_put(&root, "compression", json_compression(options));
+	if (options->recipients)
+		json_put(&root, "encrypted_to", json_recipients(options->recipients));
 	json_put(&root, "limits", manifest_json_limits(setup));
 	json_put(&root, "memory", manifest_json_memory(setup));
 	json_put_flag(&root, "context", setup->context != NULL);

@@ -121,6 +121,21 @@ ssize_t outbox_send(struct outbox *outbox, struct sink *sink)
 	return total;
 }
 
+size_t outbox_take(struct outbox *outbox, unsigned char *to, size_t size)
+{
+	size_t taken = 0;
+
+	while (taken < size && outbox->pending > 0) {
+		const struct iovec *part = &outbox->parts[outbox->first];
+		size_t n = part->iov_len < size - taken ? part->iov_len : size - taken;
+
+		memcpy(to + taken, part->iov_base, n);
+		advance(outbox, n);
+		taken += n;
+	}
+	return taken;
+}
+
 void outbox_discard(struct outbox *outbox)
 {
 	outbox->first = outbox->count = 0;

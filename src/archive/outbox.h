@@ -48,6 +48,9 @@ bool outbox_empty(const struct outbox *outbox);
 /* Send what the sink takes now. Returns the bytes that left, 0 when none could, or -errno when none left. */
 MUST_CHECK ssize_t outbox_send(struct outbox *outbox, struct sink *sink);
 
+/* Take up to size bytes out of it into to, as if they had left. Returns how many. */
+size_t outbox_take(struct outbox *outbox, unsigned char *to, size_t size);
+
 /*
  * Forget what is waiting. Only allowed while !started, or when what has left is cut off again: otherwise a torn member
  * would be followed by another.

@@ -34,6 +34,14 @@ static int take_until(void *into, const char *flag, const char *argument, struct
 	return event_names_add(into, argument, err);
 }
 
+static int take_recipient(void *into, const char *flag, const char *argument, struct err *err)
+{
+	struct options *options = into;
+
+	(void)flag;
+	return recipients_add(&options->recipients, argument, err);
+}
+
 /* -dd is another form than -d. */
 static int take_dump(void *into, const char *flag, const char *argument, struct err *err)
 {
@@ -97,6 +105,8 @@ static const struct flag capture_flags[] = {
 	 .help = "write the tar to FILE (default -: stdout)"},
 	{0, "raw", FLAG_SET, NULL, AT(raw),
 	 .help = "no tar: one pcap file, for | wireshark -k -i -"},
+	{0, "to", FLAG_CALL, "RECIPIENT", .take = take_recipient,
+	 .help = "encrypt to it: age1..., or a file of them"},
 	{0, "compress", FLAG_CHOICE, "none|zstd", AT(compression), .choices = compress_choices,
 	 .help = "compress each file; Wireshark opens it"},
 	{0, "time-stamp-precision", FLAG_CHOICE, "micro|nano", AT(precision), .choices = precision_choices},
@@ -146,6 +156,8 @@ static const struct flag capture_flags[] = {
 	{'K', "dont-verify-checksums", FLAG_NOTHING},
 	{'Z', "relinquish-privileges", FLAG_NOTHING, "USER"},
 	{0, "immediate-mode", FLAG_NOTHING},
+	{0, "passphrase", FLAG_REFUSED,
+	 .help = "everybody who sees the process would see it: make a key with 'age-keygen -o key.txt' and take --to age1..."},
 	{'z', NULL, FLAG_REFUSED, "COMMAND", .help = "tarcap runs no commands: pipe its output instead"},
 	{'A', NULL, FLAG_REFUSED, .help = printing},
 	{'x', NULL, FLAG_REFUSED, .help = printing},
@@ -217,7 +229,8 @@ static int derive(struct options *options, struct err *err)
 {
 	if (options->write_file && strcmp(options->write_file, "-") == 0)
 		options->write_file = NULL;
-	if (conflicts_check(options, err) < 0 || event_names_check(options, err) < 0)
+	if (recipients_from_environment(&options->recipients, err) < 0 || conflicts_check(options, err) < 0 ||
+	    event_names_check(options, err) < 0)
 		return -1;
 	if (options->precision == PRECISION_NOT_GIVEN)
 		options->precision = options->format == FORMAT_PCAPNG ? PRECISION_NANO : PRECISION_MICRO;

@@ -24,7 +24,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* The name says what is in the file: one that promises what is not done would be believed. */
-static int check_write_file(const struct options *options, struct err *err)
+int conflicts_check_write_file(const struct options *options, struct err *err)
 {
 	static const struct {
 		const char *end, *program;
@@ -32,7 +32,7 @@ static int check_write_file(const struct options *options, struct err *err)
 		      {".txz", "xz"},  {".bz2", "bzip2"}, {".lz4", "lz4"},  {".zip", "zip"}};
 	const char *name = options->write_file, *what = options->raw ? "capture file" : "tar";
 
-	if (!name)
+	if (!name || (options->recipients && ends_with(name, ".age")))
 		return 0;
 	for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
 		if (ends_with(name, packed[i].end))
@@ -43,12 +43,18 @@ static int check_write_file(const struct options *options, struct err *err)
 				name, what, packed[i].program, name,
 				options->raw ? "" : ", or take --compress zstd and a name that ends in .tar");
 	}
-	if (ends_with(name, ".age") || ends_with(name, ".gpg"))
+	if (ends_with(name, ".age"))
 		return err_set(
 			err, STATUS_USAGE,
-			"-w %.200s: tarcap does not encrypt: leave -w out and pipe into %s, as in '| %s > %.100s'",
-			name, ends_with(name, ".age") ? "age" : "gpg",
-			ends_with(name, ".age") ? "age -r RECIPIENT" : "gpg -e", name);
+			"-w %.200s: nobody is named to encrypt to: add --to age1..., which 'age-keygen -o key.txt' "
+			"prints, or --to FILE of such recipients",
+			name);
+	if (ends_with(name, ".gpg"))
+		return err_set(
+			err, STATUS_USAGE,
+			"-w %.200s: tarcap encrypts to age keys alone: leave -w out and add '| gpg -e > %.100s', "
+			"or take --to and a name that ends in .age",
+			name, name);
 	if (!options->raw && (ends_with(name, ".pcap") || ends_with(name, ".pcapng") || ends_with(name, ".cap")))
 		return err_set(
 			err, STATUS_USAGE,
@@ -97,7 +103,7 @@ static int check_rows(const struct options *options, struct err *err)
 
 int conflicts_check(const struct options *options, struct err *err)
 {
-	if (check_interfaces(options, err) < 0 || check_write_file(options, err) < 0)
+	if (check_interfaces(options, err) < 0 || conflicts_check_write_file(options, err) < 0)
 		return -1;
 	if (options->read_file && options->link_type)
 		return err_set(err, STATUS_USAGE, "-y/--linktype %.60s cannot be combined with -r", options->link_type);

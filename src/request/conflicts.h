@@ -11,4 +11,7 @@
  */
 int conflicts_check(const struct options *options, struct err *err);
 
+/* The part of it that is about the name of -w. */
+int conflicts_check_write_file(const struct options *options, struct err *err);
+
 #endif

@@ -18,6 +18,8 @@ bool options_only_print(const struct options *options)
 void options_free(struct options *options)
 {
 	free(options->filter);
+	free(options->recipients);
+	options->recipients = NULL;
 	options->filter = NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "request/event_names.h"
+#include "request/recipients.h"
 
 #define SNAPLEN_MAX 262144	 /* libpcap's MAXIMUM_SNAPLEN */
 #define INTERFACES_MAX 256	 /* captured at once */
@@ -57,7 +58,8 @@ struct options {
 	const char *write_file; /* NULL: stdout */
 	const char *filter_file;
 	const char *reason;
-	char *filter; /* malloc'ed, never NULL; options_free releases it */
+	char *filter;		       /* malloc'ed, never NULL; options_free releases it */
+	struct recipients *recipients; /* the same, of --to and TARCAP_TO; NULL: everybody can read what is written */
 	char name[NAME_MAX_LENGTH + 1];
 	uint64_t snaplen;
 	uint64_t count;

@@ -272,7 +272,10 @@ static int open_pipeline(struct capturing *c, const struct options *options, str
 		return -1;
 	if (options->raw && make_raw(c, options, err) < 0)
 		return -1;
+	if (options->recipients && !c->words && !(c->encrypt = encrypt_open(options->recipients, getentropy, err)))
+		return -1;
 	c->delivery.compress = c->compress;
+	c->delivery.encrypt = c->encrypt;
 	c->delivery.context = context;
 	if (options->record)
 		open_recorder(c, options);
@@ -295,6 +298,7 @@ void capturing_close(struct capturing *c)
 	manifest_close(c->manifest);
 	compress_close(c->compress);
 	area_unmap(&c->recorder.area);
+	encrypt_close(c->encrypt);
 	context_close(&c->context);
 	free(c->front);
 	free(c->trailer);
@@ -435,6 +439,8 @@ enum status capturing_run(struct capturing *c, const struct options *options, st
 	report_account(&c->captures, options, &c->idle);
 	if (options->record)
 		say_window(c, options);
+	if (status == STATUS_OK && c->encrypt && !options->raw)
+		report_encrypted(manifest_totals(c->manifest), options);
 	return status;
 }
 

@@ -5,6 +5,7 @@
 #include "archive/compress.h"
 #include "archive/context.h"
 #include "archive/deliver.h"
+#include "archive/encrypt.h"
 #include "archive/manifest.h"
 #include "archive/sink.h"
 #include "archive/tar.h"
@@ -28,6 +29,7 @@ struct capturing {
 	struct compress *compress; /* or NULL */
 	struct recorder recorder;  /* with --record */
 	int area_fd;		   /* what its memory is: to be set before capturing_open(); -1: it takes its own */
+	struct encrypt *encrypt;   /* or NULL */
 	struct context context;
 	struct looks looks;
 	struct tar *tar;

@@ -237,11 +237,21 @@ static void format_memory(const struct options *options, const struct pool *pool
 		 context ? kept : "");
 }
 
+/* "; encrypted to age1..."; or "". */
+static void format_recipients(const struct recipients *recipients, char *text, size_t size)
+{
+	char words[RECIPIENTS_WORDS_SIZE];
+
+	text[0] = '\0';
+	if (recipients)
+		snprintf(text, size, "; encrypted to %s", recipients_words(recipients, words));
+}
+
 void report_ready(const struct capture_set *captures, const struct options *options, const struct pool *pool,
 		  const struct context *context)
 {
 	char limits[160], interfaces[500], ring[NUMBER_TEXT_SIZE], memory[5 * NUMBER_TEXT_SIZE + 80];
-	char lowered[REPORT_LOWERED_SIZE];
+	char lowered[REPORT_LOWERED_SIZE], encrypted[RECIPIENTS_WORDS_SIZE + 20];
 	const char *headers = options->headers ? ", headers only" : "";
 	const struct capture *first = &captures->list[0].capture;
 	struct capture_set_sum sum = capture_set_sum(captures);
@@ -253,13 +263,14 @@ void report_ready(const struct capture_set *captures, const struct options *opti
 	number_format(NUMBER_SIZE, sum.ring, ring);
 	format_memory(options, pool, context, memory, sizeof(memory));
 	report_lowered(options, lowered);
+	format_recipients(options->recipients, encrypted, sizeof(encrypted));
 	if (first->fd < 0)
-		say("reading from file %s, snapshot length %u%s; %s; %s%s", interfaces, first->snaplen, headers, limits,
-		    memory, lowered);
+		say("reading from file %s, snapshot length %u%s; %s; %s%s%s", interfaces, first->snaplen, headers,
+		    limits, memory, lowered, encrypted);
 	else
-		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s%s, %s%s", interfaces, first->snaplen,
+		say("listening on %s, snapshot length %u bytes%s%s; %s; ring %s%s, %s%s%s", interfaces, first->snaplen,
 		    ceiling(options->lowered.snaplen, " (TARCAP_MAX_SNAPLEN)"), headers, limits,
-		    sum.ring_unknown ? "at most " : "", ring, memory, lowered);
+		    sum.ring_unknown ? "at most " : "", ring, memory, lowered, encrypted);
 }
 
 void report_without_stdin(const struct options *options, uint64_t limit)
@@ -405,4 +416,15 @@ void report_account(const struct capture_set *captures, const struct options *op
 		say_bare("%" PRIu64 " events", captures->event.count);
 	if (account.after_limit && !options->quiet)
 		say_count(account.after_limit, "came after the limit");
+}
+
+void report_encrypted(struct manifest_totals totals, const struct options *options)
+{
+	char words[RECIPIENTS_WORDS_SIZE];
+
+	if (!options->quiet)
+		say("the archive's manifest, which only the key opens, says: %" PRIu64 " packet%s in %" PRIu64
+		    " file%s, %" PRIu64 " bytes; encrypted to %s",
+		    totals.packets, totals.packets == 1 ? "" : "s", totals.files, totals.files == 1 ? "" : "s",
+		    totals.bytes, recipients_words(options->recipients, words));
 }

@@ -55,4 +55,7 @@ bool report_has_reader(void);
 /* The account at the end, in tcpdump's words, so that scripts which look for them go on working. */
 void report_account(const struct capture_set *captures, const struct options *options, const struct idle *idle);
 
+/* Of an encrypted archive, which nobody can check without the key: what its manifest says is in it. */
+void report_encrypted(struct manifest_totals totals, const struct options *options);
+
 #endif

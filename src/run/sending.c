@@ -9,18 +9,20 @@
 
 /*
  * The output failed. A file is cut back to its last complete member, and closed with a manifest that counts what is
- * not in it.
+ * not in it; where it is encrypted it ends there.
  */
 static bool rescue(struct run *run)
 {
 	struct ending *ending = &run->ending;
+	bool goes_on;
 
 	if (!run->delivery->errnum)
 		return false; /* it was not the output */
 	stop(run, CAUSE_OUTPUT_FAILED);
-	if (!deliver_cut_back(run->delivery))
-		return false;
+	goes_on = deliver_cut_back(run->delivery);
 	losses_take_back(run->captures, CAUSE_OUTPUT_FAILED);
+	if (!goes_on)
+		return false;
 	stopping_do(run, ending_cut_back(ending, strerror(run->delivery->errnum), run->now));
 	deliver_finish(run->delivery, ending->cause, ending->detail);
 	return true;

@@ -13,8 +13,11 @@
 #include "base/json.h"
 #include "record/held.h"
 #include "record/stored.h"
+#include "request/conflicts.h"
 #include "request/number.h"
+#include "request/recipients.h"
 #include "run/capturing.h"
+#include "run/report.h"
 #include "run/resume.h"
 #include "run/run.h"
 #include "run/say.h"
@@ -130,6 +133,44 @@ static int read_texts(struct snapshot *s, struct err *err)
 	s->options.quiet = s->asked->quiet;
 	s->options.format = s->view.series[0].pcapng ? FORMAT_PCAPNG : FORMAT_PCAP;
 	return 0;
+}
+
+/* The recorder's --to is in its capture.json, and holds here, too. */
+static int add_recorders_recipients(struct snapshot *s, struct err *err)
+{
+	const json_t *list = json_object_get(s->told, "encrypted_to");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || strncmp(text, "age1", 4) != 0)
+			return err_set(err, STATUS_FAILED, "snapshot: to whom the recorder encrypts cannot be read");
+		if (recipients_add(&s->options.recipients, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int open_encryption(struct snapshot *s, struct err *err)
+{
+	char words[RECIPIENTS_WORDS_SIZE];
+
+	if (add_recorders_recipients(s, err) < 0 || recipients_from_environment(&s->options.recipients, err) < 0 ||
+	    conflicts_check_write_file(&s->options, err) < 0)
+		return -1;
+	if (!s->options.recipients)
+		return 0;
+	recipients_words(s->options.recipients, words);
+	if (s->asked->as_tar)
+		return err_set(
+			err, STATUS_USAGE,
+			"/snapshot: the output is encrypted here, to %s, and kubectl cp can take nothing but a tar: "
+			"type kubectl exec -i POD -c CONTAINER -- tarcap snapshot > x.tar.age",
+			words);
+	if (!s->asked->quiet)
+		say("encrypted to %s", words);
+	s->c.encrypt = s->c.delivery.encrypt = encrypt_open(s->options.recipients, getentropy, err);
+	return s->c.encrypt ? 0 : -1;
 }
 
 /* --last counts from now, or from when the recorder was frozen. */
@@ -305,7 +346,8 @@ static int prepare_resume(struct snapshot *s, struct err *err)
 static int open_snapshot(struct snapshot *s, struct err *err)
 {
 	if (privileges_drop(PRIVILEGES_KILL, err) < 0 || open_area(s, err) < 0 || read_texts(s, err) < 0 ||
-	    signals_open(&s->c.signals, err) < 0 || capturing_open_output(&s->c, &s->options, err) < 0)
+	    open_encryption(s, err) < 0 || signals_open(&s->c.signals, err) < 0 ||
+	    capturing_open_output(&s->c, &s->options, err) < 0)
 		return -1;
 	if (!wait_before(s))
 		return err_set(err, STATUS_READER, "snapshot: ended before --after was over");
@@ -332,7 +374,7 @@ static void let_go_on(struct snapshot *s)
 		say("the recorder has begun again");
 }
 
-static void say_what_was_sent(const struct snapshot *s)
+static void say_what_was_sent(const struct snapshot *s, enum status status)
 {
 	const struct stored *stored = &s->stored;
 	char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
@@ -348,6 +390,8 @@ static void say_what_was_sent(const struct snapshot *s)
 		say("%" PRIu64 " packets, of %" PRIu64 " s: from %s to %s", s->c.delivery.packets,
 		    (stored->to - stored->from) / CLOCK_SECOND, clock_rfc3339(stored->from, from),
 		    clock_rfc3339(stored->to, to));
+	if (status == STATUS_OK && s->options.recipients)
+		report_encrypted(manifest_totals(s->c.manifest), &s->options);
 }
 
 static enum status take_and_send(struct snapshot *s, struct err *err)
@@ -358,13 +402,13 @@ static enum status take_and_send(struct snapshot *s, struct err *err)
 	if (open_snapshot(s, err) < 0 || sandbox_enter(SANDBOX_CAPTURE, &sandbox, err) < 0)
 		return err_status(err);
 	status = send_all(s, err);
-	say_what_was_sent(s);
+	say_what_was_sent(s, status);
 	if (status == STATUS_OK && s->resume >= 0)
 		let_go_on(s);
 	return status;
 }
 
-enum status snapshot_take(const struct snapshot_asked *asked, struct err *err)
+enum status snapshot_take(struct snapshot_asked *asked, struct err *err)
 {
 	static struct snapshot s; /* too large for a small stack */
 	enum status status;
@@ -372,6 +416,8 @@ enum status snapshot_take(const struct snapshot_asked *asked, struct err *err)
 	s.asked = asked;
 	s.resume = -1;
 	s.options.write_file = asked->write_file;
+	s.options.recipients = asked->recipients;
+	asked->recipients = NULL;
 	capturing_init(&s.c);
 	status = take_and_send(&s, err);
 	stored_close(&s.stored);
@@ -379,5 +425,6 @@ enum status snapshot_take(const struct snapshot_asked *asked, struct err *err)
 	area_close(&s.view);
 	json_decref(s.told);
 	json_decref(s.left_out);
+	options_free(&s.options);
 	return status;
 }

@@ -23,13 +23,16 @@ struct snapshot_asked {
 	bool quiet;
 	char name[NAME_MAX_LENGTH + 1]; /* empty: the recorder's, as reason */
 	const char *reason;
-	const char *write_file; /* NULL: stdout */
+	const char *write_file;	       /* NULL: stdout */
+	bool as_tar;		       /* the reader can take nothing but a tar */
+	struct recipients *recipients; /* of --to; NULL: none */
 };
 
 /*
  * Find the hold, open its recorder's area, have the recorder seal what is open, and send the archive, in a sandbox.
+ * It is encrypted to the recipients that are asked for (which it releases), to TARCAP_TO's, and to the recorder's.
  * Gives up all capabilities first. The status: 1 where there is nothing to take it from, or it cannot be read.
  */
-enum status snapshot_take(const struct snapshot_asked *asked, struct err *err);
+enum status snapshot_take(struct snapshot_asked *asked, struct err *err);
 
 #endif

@@ -49,15 +49,16 @@ static void forgive(struct run *run)
 
 static void say_cut(const struct run *run)
 {
+	const struct encrypt_members complete = deliver_complete(run->delivery);
 	const char *why = run->ending.why;
 
 	if (!why)
 		return;
 	if (run->options->raw)
-		say("%s: %" PRIu64 " packets were delivered", why, run->delivery->packets);
+		say("%s: %" PRIu64 " packets were delivered", why, complete.packets);
 	else
 		say("%s: the archive is cut; %" PRIu64 " packets in %" PRIu64 " complete files were delivered", why,
-		    run->delivery->packets, run->delivery->files);
+		    complete.packets, complete.files);
 }
 
 void stopping_do(struct run *run, unsigned actions)

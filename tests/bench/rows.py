@@ -11,7 +11,8 @@ import tempfile
 import time
 
 from bench import (NO_LIMITS, OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
-                   ratios, rounds, wait_until)
+                   pinned, ratios, rounds, wait_until)
+from archive import pcap_file
 from wire import Wire
 
 CAPTURES = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "tcpdump -B -U", "dumpcap", "dumpcap -B"]
@@ -404,6 +405,43 @@ def formats():
     variants("formats", "processor time per packet of 64 bytes, target <= 1.1", "pcap", options)
 
 
+def encrypt():
+    """A file's packets to nowhere, as they are and encrypted: the difference is what encryption takes."""
+    from age import Key
+    size = int(256e6 * TIME)
+    recipients = [word for _ in range(16) for word in ("--to", Key().recipient)]
+    commands = {"plain": [], "--to": recipients[:2], "--to, 16 recipients": recipients, "--to, --compress zstd":
+                [*recipients[:2], "--compress", "zstd"], "--compress zstd": ["--compress", "zstd"]}
+    base = {"--to, --compress zstd": "--compress zstd"}
+
+    def run(name):
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen([TARCAP, "-r", path, *commands[name]], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=said, preexec_fn=pinned(cpus()[1]))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0, said.read()
+            return usage.ru_utime + usage.ru_stime
+
+    with tempfile.TemporaryDirectory(dir=OUT) as place:
+        path = os.path.join(place, "x.pcap")
+        with open(path, "wb") as file:
+            records = [(at // 1000, at % 1000, os.urandom(1400)) for at in range(10000)]
+            file.write(pcap_file([]))
+            for _ in range(max(1, size // 14_160_000)):
+                file.write(pcap_file(records)[24:])
+        size = os.path.getsize(path)
+        results = rounds(list(commands), run)
+    table = Table("encrypt", f"{size >> 20} MiB of 1400-byte packets, read from a file, written to nowhere", "ms",
+                  "MB/s of processor time for encryption alone")
+    for name, times in results.items():
+        other = results[base.get(name, "plain")]
+        speeds = [size / 1e6 / (a - b) for a, b in zip(times, other) if a > b]
+        table.row(name, middle((value * 1e3 for value in times)), middle(speeds) if "--to" in name and speeds else "")
+    table.note("target >= 500 MB/s, with AVX2 or SSSE3")
+    table.show()
+
+
 def steady():
     """One capture for BENCH_STEADY seconds (60), in six parts."""
     seconds, rate, parts = int(os.environ.get("BENCH_STEADY", 60)), 10000, 6
@@ -468,7 +506,7 @@ def summary():
 
 ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
         "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
-        "interfaces": interfaces, "filters": filters, "formats": formats, "steady": steady,
+        "interfaces": interfaces, "filters": filters, "formats": formats, "encrypt": encrypt, "steady": steady,
         "delivered": delivered, "record": record, "summary": summary}
 
 

@@ -30,7 +30,8 @@ def quantity(text):
 def test_every_file_is_checked_here():
     """A new file needs a test."""
     known = {"debug-profile.yaml", "debug-profile-baseline.yaml", "debug-profile-no-new-privs.yaml",
-             "debug-profile-ceilings.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml", "sidecar-volume.yaml", "rbac.yaml",
+             "debug-profile-ceilings.yaml", "debug-profile-encrypted.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml",
+             "sidecar-volume.yaml", "rbac.yaml",
              "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap",
              "plugin",  # which tests/lint compares with kubectl-tarcap
              "README.md"}  # which test_manual.py reads
@@ -68,6 +69,7 @@ def test_no_key_stands_twice(path):
 @pytest.mark.parametrize("name, security, fields", [
     ("debug-profile.yaml", LEAST, set()),
     ("debug-profile-ceilings.yaml", LEAST, {"env"}),
+    ("debug-profile-encrypted.yaml", LEAST, {"env"}),
     ("debug-profile-no-new-privs.yaml", {**LEAST, **NO_NEW_PRIVS, **ROOT}, set()),
     ("debug-profile-baseline.yaml", BASELINE, set()),
 ])
@@ -232,6 +234,19 @@ def test_ceilings_are_accepted():
                           (["--max-bytes", "5G", "-d", "tcp"], 2), (["--memory", "200M", "-d", "tcp"], 2)]:
         done = subprocess.run([TARCAP, *words], env={**os.environ, **environment}, capture_output=True, text=True)
         assert done.returncode == status, (words, done.stderr)
+
+
+def test_encrypted_profile_is_that_of_the_ceilings_and_a_recipient():
+    """As it stands it captures nothing; with a recipient, nothing that others can read."""
+    ceilings, profile = (document(f"debug-profile-{name}.yaml")["env"] for name in ("ceilings", "encrypted"))
+    assert profile == [*ceilings, {"name": "TARCAP_TO", "value": "age1..."}]
+    assert "'TARCAP_TO=age1...'" in (K8S / "admission-policy.yaml").read_text()
+    environment = {one["name"]: one["value"] for one in profile}
+    recipient = "age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef"
+    for value, status in [("age1...", 2), (recipient, 0)]:
+        done = subprocess.run([TARCAP, "-d", "tcp"], env={**os.environ, **environment, "TARCAP_TO": value},
+                              capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
 
 
 def test_krew_manifest():

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import age
 from archive import Archive, Pcap, pcap_file
 from probe import BY_BINDING, BY_FILES, BY_MEMORY, BY_NETWORK, BY_PROCESSES, NEEDED, tried
 from process import TOP, lines, sh
@@ -66,6 +67,14 @@ def same(*words, cwd, stdin=None):
 ])
 def test_options_are_read_alike(files, words, status):
     assert same(*words, cwd=files).returncode == status
+
+
+def test_what_it_encrypts_can_be_opened(files):
+    """Its ChaCha20-Poly1305 is another: that of amd64 has AVX2 and SSSE3."""
+    key = age.Key()
+    for arch in ("amd64", "arm64"):
+        done = run(arch, "-r", "micro.pcap", "--raw", "--to", key.recipient, cwd=files)
+        assert age.opened(done.stdout, key) == (files / "micro.pcap").read_bytes(), done.stderr
 
 
 def without_times(text):

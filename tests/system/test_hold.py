@@ -299,6 +299,21 @@ def test_cp_duration_counts_more_than_the_holds(wire):
     assert manifest["ended_by"]["cause"] == "duration" and capture["filter"] == "udp"
 
 
+@pytest.mark.parametrize("words", [True, False])
+def test_cp_is_refused_where_the_output_is_encrypted(wire, words, monkeypatch):
+    """By the hold's words, or by its environment: cp can take nothing but a tar."""
+    recipient = "age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef"
+    if not words:
+        monkeypatch.setenv("TARCAP_TO", recipient)
+    hold = Hold(wire, "--", "-i", "tc0", *(["--to", recipient] if words else []))
+    for path in ("/capture", "/capture/1s"):
+        result = hold.call(TARCAP, "cf", "-", path, name="tar")
+        assert result.status == 2 and result.out == b""
+        assert result.said("encrypted here", recipient, "kubectl exec -i POD -c CONTAINER -- tarcap > x.tar.age"), result.err
+    copied = hold.call(TARCAP, "cf", "-", "/etc/hostname", name="tar")
+    assert copied.status == 0 and list(members(copied.out)) == ["etc/hostname"]
+
+
 def test_cp_without_a_hold(wire):
     done = subprocess.run(["nsenter", f"--net=/run/netns/{wire.b}", "unshare", "--pid", "--fork", "--mount-proc", TARCAP,
                            "tar", "cf", "-", "/capture/1s"], capture_output=True, timeout=9)

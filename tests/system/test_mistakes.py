@@ -138,7 +138,7 @@ FILES = [
     ("-w x.tgz", "--compress zstd", "| gzip"),
     ("-w x.tar.zst", "--compress zstd", "| zstd"),
     ("-w x.tar.xz", "--compress zstd", "| xz"),
-    ("-w x.tar.age", "does not encrypt", "| age"),
+    ("-w x.tar.age", "nobody is named to encrypt to", "--to age1..."),
     ("--raw -w x.pcap.gz", "| gzip"),
     ("-w x.pcap", "a tar of pcap files"),
 ]

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+import age
 import random_packets
 from archive import Pcap, packet_file, packets_in, pcap_file, rfc3339, tar_members
 from capture import Capture, read_paced, run
@@ -61,10 +62,12 @@ class Plan:
             self.time_to_end += 1.1
         self.hints = chance.randrange(3)  # SIGUSR2s on the way
         self.compress = chance.choice(("none", "zstd"))
+        self.key = age.Key() if chance.random() < 0.3 else None
 
     def arguments(self):
         given = ["--memory", self.memory, "-B", self.ring, "-s", self.snaplen, "--exclude-stream", self.exclude]
         given += ["--compress", self.compress]
+        given += ["--to", self.key.recipient] if self.key else []
         given += ["-c", self.count] if self.count else []
         given += ["--max-bytes", self.max_bytes] if self.max_bytes else []
         given += ["-C", f"{self.size // 1024}k"] if self.size else []
@@ -163,6 +166,8 @@ def test_random_live_captures(wire):
         result = capture.wait(25)
         if plan.end != "stdin":
             os.close(ours)
+        if plan.key:
+            result.out = age.opened(result.out, plan.key)
         archive = result.whole()
         check_limits(plan, archive)
         check_packets(plan, seed, archive, sent)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import age
 from archive import Archive, tar_members
 from capture import Result, run
 from hold import Hold
@@ -56,6 +57,28 @@ def recorder(wire):
 
 def tar_names(data):
     return [name for name, *_ in tar_members(data)[0]]
+
+
+@pytest.mark.parametrize("way", ["its own words", "the hold's words", "the environment"])
+def test_a_snapshot_is_encrypted_to_all_who_are_named(wire, way, monkeypatch):
+    key, other = age.Key(), age.Key()
+    if way == "the environment":
+        monkeypatch.setenv("TARCAP_TO", key.recipient)
+    recorder = Recorder(wire, behind=["-i", "tc0", *(["--to", key.recipient] if way == "the hold's words" else [])])
+    wire.send(numbered(100))
+    own = [key.recipient, other.recipient] if way == "its own words" else [other.recipient]
+    result = recorder.snapshot(*(word for one in own for word in ("--to", one)))
+    assert result.status == 0, result.err
+    archive = Archive(age.opened(result.out, key)).check()
+    assert age.opened(result.out, other) == archive.data and archive.numbers() == list(range(100))
+    assert sorted(archive.capture["encrypted_to"]) == sorted([key.recipient, other.recipient])
+    assert result.said("the archive's manifest, which only the key opens, says: 100 packets in")
+    copied = recorder.call(TARCAP, "cf", "-", "/snapshot", name="tar")
+    if way == "its own words":
+        copied.whole()
+        return
+    assert copied.status == 2 and copied.out == b""
+    assert copied.said("encrypted here", "kubectl exec -i POD -c CONTAINER -- tarcap snapshot > x.tar.age"), copied.err
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------

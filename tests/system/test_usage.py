@@ -294,7 +294,7 @@ def test_help():
 def test_version():
     result = run("--version")
     assert result.status == 0 and result.err == []
-    for name in ("tarcap ", "libpcap", "libarchive", "jansson", "musl"):
+    for name in ("tarcap ", "libpcap", "libarchive", "jansson", "libsodium", "musl"):
         assert re.search(rf"{name}\s*(version )?\d+\.\d+", result.out.decode()), name
 
 
