@@ -1,8 +1,6 @@
-"""Incidents, a function each: what is wrong, as packets on a tape. PLAYED makes them with real sockets."""
-
+"""Incidents, a function each: what is wrong, as packets on a tape. played.py has those of real sockets."""
 
 import random
-
 import struct
 
 import talk

@@ -10,7 +10,6 @@ import pytest
 
 import healthy
 from capture import Capture
-from process import wait_until
 from summary import page, summary
 from talk import address
 from wire import Wire, in_namespace
@@ -66,7 +65,6 @@ class Hosts:
                 use(client)
         thread.join()
         listening.close()
-        wait_until(lambda: capture.process.poll() is None)
         return capture.end().whole().data
 
 
