@@ -89,6 +89,7 @@ static void add_addressed(struct analysis *analysis, const struct sighting *sigh
 	if (conversation && conversation->sent[0].packets + conversation->sent[1].packets == 1) {
 		conversation->member = sighting->place.member;
 		conversation->packet = (uint32_t)sighting->place.packet;
+		conversation->joined_packet = sighting->place.joined_packet;
 	}
 	if (headers->protocol == PROTOCOL_TCP)
 		add_tcp(analysis, conversation, side, sighting);

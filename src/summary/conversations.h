@@ -48,7 +48,7 @@ struct conversation {
 
 	struct conversation_flags flags[2];
 	struct tcp_connection connection;
-	uint64_t rest;
+	uint64_t joined_packet; /* the same: see struct place */
 };
 
 struct conversations;

@@ -51,6 +51,7 @@ static void begin(struct step *step, int opener)
 	conversation->asked = 0;
 	conversation->member = step->sighting->place.member;
 	conversation->packet = (uint32_t)step->sighting->place.packet;
+	conversation->joined_packet = step->sighting->place.joined_packet;
 	connection->opener = (uint8_t)opener;
 	connection->opened = step->now;
 	connection->marks = CONNECTION_BEGUN;

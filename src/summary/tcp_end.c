@@ -16,7 +16,7 @@ static struct place beginning(const struct conversation *conversation)
 	return (struct place){
 		.member = conversation->member,
 		.packet = conversation->packet,
-		.joined_packet = conversation->member ? 0 : conversation->packet,
+		.joined_packet = conversation->joined_packet,
 		.time = connection->marks & CONNECTION_BEGUN ? connection->opened : conversation->first,
 	};
 }

@@ -20,7 +20,7 @@ from archive import Archive, pcap_file
 from capture import Capture, run
 from join import SANITIZED
 from process import TARCAP, TOP, lines, sh, start_process
-from referee import check_page
+from referee import as_rfc3339, check_page
 from summary import fact, page, summary
 from wire import MAC_A, MAC_B, Flood, frame
 
@@ -59,6 +59,24 @@ def test_whole(small):
     assert fact(text, "interface") == f"eth0: Ethernet, 20 packets, {found['bytes']} bytes, 0 lost"
     again = json.dumps(summary(with_zstd(small))).replace(".pcap.zst", ".pcap")
     assert {**json.loads(again), "file_bytes": len(small)} == found
+
+
+def test_number_of_a_packet_in_joins_output(small):
+    """What is said of a member's packet holds of that packet of join's file, too."""
+    with_number = 0
+    joined = run("join", stdin=small).out
+    times, at = [], 24
+    while at < len(joined):
+        seconds, fraction, kept, _ = struct.unpack_from("<IIII", joined, at)
+        times.append(seconds * 10**9 + fraction * 1000)
+        at += 16 + kept
+    for finding in summary(small)["findings"]:
+        first = finding["first"]
+        if first and first["joined_packet"]:
+            with_number += 1
+            assert times[first["joined_packet"] - 1] == as_rfc3339(first["time"]), first
+            assert first["packet"] == (first["joined_packet"] - 1) % 4 + 1, first  # four in each file
+    assert with_number > 0
 
 
 def test_every_cut(small):
@@ -166,6 +184,8 @@ def test_series_of_several_interfaces(small, tmp_path):
                       [taken_apart(with_manifest(small, change))[-1]])
     found, text = summary(data), page(data)
     assert found["not_whole"] is None and found["packets"] == 27
+    # join sorts them: then nothing is known of their numbers there.
+    assert {finding["first"]["joined_packet"] for finding in found["findings"] if finding["first"]} == {None}
     assert [(one["name"], one["link_type_number"], one["packets"]) for one in found["interfaces"]] == \
         [("eth0", 1, 20), ("lo", 101, 7)]
     assert found["lost"]["interfaces"] == [{"name": "eth0", "packets": 0}, {"name": "lo", "packets": 3}]
