@@ -13,8 +13,8 @@ import pytest
 from archive import pcap_file
 from capture import Capture, run
 from odd import EN10MB, PAYLOAD, extension, ipv4, ipv6
-from process import patience, sh
-from segments import ACK, LINKS, RST, TAG, dns, frame, linked, over, tcp, udp
+from process import patience
+from segments import ACK, LINKS, RST, TAG, dns, frame, linked, tcp, udp
 from wire import Flood, in_namespace
 from wire import udp as datagram
 
