@@ -1,8 +1,10 @@
 """Who may capture: roles, the admission policy, Pod Security; and the examples of k8s/."""
 
+import json
 import os
 import re
 import time
+from pathlib import Path
 
 from cluster import Archive, Skip, TOP, VERSION, alone, check, run, wait_until
 
@@ -148,6 +150,20 @@ def sidecar_plain(suite):
     path = suite.path(".tar")
     suite.plugin(pod, "--duration", "2s", "-o", path)
     Archive(path.read_bytes())
+
+
+@check
+def sidecar_that_records(suite):
+    """What came before: the application's requests, or the kubelet's probes."""
+    pod = make_example(suite, "sidecar-recorder.yaml", "recorder")
+    time.sleep(3)
+    for _ in range(2):
+        target = suite.path()
+        suite.copy(f"{pod}:/snapshot", "tarcap", target)
+        [path] = Path(target).rglob("manifest.json")  # the packets are compressed, which only newer Pythons can read
+        manifest = json.loads(path.read_text())
+        assert manifest["ended_by"]["cause"] == "snapshot" and manifest["totals"]["packets"] > 0
+    suite.kubectl("exec", pod, "-c", "tarcap", "--", "tarcap", "stop")
 
 
 @check
