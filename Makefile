@@ -82,8 +82,10 @@ $(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
 	$(Q)BUILD=$(abspath $(BUILD)) image/libraries $*
 	$(Q)touch $@
 
-# What is on no packet's way out is made small: 14 KiB of compressed layer.
-cold = $(if $(filter summary/% read/% request/% archive/% system/% command_%,$(1)),-Os)
+# What no packet passes is made small: for the image's budget.
+COLD := command_% archive/% read/% request/% system/% summary/page% summary/%findings capture/filter% capture/interfaces \
+	capture/exclude capture/capture_open $(addprefix run/,report progress say capturing snapshot recorder_% resume channel_words)
+cold = $(if $(filter $(COLD),$(1)),-Os)
 # $(1): directory below $(BUILD), $(2): libraries, $(3): compiler, $(4): flags, $(5): linker flags
 define binary
 $(1)_OBJ := $$(patsubst src/%.c,$(BUILD)/$(1)/obj/%.o,$(SRC))
