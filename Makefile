@@ -83,7 +83,7 @@ $(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
 	$(Q)touch $@
 
 # What no packet passes is made small: for the image's budget.
-COLD := command_% archive/% read/% request/% system/% summary/page% summary/%findings capture/filter% capture/interfaces \
+COLD := command_% archive/% read/% request/% system/% summary/page% summary/%findings summary/kernel_% capture/filter% capture/interfaces \
 	capture/exclude capture/capture_open $(addprefix run/,report progress say capturing snapshot recorder_% resume channel_words)
 cold = $(if $(filter $(COLD),$(1)),-Os)
 # $(1): directory below $(BUILD), $(2): libraries, $(3): compiler, $(4): flags, $(5): linker flags

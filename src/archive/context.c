@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/counters.h"
 #include "base/clock.h"
 #include "system/rtnetlink.h"
 
@@ -20,9 +21,10 @@ const struct context_source context_sources[] = {
 	{"neighbours.json", NULL, netstate_neighbours},
 	{"resolv.conf", "/etc/resolv.conf"},
 	{"hosts", "/etc/hosts"},
-	{"proc-net-snmp", "/proc/net/snmp"},
-	{"proc-net-snmp6", "/proc/net/snmp6"},
-	{"proc-net-netstat", "/proc/net/netstat"},
+	{"proc-net-snmp", "/proc/net/snmp", .counters = true},
+	{"proc-net-snmp6", "/proc/net/snmp6", .counters = true},
+	{"proc-net-netstat", "/proc/net/netstat", .counters = true},
+	{"counters.json"},
 	{"proc-net-sockstat", "/proc/net/sockstat"},
 	{"proc-net-sockstat6", "/proc/net/sockstat6"},
 	{"proc-net-tcp", "/proc/net/tcp"},
@@ -64,6 +66,11 @@ void context_close(struct context *context)
 	*context = (struct context){0};
 }
 
+static bool is_collected(const struct context_source *source)
+{
+	return !source->path && !source->write;
+}
+
 /* Cut text of size bytes behind a line, so that what says so still fits into room. */
 static void cut(struct context_member *member, char *text, size_t room)
 {
@@ -93,16 +100,43 @@ static void read_file(struct context_member *member, int fd, bool again, char *t
 		cut(member, text, room);
 }
 
+static void keep_answer(struct context_member *member, const struct netstate_text *answer)
+{
+	if (answer->errnum)
+		member->left_out = strerror(answer->errnum);
+	member->size = answer->used;
+	member->cut = answer->cut;
+}
+
 static void ask_kernel(struct context_member *member, netstate_write *write, int fd, char *text, size_t room)
 {
 	struct netstate_text answer = {.size = room};
 
 	answer.text = text;
 	write(&answer, fd, member->time);
-	if (answer.errnum)
-		member->left_out = strerror(answer.errnum);
-	member->size = answer.used;
-	member->cut = answer.cut;
+	keep_answer(member, &answer);
+}
+
+/* Of the files that have been read at this moment, in front of the member. Without any it is left out as they are. */
+static void collect_counters(struct context *context, struct context_member *members, size_t i, char *text, size_t room)
+{
+	struct netstate_text answer = {.size = room};
+	json_t *counters = json_object();
+	const char *left_out = NULL;
+	bool any = false;
+
+	for (size_t k = 0; k < i; k++) {
+		if (!context->sources[k].counters)
+			continue;
+		counters_put(&counters, members[k].text, members[k].size);
+		any |= !members[k].left_out;
+		left_out = members[k].left_out;
+	}
+	answer.text = text;
+	counters_write(&answer, counters);
+	keep_answer(&members[i], &answer);
+	if (!any)
+		members[i].left_out = left_out;
 }
 
 /* Into text, which has so much room. */
@@ -112,10 +146,12 @@ static void read_member(struct context *context, enum context_moment moment, siz
 
 	member->text = text;
 	member->time = clock_real();
-	if (context->fds[i] < 0)
+	if (context->fds[i] < 0 && !is_collected(&context->sources[i]))
 		member->left_out = strerror(context->errnums[i]);
 	else if (room < MEMBER_MIN)
 		member->left_out = "the memory for the context is full";
+	else if (is_collected(&context->sources[i]))
+		collect_counters(context, context->members[moment], i, text, room);
 	else if (context->sources[i].path)
 		read_file(member, context->fds[i], moment != CONTEXT_START, text, room);
 	else

@@ -24,7 +24,7 @@ struct member {
 	uint64_t skip;	    /* packets that an earlier copy has delivered */
 	uint32_t id;	    /* numbering_member() of its name */
 	uint64_t number;    /* of a manifest */
-	uint64_t text_size; /* of a manifest, so far */
+	uint64_t text_size; /* of what is no file of packets, so far */
 	struct match_file file;
 };
 
@@ -35,7 +35,7 @@ struct join {
 	struct input *own_input; /* one for its source */
 	struct verify *verify;
 	struct decompress *expand; /* a member's */
-	char *text;		   /* a manifest's, MANIFEST_READ_TEXT_MAX bytes */
+	char *text;		   /* a manifest's and the like, MANIFEST_READ_TEXT_MAX bytes */
 	struct directory directory;
 	struct member member;
 	uint64_t member_number;			/* of those with packets, from 1 */
@@ -257,8 +257,8 @@ static int take_data(struct join *join, struct err *err)
 
 	switch (join->member.kind) {
 	case NAMING_OTHER:
-	case NAMING_CONTEXT:
 		return 0;
+	case NAMING_CONTEXT:
 	case NAMING_MANIFEST:
 	case NAMING_CAPTURE:
 		take_text(join, data, size);
@@ -345,6 +345,15 @@ static int take_capture(struct join *join, struct err *err)
 	return begin_numbering(join, err);
 }
 
+static void give_context(struct join *join)
+{
+	const struct member *member = &join->member;
+
+	verify_context(join->verify, member->name, join->members.size);
+	if (join->setup.context_member && member->text_size <= JOIN_CONTEXT_MAX)
+		join->setup.context_member(join->setup.packet_context, member->name, join->text, member->text_size);
+}
+
 static int end_member(struct join *join, bool cut, struct err *err)
 {
 	struct member *member = &join->member;
@@ -356,7 +365,7 @@ static int end_member(struct join *join, bool cut, struct err *err)
 	else if (member->kind == NAMING_CAPTURE && !cut && take_capture(join, err) < 0)
 		return -1;
 	else if (member->kind == NAMING_CONTEXT && !cut)
-		verify_context(join->verify, member->name, join->members.size);
+		give_context(join);
 	/* The archive does not end before its manifest and what that lists: until then zeros are a hole. */
 	join->members.more_to_come = !verify_complete(join->verify);
 	if (cut)

@@ -40,6 +40,11 @@ typedef void join_packet(void *context, unsigned interface, uint64_t time, const
 /* The data of all packets that were given is not valid from here on. */
 typedef void join_gone(void *context);
 
+/* A member of the context has come whole: "context/end/hosts". Of one that is too long, nothing. */
+typedef void join_context(void *context, const char *name, const char *text, size_t size);
+
+#define JOIN_CONTEXT_MAX ((size_t)64 << 10) /* bytes of one; tarcap writes no longer ones */
+
 struct join_setup {
 	members_source *source;
 	struct input *input; /* the caller's, in place of a source: one that has been looked at */
@@ -50,7 +55,8 @@ struct join_setup {
 	join_interface *interface; /* both, or NULL */
 	join_packet *packet;
 	join_gone *gone;
-	void *packet_context; /* the caller's */
+	join_context *context_member; /* or NULL */
+	void *packet_context;	      /* the caller's */
 };
 
 struct join_result {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "summary/kernel_counters.h"
 #include "summary/neighbours.h"
 #include "summary/tcp.h"
 #include "summary/tls.h"
@@ -15,6 +16,7 @@ struct analysis {
 	struct tls *tls;
 	struct icmp *icmp;
 	struct neighbours *neighbours;
+	struct kernel_counters *kernel;
 	struct findings findings;
 };
 
@@ -29,7 +31,7 @@ struct analysis *analysis_open(const struct siphash_key *key, struct err *err)
 	if ((analysis->conversations = conversations_open(key, err)) && (analysis->tcp = tcp_open(key, err)) &&
 	    (analysis->dns = dns_open(key, err)) && (analysis->http = http_open(key, err)) &&
 	    (analysis->tls = tls_open(key, err)) && (analysis->icmp = icmp_open(key, err)) &&
-	    (analysis->neighbours = neighbours_open(key, err)))
+	    (analysis->neighbours = neighbours_open(key, err)) && (analysis->kernel = kernel_counters_open(err)))
 		return analysis;
 	analysis_close(analysis);
 	return NULL;
@@ -46,6 +48,7 @@ void analysis_close(struct analysis *analysis)
 	tls_close(analysis->tls);
 	icmp_close(analysis->icmp);
 	neighbours_close(analysis->neighbours);
+	kernel_counters_close(analysis->kernel);
 	free(analysis);
 }
 
@@ -119,6 +122,11 @@ void analysis_add(struct analysis *analysis, const struct sighting *sighting)
 		neighbours_add(analysis->neighbours, sighting);
 }
 
+void analysis_context(struct analysis *analysis, const char *name, const char *text, size_t size)
+{
+	kernel_counters_take(analysis->kernel, name, text, size);
+}
+
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances)
 {
 	tcp_finish(analysis->tcp, analysis->conversations, circumstances, &analysis->findings);
@@ -127,6 +135,7 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	tls_finish(analysis->tls, circumstances, &analysis->findings);
 	icmp_finish(analysis->icmp, &analysis->findings);
 	neighbours_finish(analysis->neighbours, analysis->conversations, circumstances, &analysis->findings);
+	kernel_counters_finish(analysis->kernel, analysis->conversations, circumstances, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;
 }
@@ -144,6 +153,11 @@ const struct http *analysis_http(const struct analysis *analysis)
 const struct icmp *analysis_icmp(const struct analysis *analysis)
 {
 	return analysis->icmp;
+}
+
+const struct kernel_counters *analysis_kernel(const struct analysis *analysis)
+{
+	return analysis->kernel;
 }
 
 const struct servers *analysis_servers(const struct analysis *analysis)

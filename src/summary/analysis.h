@@ -12,6 +12,7 @@
 #include "summary/findings.h"
 #include "summary/http.h"
 #include "summary/icmp.h"
+#include "summary/kernel_counters.h"
 #include "summary/servers.h"
 #include "summary/sighting.h"
 
@@ -29,6 +30,9 @@ void analysis_announce(struct analysis *analysis, struct sighting *sighting);
 void analysis_approach(struct analysis *analysis, const struct sighting *sighting);
 void analysis_add(struct analysis *analysis, const struct sighting *sighting);
 
+/* A member of the context, by its name in the archive. */
+void analysis_context(struct analysis *analysis, const char *name, const char *text, size_t size);
+
 /* All has come: the findings, ranked; valid until analysis_close(). */
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances);
 
@@ -36,6 +40,7 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 const struct dns *analysis_dns(const struct analysis *analysis);
 const struct http *analysis_http(const struct analysis *analysis);
 const struct icmp *analysis_icmp(const struct analysis *analysis);
+const struct kernel_counters *analysis_kernel(const struct analysis *analysis);
 const struct servers *analysis_servers(const struct analysis *analysis);
 
 const struct conversations *analysis_conversations(const struct analysis *analysis);

@@ -6,6 +6,7 @@
 
 #include "format/naming.h"
 #include "request/number.h"
+#include "summary/page_kernel.h"
 #include "summary/page_recorder.h"
 #include "summary/page_text.h"
 
@@ -220,6 +221,7 @@ int page_write(const struct summary *summary, const char *name, struct output *o
 	write_amounts(&page);
 	write_interfaces(&page);
 	write_loss(&page);
+	page_kernel(&page);
 	page_recorder(&page);
 	write_end(&page);
 	page_names(&page);

@@ -4,6 +4,7 @@
 #include "summary/ends.h"
 #include "summary/page.h"
 #include "summary/page_json.h"
+#include "summary/page_kernel.h"
 #include "summary/page_recorder.h"
 
 /* What an archive says may be anything. */
@@ -383,6 +384,7 @@ static json_t *json_summary(const struct summary *summary, const char *name)
 	json_put_number(&root, "bytes", summary->bytes);
 	json_put_number(&root, "kept_bytes", summary->kept);
 	json_put(&root, "lost", json_loss(summary));
+	json_put(&root, "kernel", page_kernel_json(summary->kernel));
 	page_recorder_json(&root, &summary->told->recorder, json_clean);
 	json_put(&root, "interfaces", json_interfaces(summary));
 	json_put_number(&root, "packets_of_other_interfaces", summary->interfaces[SUMMARY_INTERFACES].packets);

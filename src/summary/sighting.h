@@ -26,6 +26,7 @@ struct circumstances {
 	bool loss_known;      /* else nothing says what the capture lost */
 	bool cut;	      /* packets are missing at the end, or within */
 	bool filtered;	      /* only what passed a filter was captured */
+	bool window;	      /* a recorder's packets, of which older ones were overwritten or left out */
 	uint64_t lost;	      /* packets that the capture lost */
 	uint64_t packets;     /* that there are */
 	uint64_t first, last; /* the earliest and the latest packet */

@@ -201,6 +201,13 @@ static void take_packet(void *context, unsigned interface, uint64_t time, const 
 
 /* --- an archive --- */
 
+static void take_context_member(void *context, const char *name, const char *text, size_t size)
+{
+	struct reading *reading = context;
+
+	analysis_context(reading->analysis, name, text, size);
+}
+
 static int neither(const struct reading *reading, struct err *err)
 {
 	char hint[120];
@@ -218,6 +225,7 @@ static int read_archive(struct reading *reading, struct err *err)
 		.interface = take_interface,
 		.packet = take_packet,
 		.gone = flush,
+		.context_member = take_context_member,
 		.packet_context = reading,
 	};
 	struct summary *summary = &reading->summary;
@@ -353,6 +361,7 @@ static struct circumstances circumstances_of(const struct summary *summary)
 		.loss_known = summary->archive ? told->cause[0] != '\0' : summary->loss.counted > 0,
 		.cut = defects_any(summary->defects),
 		.filtered = told->filter[0] != '\0',
+		.window = told->recorder.window_told,
 		.lost = summary->archive ? verify_lost(told) : summary->loss.packets,
 		.packets = summary->packets,
 		.first = summary->first,
@@ -380,6 +389,7 @@ const struct summary *summary_run(struct reading *reading, struct err *err)
 	reading->summary.dns = analysis_dns(reading->analysis);
 	reading->summary.http = analysis_http(reading->analysis);
 	reading->summary.icmp = analysis_icmp(reading->analysis);
+	reading->summary.kernel = analysis_kernel(reading->analysis);
 	reading->summary.servers = analysis_servers(reading->analysis);
 	return &reading->summary;
 }

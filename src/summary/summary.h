@@ -21,6 +21,7 @@
 #include "summary/histogram.h"
 #include "summary/http.h"
 #include "summary/icmp.h"
+#include "summary/kernel_counters.h"
 #include "summary/protocols.h"
 #include "summary/servers.h"
 
@@ -52,6 +53,7 @@ struct summary {
 	const struct dns *dns;
 	const struct http *http;
 	const struct icmp *icmp;
+	const struct kernel_counters *kernel;
 	const struct servers *servers;
 	const struct findings *findings; /* what is wrong, ranked */
 	const struct places *places;	 /* the names of where they were seen */

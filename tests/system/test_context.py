@@ -20,7 +20,7 @@ from wire import Wire, frame, in_namespace, number_of, numbered
 JSON = ("interfaces.json", "routes.json", "neighbours.json")
 SOCKETS = ("proc-net-tcp", "proc-net-tcp6", "proc-net-udp", "proc-net-udp6")
 COUNTERS = ("proc-net-snmp", "proc-net-snmp6", "proc-net-netstat", "proc-net-sockstat", "proc-net-sockstat6")
-ALL = {*JSON, *SOCKETS, *COUNTERS, "resolv.conf", "hosts"}
+ALL = {*JSON, *SOCKETS, *COUNTERS, "counters.json", "resolv.conf", "hosts"}
 LIMIT = 65536
 
 
@@ -266,6 +266,21 @@ def test_counters_are_the_namespaces_own(home):
     for protocol, name in ("Udp", "OutDatagrams"), ("Udp", "NoPorts"), ("Icmp", "OutDestUnreachs"):
         assert counter(end.text("proc-net-snmp"), protocol, name) == counter(proc(home, "snmp"), protocol, name) == 7
         assert counter(start.text("proc-net-snmp"), protocol, name) == 0
+
+
+def test_counters_by_name(home):
+    """Each number of the three files, and no other."""
+    for context in both(capture(home)):
+        counters, expected = context.json("counters.json"), {}
+        for name in "snmp", "netstat":
+            lines = [line.split() for line in context.text(f"proc-net-{name}").splitlines()]
+            for names, numbers in zip(lines[::2], lines[1::2]):
+                expected[names[0][:-1]] = dict(zip(names[1:], map(int, numbers[1:])))
+        for name, number in map(str.split, context.text("proc-net-snmp6").splitlines()):
+            group, _, name = name.partition("6")
+            expected.setdefault(group + "6", {})[name] = int(number)
+        assert counters == {group: names for group, names in expected.items() if names}
+        assert counters["Tcp"]["RetransSegs"] == 0 and "InNoRoutes" in counters["Ip6"]
 
 
 def test_resolver_and_hosts_are_as_they_are_here(home):
