@@ -10,6 +10,7 @@
 #include "archive/counters.h"
 #include "base/clock.h"
 #include "system/rtnetlink.h"
+#include "system/sock_diag.h"
 
 #define MEMBER_MIN 4096 /* bytes of room, below which a member is not begun */
 
@@ -25,6 +26,7 @@ const struct context_source context_sources[] = {
 	{"proc-net-snmp6", "/proc/net/snmp6", .counters = true},
 	{"proc-net-netstat", "/proc/net/netstat", .counters = true},
 	{"counters.json"},
+	{"sockets.json", NULL, netstate_sockets, .open = sock_diag_open},
 	{"proc-net-sockstat", "/proc/net/sockstat"},
 	{"proc-net-sockstat6", "/proc/net/sockstat6"},
 	{"proc-net-tcp", "/proc/net/tcp"},
@@ -38,17 +40,33 @@ const size_t context_source_count = sizeof(context_sources) / sizeof(context_sou
 static const char cut_line[] = "# cut here: tarcap keeps 64 KiB of a file\n";
 #define CUT_LINE_SIZE (sizeof(cut_line) - 1)
 
+/* Has it a descriptor of its own? */
+static bool is_own(const struct context_source *source)
+{
+	return source->path || source->open;
+}
+
+static void open_source(struct context *context, size_t i)
+{
+	const struct context_source *source = &context->sources[i];
+
+	context->fds[i] = context->netlink;
+	context->errnums[i] = context->netlink_errnum;
+	if (!is_own(source))
+		return;
+	/* O_NONBLOCK: whatever stands there, it keeps nobody waiting. */
+	context->fds[i] =
+		source->open ? source->open() : open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	context->errnums[i] = errno;
+}
+
 int context_open(struct context *context, const struct context_source *sources, size_t count, struct err *err)
 {
 	*context = (struct context){.sources = sources, .count = count};
 	context->netlink = rtnetlink_open();
 	context->netlink_errnum = errno;
-	for (size_t i = 0; i < count; i++) {
-		/* O_NONBLOCK: whatever stands there, it keeps nobody waiting. */
-		context->fds[i] = sources[i].path ? open(sources[i].path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-						  : context->netlink;
-		context->errnums[i] = sources[i].path ? errno : context->netlink_errnum;
-	}
+	for (size_t i = 0; i < count; i++)
+		open_source(context, i);
 	/* Its pages cost nothing until they are used. */
 	context->memory = malloc(CONTEXT_MEMORY);
 	return context->memory ? 0 : err_sys(err, ENOMEM, "memory for the context");
@@ -57,7 +75,7 @@ int context_open(struct context *context, const struct context_source *sources, 
 void context_close(struct context *context)
 {
 	for (size_t i = 0; i < context->count; i++) {
-		if (context->sources[i].path && context->fds[i] >= 0)
+		if (is_own(&context->sources[i]) && context->fds[i] >= 0)
 			close(context->fds[i]);
 	}
 	if (context->count && context->netlink >= 0)

@@ -20,13 +20,14 @@
 enum context_moment { CONTEXT_START, CONTEXT_END, CONTEXT_MOMENTS };
 
 /*
- * Where a member comes from: a file; or, where path is NULL, the kernel's answers over rtnetlink; or, where write is
+ * Where a member comes from: a file; or, where path is NULL, the kernel's answers over netlink; or, where write is
  * NULL, too, the counters of files in front of it.
  */
 struct context_source {
 	const char *name, *path;
 	netstate_write *write;
-	bool counters; /* a file of them, as counters.h says */
+	bool counters;	   /* a file of them, as counters.h says */
+	int (*open)(void); /* of the kernel's answers: a descriptor of its own, for another protocol than rtnetlink */
 };
 
 struct context_member {

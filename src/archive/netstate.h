@@ -1,4 +1,4 @@
-/* A network namespace's interfaces, routes and neighbours as JSON, in the words of ip(8) with -json. */
+/* A network namespace's interfaces, routes, neighbours and sockets as JSON, in the words of ip(8) with -json. */
 #ifndef TARCAP_NETSTATE_H
 #define TARCAP_NETSTATE_H
 
@@ -26,5 +26,12 @@ typedef void netstate_write(struct netstate_text *text, int fd, uint64_t time);
 netstate_write netstate_interfaces; /* with addresses and counters, as 'ip -json -statistics address' */
 netstate_write netstate_routes;	    /* both families, all tables but the local one, as 'ip -json route' */
 netstate_write netstate_neighbours; /* both families, as 'ip -json neighbour' */
+
+/*
+ * TCP's sockets, with the words of ss(8); fd is of sock_diag_open(). Those come first that have retransmitted, whose
+ * accept queue is full, whom the receiver's window limits, or that wait for acknowledgments. "count" and "states" are
+ * of all.
+ */
+netstate_write netstate_sockets;
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "summary/ends.h"
 
 enum moment { START, END, MOMENTS };
 
@@ -17,6 +18,8 @@ struct kernel_counters {
 	size_t address_count;
 	unsigned char addresses[KERNEL_ADDRESSES][17]; /* the IP version, and the address with zeros behind */
 	uint64_t seen;				       /* segments that these sent again */
+	size_t full_count;
+	char full[KERNEL_FULL][ENDS_TEXT_SIZE];
 };
 
 /* The kernel's names: net/ipv4/proc.c, net/ipv6/proc.c. Tcp counts both families. */
@@ -106,17 +109,55 @@ static void take_interfaces(struct kernel_counters *counters, const json_t *root
 	}
 }
 
+/* Linux takes one connection more than may wait. */
+static void take_socket(struct kernel_counters *counters, const json_t *socket)
+{
+	struct dissect_end end = {0};
+	const char *state, *local;
+	uint64_t waiting, most, port;
+	bool version6;
+
+	if (!json_get_text(socket, "state", &state) || strcmp(state, "LISTEN") != 0 ||
+	    !json_get_text(socket, "local", &local) || !json_get_number(socket, "local_port", &port) ||
+	    !json_get_number(socket, "recv_q", &waiting) || !json_get_number(socket, "send_q", &most))
+		return;
+	version6 = strchr(local, ':');
+	end.port = (uint16_t)port;
+	if (waiting > most && inet_pton(version6 ? AF_INET6 : AF_INET, local, end.address) == 1)
+		ends_text(version6 ? 6 : 4, true, &end, counters->full[counters->full_count++]);
+}
+
+static void take_sockets(struct kernel_counters *counters, const json_t *root)
+{
+	const json_t *sockets = json_object_get(root, "sockets");
+
+	counters->full_count = 0;
+	for (size_t i = 0; i < json_array_size(sockets) && counters->full_count < KERNEL_FULL; i++)
+		take_socket(counters, json_array_get(sockets, i));
+}
+
+static void take_member(struct kernel_counters *counters, const char *name, bool end, const json_t *root)
+{
+	if (strcmp(name, "counters.json") == 0)
+		take_counters(counters, end ? END : START, root);
+	else if (strcmp(name, "interfaces.json") == 0)
+		take_interfaces(counters, root);
+	else if (end)
+		take_sockets(counters, root);
+}
+
 void kernel_counters_take(struct kernel_counters *counters, const char *name, const char *text, size_t size)
 {
-	enum moment moment = strncmp(name, "context/end/", 12) == 0 ? END : START;
+	static const char *const known[] = {"counters.json", "interfaces.json", "sockets.json"};
 	const char *slash = strrchr(name, '/'), *file = slash ? slash + 1 : name;
-	json_t *root = NULL;
 
-	if (strcmp(file, "counters.json") == 0 && (root = json_loadb(text, size, 0, NULL)))
-		take_counters(counters, moment, root);
-	else if (strcmp(file, "interfaces.json") == 0 && (root = json_loadb(text, size, 0, NULL)))
-		take_interfaces(counters, root);
-	json_decref(root);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		json_t *root = strcmp(file, known[i]) == 0 ? json_loadb(text, size, 0, NULL) : NULL;
+
+		if (root)
+			take_member(counters, file, strncmp(name, "context/end/", 12) == 0, root);
+		json_decref(root);
+	}
 }
 
 /* --- what they say --- */
@@ -169,4 +210,9 @@ bool kernel_counters_seen(const struct kernel_counters *counters, uint64_t *segm
 {
 	*segments = counters->seen;
 	return counters->address_count > 0;
+}
+
+const char *kernel_counters_full(const struct kernel_counters *counters, size_t i)
+{
+	return i < counters->full_count ? counters->full[i] : NULL;
 }

@@ -14,6 +14,7 @@
 #include "summary/findings.h"
 #include "summary/sighting.h"
 
+#define KERNEL_FULL 3	      /* sockets with a full queue that are named */
 #define KERNEL_ADDRESSES 1024 /* that are known as the namespace's; further ones are strange */
 
 enum kernel_counter {
@@ -44,7 +45,7 @@ struct kernel_counters;
 struct kernel_counters *kernel_counters_open(struct err *err);
 void kernel_counters_close(struct kernel_counters *counters);
 
-/* A member of the context, as "context/end/counters.json"; others than counters.json and interfaces.json say nothing.
+/* A member of the context, as "context/end/counters.json"; others than counters, interfaces and sockets say nothing.
  */
 void kernel_counters_take(struct kernel_counters *counters, const char *name, const char *text, size_t size);
 
@@ -66,6 +67,9 @@ bool kernel_counters_known(const struct kernel_counters *counters);
  * addresses are not known. Valid once it is finished.
  */
 bool kernel_counters_seen(const struct kernel_counters *counters, uint64_t *segments);
+
+/* A socket whose accept queue was full at the end, as "10.9.0.2:8080"; NULL: there is no such one. */
+const char *kernel_counters_full(const struct kernel_counters *counters, size_t i);
 
 /* --- between kernel_counters.c and kernel_findings.c --- */
 

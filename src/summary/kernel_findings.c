@@ -130,6 +130,14 @@ static void find_dropped(const struct kernel_counters *counters, const struct ci
 	finding_next(finding, "%s", told->next);
 }
 
+static void say_full(struct finding *finding, const struct kernel_counters *counters)
+{
+	const char *socket;
+
+	for (size_t i = 0; (socket = kernel_counters_full(counters, i)); i++)
+		finding_say(finding, "%s%s", i ? ", " : ". Full at the end: ", socket);
+}
+
 /* An attempt that comes again is counted again. Overflows are among the drops: tcp_conn_request(). */
 static void find_overflows(const struct kernel_counters *counters, const struct circumstances *circumstances,
 			   struct findings *findings)
@@ -149,6 +157,7 @@ static void find_overflows(const struct kernel_counters *counters, const struct 
 		    "program that listens does not accept fast enough (TcpExt.ListenOverflows; %" PRIu64
 		    " connection%s came in)",
 		    overflows, number_plural(overflows), window_words(circumstances), opened, number_plural(opened));
+	say_full(finding, counters);
 	finding_filter(finding, "tcp.flags.syn == 1");
 	finding_next(finding,
 		     "which server's handshakes come again; there, ss -ltn: Recv-Q above Send-Q is a full queue; "

@@ -12,7 +12,7 @@
 #define BUFFER 32768 /* as much as the kernel ever gives at once: netlink_recvmsg() */
 
 /* Of a list, also behind what was wanted of it: it has to be read to its end before another can be asked for. */
-#define READS_MAX 1024
+#define READS_MAX 4096
 
 struct list {
 	rtnetlink_entry *entry;
@@ -45,16 +45,9 @@ static size_t header_size(uint16_t request)
 }
 
 /* No address: the kernel is whom an unconnected socket writes to. */
-static int ask(int fd, uint16_t request)
+static int ask(int fd, const struct nlmsghdr *request)
 {
-	/* All zero is all families, all interfaces. */
-	const struct {
-		struct nlmsghdr header;
-		unsigned char all[sizeof(struct ifinfomsg)]; /* cppcheck-suppress unusedStructMember */
-	} message = {.header = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(header_size(request)),
-				.nlmsg_type = request,
-				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
-	ssize_t size = message.header.nlmsg_len, sent = write(fd, &message, (size_t)size);
+	ssize_t size = request->nlmsg_len, sent = write(fd, request, (size_t)size);
 
 	if (sent >= 0 && sent < size)
 		errno = EIO;
@@ -100,6 +93,19 @@ static void take_all(struct list *list, const unsigned char *buffer, size_t size
 }
 
 enum rtnetlink_result rtnetlink_list(int fd, uint16_t request, rtnetlink_entry *entry, void *context)
+{
+	/* All zero is all families, all interfaces. */
+	const struct {
+		struct nlmsghdr header;
+		unsigned char all[sizeof(struct ifinfomsg)]; /* cppcheck-suppress unusedStructMember */
+	} message = {.header = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(header_size(request)),
+				.nlmsg_type = request,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+
+	return rtnetlink_dump(fd, &message.header, entry, context);
+}
+
+enum rtnetlink_result rtnetlink_dump(int fd, const struct nlmsghdr *request, rtnetlink_entry *entry, void *context)
 {
 	static _Alignas(struct nlmsghdr) unsigned char buffer[BUFFER]; /* too much for a small stack */
 	struct list list = {.entry = entry, .context = context};

@@ -26,6 +26,9 @@ int rtnetlink_open(void);
  */
 enum rtnetlink_result rtnetlink_list(int fd, uint16_t request, rtnetlink_entry *entry, void *context);
 
+/* The same for a request of any netlink protocol, which has NLM_F_DUMP, on a descriptor of that. */
+enum rtnetlink_result rtnetlink_dump(int fd, const struct nlmsghdr *request, rtnetlink_entry *entry, void *context);
+
 /* What stands in front of a message's attributes: struct ifinfomsg, rtmsg... NULL when it is not there. */
 const void *rtnetlink_header(const struct nlmsghdr *message, size_t size);
 

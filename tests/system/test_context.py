@@ -17,7 +17,7 @@ from capture import Capture, run
 from process import TARCAP, sh, wait_until
 from wire import Wire, frame, in_namespace, number_of, numbered
 
-JSON = ("interfaces.json", "routes.json", "neighbours.json")
+JSON = ("interfaces.json", "routes.json", "neighbours.json", "sockets.json")
 SOCKETS = ("proc-net-tcp", "proc-net-tcp6", "proc-net-udp", "proc-net-udp6")
 COUNTERS = ("proc-net-snmp", "proc-net-snmp6", "proc-net-netstat", "proc-net-sockstat", "proc-net-sockstat6")
 ALL = {*JSON, *SOCKETS, *COUNTERS, "counters.json", "resolv.conf", "hosts"}
@@ -246,6 +246,58 @@ def test_sockets(home):
     shown = home.within(home.b, "ss", "-Htn", "state", "established").stdout.split()
     assert "1234" in shown # ss says the same of the queue
     sockets.close()
+
+
+def ss(wire, *arguments):
+    return [line.split() for line in wire.within(wire.b, "ss", "-Htn", *arguments).stdout.splitlines()]
+
+
+def test_sockets_by_name_for_anybody(home):
+    """As ss says, to an ordinary user; those with trouble first."""
+    sockets = Sockets(home)
+    for waiting in (0, 10, 1234):
+        sockets.connect(waiting)
+    full = in_namespace(home.b, lambda: socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=0))
+    waits = in_namespace(home.b, lambda: socket.create_connection(full.getsockname()[:2]))
+    home.ip(home.a, "link", "set", "tc1", "address", "02:00:00:00:00:09")
+    lost = in_namespace(home.b, lambda: socket.socket())
+    lost.setblocking(False)
+    lost.connect_ex(("10.9.0.1", 80))
+    wait_until(lambda: any("10.9.0.1:80" in " ".join(row) for row in ss(home, "state", "syn-sent")), what="the SYN")
+    time.sleep(1.3)  # until it has been sent again
+    archive = capture(home, before=["setpriv", "--reuid", "65532", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"])
+    theirs = ss(home, "-a")
+    for context in both(archive):
+        told = context.json("sockets.json")
+        assert told["count"] == len(theirs) == len(told["sockets"]) and told["cut"] is False
+        assert sum(told["states"].values()) == told["count"] and told["states"]["LISTEN"] == 2
+        rows = {(f"{one['local']}:{one['local_port']}", f"{one['remote']}:{one['remote_port']}"): one for one in told["sockets"]}
+        for state, received, sent, local, remote in theirs:
+            one = rows[local.replace("[", "").replace("]", ""), remote.replace("[", "").replace("]", "").replace("*", "0")]
+            assert (one["state"], one["recv_q"], one["send_q"]) == (state, int(received), int(sent))
+        first, second = told["sockets"][:2]
+        assert first["state"] == "LISTEN" and (first["recv_q"], first["send_q"]) == (1, 0)
+        assert second["state"] == "SYN-SENT" and second["retransmitted"] == second["retransmits"] >= 1
+        connected = [one for one in told["sockets"] if one["state"] == "ESTAB"]
+        assert all(0 < one["minrtt_us"] <= one["rtt_us"] and one["mss"] > 500 and one["unacked"] == 0 for one in connected)
+    for each in full, waits, lost:
+        each.close()
+    sockets.close()
+
+
+def test_many_sockets_are_counted_and_the_worst_are_there(home):
+    def listen():
+        return [socket.create_server(("127.0.0.1", port), backlog=0) for port in range(20000, 20700)]
+    servers = in_namespace(home.b, listen)
+    client = in_namespace(home.b, lambda: socket.create_connection(("127.0.0.1", 20650)))
+    start, end = both(capture(home))
+    for context in start, end:
+        told = context.json("sockets.json")
+        assert told["count"] == 702 and told["states"] == {"ESTAB": 2, "LISTEN": 700} and told["cut"] is True
+        assert len(context.texts["sockets.json"]) <= LIMIT and len(told["sockets"]) > 100
+        assert told["sockets"][0]["local_port"] == 20650
+    for each in [client, *servers]:
+        each.close()
 
 
 def counter(text, protocol, name):

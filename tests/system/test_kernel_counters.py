@@ -146,6 +146,8 @@ def test_is_the_first_finding(hosts, kind, variant):
     if variant == "IPv6":
         name = name.replace("Udp.", "Udp6.")
     assert finding["count"] == moved[name] > 0 and name in finding["sentence"]
+    if kind == "listen-overflow":
+        assert finding["sentence"].endswith(f"Full at the end: {'[fd00:9::2]' if variant == 'IPv6' else '10.9.0.2'}:8080")
     text = page(archive.data)
     assert finding["sentence"][:40] in text and len(text.splitlines()) <= 60
 

@@ -204,6 +204,33 @@ static void many_addresses(void **state)
 	assert_true(kernel_counters_seen(kernel, &seen));
 }
 
+static void sockets_that_are_none(void **state)
+{
+	static const char *const texts[] = {
+		"7",
+		"{\"sockets\":7}",
+		"{\"sockets\":[7,{}]}",
+		"{\"sockets\":[{\"state\":\"LISTEN\",\"local\":\"x\",\"local_port\":1,\"recv_q\":1,\"send_q\":0}]}",
+		"{\"sockets\":[{\"state\":\"LISTEN\",\"local\":\"::\",\"local_port\":1,\"recv_q\":1,\"send_q\":1}]}",
+		"{\"sockets\":[{\"state\":\"ESTAB\",\"local\":\"::\",\"local_port\":1,\"recv_q\":1,\"send_q\":0}]}"};
+	static char many[4096] = "{\"sockets\":[7";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		take("context/end/sockets.json", texts[i]);
+		assert_null(kernel_counters_full(kernel, 0));
+	}
+	for (unsigned i = 0; i < 2 * KERNEL_FULL; i++)
+		strcat(many,
+		       ",{\"state\":\"LISTEN\",\"local\":\"1.2.3.4\",\"local_port\":80,\"recv_q\":2,\"send_q\":1}");
+	strcat(many, "]}");
+	take("context/start/sockets.json", many);
+	assert_null(kernel_counters_full(kernel, 0));
+	take("context/end/sockets.json", many);
+	assert_string_equal(kernel_counters_full(kernel, KERNEL_FULL - 1), "1.2.3.4:80");
+	assert_null(kernel_counters_full(kernel, KERNEL_FULL));
+}
+
 #define ON_KERNEL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -220,6 +247,7 @@ int main(void)
 		ON_KERNEL(nothing_is_trusted),
 		ON_KERNEL(largest_numbers),
 		ON_KERNEL(many_addresses),
+		ON_KERNEL(sockets_that_are_none),
 	};
 
 	return cmocka_run_group_tests_name("kernel_counters", tests, NULL, NULL);

@@ -1,0 +1,106 @@
+#include "system/sock_diag.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The kernel's numbers: include/net/tcp_states.h. */
+#define STATE_LISTEN 10
+
+struct listing {
+	sock_diag_entry *entry;
+	void *context;
+};
+
+int sock_diag_open(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+}
+
+/* Older kernels have less of them, newer ones more. */
+static void take_info(struct sock_diag_socket *socket, const struct nlmsghdr *message)
+{
+	struct tcp_info info = {0};
+	size_t size;
+	const void *data = rtnetlink_attribute(message, sizeof(struct inet_diag_msg), INET_DIAG_INFO, &size);
+
+	if (!data || socket->state == STATE_LISTEN)
+		return;
+	memcpy(&info, data, size < sizeof(info) ? size : sizeof(info));
+	socket->retransmits = info.tcpi_retransmits;
+	socket->retransmitted = info.tcpi_total_retrans;
+	socket->unacked = info.tcpi_unacked;
+	socket->lost = info.tcpi_lost;
+	socket->round_trip = info.tcpi_rtt;
+	socket->round_trip_least = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt; /* not measured yet */
+	socket->timeout = info.tcpi_rto;
+	socket->window = info.tcpi_snd_cwnd;
+	socket->mss = info.tcpi_snd_mss;
+	socket->pmtu = info.tcpi_pmtu;
+	socket->busy = info.tcpi_busy_time;
+	socket->receiver_limited = info.tcpi_rwnd_limited;
+	socket->buffer_limited = info.tcpi_sndbuf_limited;
+}
+
+static bool take_socket(void *context, const struct nlmsghdr *message)
+{
+	const struct listing *listing = context;
+	const struct inet_diag_msg *header = rtnetlink_header(message, sizeof(*header));
+	struct sock_diag_socket socket;
+
+	if (!header || message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+		return true;
+	socket = (struct sock_diag_socket){.family = header->idiag_family,
+					   .state = header->idiag_state,
+					   .local_port = ntohs(header->id.idiag_sport),
+					   .remote_port = ntohs(header->id.idiag_dport),
+					   .receive_queue = header->idiag_rqueue,
+					   .send_queue = header->idiag_wqueue};
+	memcpy(socket.local, header->id.idiag_src, sizeof(socket.local));
+	memcpy(socket.remote, header->id.idiag_dst, sizeof(socket.remote));
+	take_info(&socket, message);
+	listing->entry(listing->context, &socket);
+	return true;
+}
+
+static enum rtnetlink_result list_family(int fd, uint8_t family, struct listing *listing)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request; /* cppcheck-suppress unusedStructMember */
+	} message = {.header = {.nlmsg_len = sizeof(message),
+				.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		     .request = {.sdiag_family = family,
+				 .sdiag_protocol = IPPROTO_TCP,
+				 .idiag_ext = 1 << (INET_DIAG_INFO - 1),
+				 .idiag_states = UINT32_MAX}};
+
+	return rtnetlink_dump(fd, &message.header, take_socket, listing);
+}
+
+enum rtnetlink_result sock_diag_list(int fd, sock_diag_entry *entry, void *context)
+{
+	struct listing listing = {entry, context};
+	enum rtnetlink_result first = list_family(fd, AF_INET, &listing), second = RTNETLINK_WHOLE;
+
+	if (first != RTNETLINK_FAILED)
+		second = list_family(fd, AF_INET6, &listing);
+	if (first == RTNETLINK_FAILED || second == RTNETLINK_FAILED)
+		return RTNETLINK_FAILED;
+	return first == RTNETLINK_CHANGED ? first : second;
+}
+
+const char *sock_diag_state(unsigned state)
+{
+	static const char *const names[SOCK_DIAG_STATES] = {"unknown",	  "ESTAB",	"SYN-SENT",  "SYN-RECV",
+							    "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
+							    "CLOSE-WAIT", "LAST-ACK",	"LISTEN",    "CLOSING"};
+
+	return names[state < SOCK_DIAG_STATES ? state : 0];
+}
