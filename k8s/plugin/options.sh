@@ -106,6 +106,7 @@ take_flag() { # FLAG VALUE
 		--exclude-stream | --stall | --record | --keep | --until | --after | --first)
 		capture_option "$1" "$2"
 		;;
+	--to) usage "--to: what is encrypted cannot be checked here: by hand, kubectl exec -i POD -c CONTAINER -- tarcap --to $2 >x.tar.age" ;;
 	*) return 1 ;;
 	esac
 }
