@@ -10,7 +10,7 @@
 #define SERVER_COLUMNS 26 /* what is longer has a line of its own, here */
 #define ENDS_COLUMNS 38	  /* and here */
 #define HEAD 3		  /* lines of a list before its rows */
-#define HISTOGRAM 8	  /* lines of it, at least */
+#define HISTOGRAM 8	  /* lines of it, at least, where it has so many */
 
 /* What is to be listed, those with trouble first, then those with most bytes. */
 struct server_list {
@@ -237,8 +237,8 @@ void page_lists(struct page *page)
 	struct server_list servers;
 	unsigned below = (page->summary->without_addresses > 0 ? 1u : 0u) +
 			 (conversations_left_out(page->summary->conversations) > 0 ? 1u : 0u);
-	unsigned room = less(PAGE_LINES - 1, page->lines + below), lists = less(room, HISTOGRAM);
-	unsigned server_lines, conversation_lines;
+	unsigned room = less(PAGE_LINES - 1, page->lines + below), least = page_histogram_lines(page, HISTOGRAM);
+	unsigned lists = less(room, least), server_lines, conversation_lines;
 	size_t total, count;
 
 	list_servers(page->summary->servers, &servers);
@@ -246,7 +246,7 @@ void page_lists(struct page *page)
 	count = conversations_rank(page->summary->conversations, CONVERSATIONS_BY_TROUBLE, top, PAGE_TOP, &total);
 	conversation_lines = lists - server_lines;
 	count = fit_conversations(top, count, &conversation_lines);
-	if (room >= HISTOGRAM)
+	if (room >= least)
 		page_histogram(page, below + server_lines + conversation_lines);
 	write_servers(page, &servers);
 	write_conversations(page, top, count, total);

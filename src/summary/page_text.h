@@ -41,6 +41,9 @@ void page_names(struct page *page);
 
 void page_protocols(struct page *page);
 
+/* Lines that the histogram takes if it may have most: fewer where little time has gone by. */
+unsigned page_histogram_lines(const struct page *page, unsigned most);
+
 /* lines_below: how many lines come behind it. */
 void page_histogram(struct page *page, unsigned lines_below);
 

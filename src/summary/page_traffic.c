@@ -6,6 +6,7 @@
 
 #define ROWS_MIN 6 /* of the histogram, where what is left is too little */
 #define ROWS_MAX 30
+#define HISTOGRAM_HEAD 2 /* lines */
 #define PROTOCOLS 4
 #define BAR 40
 
@@ -70,10 +71,17 @@ static void write_bar(struct page *page, const struct histogram_view *view, size
 		  length, bar);
 }
 
+unsigned page_histogram_lines(const struct page *page, unsigned most)
+{
+	size_t rows = histogram_view(&page->summary->histogram, most - HISTOGRAM_HEAD).rows;
+
+	return rows ? (unsigned)rows + HISTOGRAM_HEAD : 0;
+}
+
 void page_histogram(struct page *page, unsigned lines_below)
 {
 	const struct histogram *histogram = &page->summary->histogram;
-	unsigned used = page->lines + 2 + lines_below;
+	unsigned used = page->lines + HISTOGRAM_HEAD + lines_below;
 	unsigned max = used + ROWS_MIN > PAGE_LINES - 1	  ? ROWS_MIN
 		       : used + ROWS_MAX < PAGE_LINES - 1 ? ROWS_MAX
 							  : PAGE_LINES - 1 - used;
