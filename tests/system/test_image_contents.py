@@ -105,7 +105,7 @@ SPDX = {
     "checksum": ({"algorithm", "checksumValue"}, set()),
     "externalRef": ({"referenceCategory", "referenceLocator", "referenceType"}, set()),
 }
-LICENCE_IDS = {"BSD-3-Clause", "BSD-2-Clause", "MIT", "GPL-2.0-only", "GPL-3.0-or-later", "GCC-exception-3.1",
+LICENCE_IDS = {"BSD-3-Clause", "BSD-2-Clause", "MIT", "ISC", "GPL-2.0-only", "GPL-3.0-or-later", "GCC-exception-3.1",
                "NOASSERTION"}
 
 
