@@ -22,7 +22,7 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 {
 	/* So large a piece comes from the kernel as zeros, and is not touched. */
 	struct conversations *conversations = calloc(1, sizeof(*conversations) + TABLE + PAGE);
-	uintptr_t behind = (uintptr_t)(conversations + 1);
+	unsigned char *behind;
 
 	_Static_assert(sizeof(struct conversation) % LINE == 0, "whole lines of the cache");
 	if (!conversations) {
@@ -30,7 +30,8 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 		return NULL;
 	}
 	conversations->key = *key;
-	conversations->table = (void *)((unsigned char *)(conversations + 1) + (PAGE - behind % PAGE) % PAGE);
+	behind = (unsigned char *)(conversations + 1);
+	conversations->table = (void *)(behind + (PAGE - (uintptr_t)behind % PAGE) % PAGE);
 	/* Larger pages, where there are any, are found sooner. */
 	madvise(conversations->table, TABLE, MADV_HUGEPAGE);
 	return conversations;

@@ -86,11 +86,11 @@ static void take_old(struct step *step)
 {
 	uint32_t owner = step->number * 2 + (uint32_t)step->side + 1;
 	struct hole hole;
+	bool acknowledged =
+		step->together && (step->peer->marks & TCP_ACKED) && !tcp_behind(step->end, step->peer->acknowledged);
 
-	if (step->together && (step->peer->marks & TCP_ACKED) && !tcp_behind(step->end, step->peer->acknowledged)) {
-		count_again(step, true);
-	} else if (!(step->me->marks & TCP_HOLES) ||
-		   !holes_fill(step->tcp->holes, owner, step->headers->sequence, step->end, &hole)) {
+	if (acknowledged || !(step->me->marks & TCP_HOLES) ||
+	    !holes_fill(step->tcp->holes, owner, step->headers->sequence, step->end, &hole)) {
 		count_again(step, true);
 	} else if (passed_on_the_way(step, &hole)) {
 		step->verdict |= TCP_OUT_OF_ORDER;

@@ -83,8 +83,10 @@ int main(int argc, char **argv)
 	uint32_t count = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
 	struct talk *talks = calloc(count ? count : 1, sizeof(*talks));
 
-	if (!talks || count == 0)
+	if (!talks || count == 0) {
+		free(talks);
 		return 2;
+	}
 	for (uint32_t i = 0; i < count; i++)
 		talks[i] = (struct talk){{random_number(), random_number()}, {1, 1}, 0};
 	fwrite(file_header, sizeof(file_header), 1, stdout);
