@@ -1,7 +1,8 @@
 #include "summary/tcp_step.h"
 
-#define LATE UINT64_C(3000000) /* ns: what fills a gap later was sent again, where the round trip is not known */
-#define SEGMENT 1448	       /* bytes, about: frames of segments that the card was to cut count as those */
+#define LATE UINT64_C(3000000)	  /* ns: what fills a gap later was sent again, where the round trip is not known */
+#define COPIED UINT64_C(50000000) /* ns: a copy comes sooner; later it is a sender that does not count */
+#define SEGMENT 1448		  /* bytes, about: frames of segments that the card was to cut count as those */
 
 static void add_hole(struct step *step)
 {
@@ -60,7 +61,7 @@ static void count_stuck(struct step *step)
 static bool is_copy(const struct step *step)
 {
 	return step->headers->id && step->headers->id == step->me->id && step->end == step->me->next &&
-	       step->headers->payload_length;
+	       step->headers->payload_length && tcp_since(step->now, step->me->moved) < COPIED;
 }
 
 static void count_again(struct step *step, bool seen)
