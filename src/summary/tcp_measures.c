@@ -201,7 +201,7 @@ static void tell_capture_loss(const struct telling *telling)
 		return;
 	finding = findings_add(telling->findings, FINDING_CAPTURE_LOSS, grave ? FINDING_WARNING : FINDING_NOTE, 100);
 	finding->count = lost;
-	finding_say(finding, "the capture itself lost %" PRIu64 " packet%s (%.2f %%): %s", lost, number_plural(lost),
+	finding_say(finding, "the capture itself lost %" PRIu64 " packet%s (%.1f %%): %s", lost, number_plural(lost),
 		    share, may_be_faked);
 	finding_next(finding, "a larger ring (-B), fewer bytes (-s, --headers) or a filter, and capture again");
 }

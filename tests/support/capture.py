@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from archive import Archive
-from process import TARCAP, lines, patience, rests, start_process, wait_until
+from process import TARCAP, lines, patience, rests, sh, start_process, wait_until
 
 
 class Result:
@@ -45,7 +45,8 @@ class Capture:
         arguments = [str(argument) for argument in arguments]
         if interface and "-i" not in arguments:
             arguments = ["-i", interface] + arguments
-        command = [f"--net=/run/netns/{namespace or wire.b}", *before, binary] + arguments
+        self.namespace = namespace or wire.b
+        command = [f"--net=/run/netns/{self.namespace}", *before, binary] + arguments
         self.out, self.err = bytearray(), []
         self.ready = threading.Event()
         self.process = start_process(["nsenter"] + command, stdin=stdin,
@@ -59,6 +60,13 @@ class Capture:
             reader.start()
         if ready:
             assert self.ready.wait(10 * patience()) and self.is_listening(), self.err
+
+    def listens(self):
+        """Wait until its socket gets packets, for a capture that says nothing (-q) or is not listened to."""
+        def bound():
+            sockets = sh("nsenter", f"--net=/run/netns/{self.namespace}", "cat", "/proc/thread-self/net/packet").stdout
+            return any(line.split()[3] == "0003" for line in sockets.splitlines()[1:])
+        wait_until(bound, 10, "listening")
 
     def is_listening(self):
         return any("listening on" in line for line in self.err)

@@ -227,7 +227,7 @@ def test_disk_that_fills_up(wire, tmp_path):
     sh("mount", "-t", "tmpfs", "-o", "size=1000000", "tarcap-test", tmp_path)
     try:
         capture = Capture(wire, *ZSTD, "-w", tmp_path / "x.tar", "-q", "-C", "300k", ready=False)
-        time.sleep(0.3)
+        capture.listens()
         Traffic(wire, 40_000, 30_000).wait()
         result = capture.wait(5)
         data = (tmp_path / "x.tar").read_bytes()

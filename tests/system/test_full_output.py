@@ -59,7 +59,7 @@ def test_disk_that_fills_up(wire, disk, way, size):
     path = disk(size) / "x.tar"
     with (path.open("wb") if way == ">" else open(os.devnull, "wb")) as out:
         capture = Capture(wire, *(["-w", path] if way == "-w" else []), "-q", "-C", "300k", ready=False, stdout=out)
-        time.sleep(0.3)
+        capture.listens()
         Flood(wire.a, "tc1", 10_000, 1400, per_second=20_000).wait()
         result = capture.wait(5)
     one_line(result, FULL)
@@ -87,7 +87,7 @@ def test_slow_traffic_and_a_full_disk(wire, disk):
     """Small files, one each 100 ms: their table is larger than what the last of them leaves."""
     path = disk(64 << 10) / "x.tar"
     capture = Capture(wire, "-w", path, "-q", "-G", "100ms", ready=False)
-    time.sleep(0.2)
+    capture.listens()
     number = 0
     while capture.process.poll() is None and number < 300:
         wire.send([frame(number, 1000)])
@@ -116,7 +116,7 @@ def test_disk_that_others_fill_and_free(wire, disk):
     """The end is the end: it does not go on when there is room again."""
     where = disk(2 * MIB)
     capture = Capture(wire, "-w", where / "x.tar", "-q", "-C", "300k", ready=False)
-    time.sleep(0.3)
+    capture.listens()
     wire.send(numbered(300, 1400))
     time.sleep(1.2)
     (where / "other").write_bytes(bytes(MIB))
@@ -132,7 +132,7 @@ def test_signal_while_the_disk_is_full(wire, disk):
     for wait in range(0, 60, 6):
         path = disk(MIB) / "x.tar"
         capture = Capture(wire, "-w", path, "-q", "-C", "300k", ready=False)
-        time.sleep(0.2)
+        capture.listens()
         wire.send(numbered(1500, 1400))
         time.sleep(wait / 1000)
         if capture.process.poll() is None:
@@ -205,7 +205,7 @@ def test_after_what_others_wrote_to_the_same_file(wire, disk):
         out.write(before)
         out.flush()
         capture = Capture(wire, "-q", "-C", "300k", ready=False, stdout=out)
-        time.sleep(0.2)
+        capture.listens()
         wire.send(numbered(3000, 1400))
         one_line(capture.wait(5), FULL)
         # Else what others write next would leave a hole.
@@ -224,7 +224,7 @@ def test_into_the_middle_of_a_file(wire, tmp_path):
         out.seek(100_000)
         capture = Capture(wire, "-q", "-C", "300k", ready=False, stdout=out,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)))
-        time.sleep(0.2)
+        capture.listens()
         wire.send(numbered(3000, 1400))
         result = capture.wait(5)
     assert result.status == 1
@@ -393,7 +393,7 @@ def test_live_with_a_limit(wire, tmp_path):
     for limit in (200_001, 1_000_003):
         capture = Capture(wire, "-w", path, "-q", "-C", "300k", ready=False,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-        time.sleep(0.2)
+        capture.listens()
         wire.send(numbered(2000, 1400))
         result = capture.wait(5)
         one_line(result, LARGE)

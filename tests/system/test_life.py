@@ -311,7 +311,7 @@ def test_disk_full(wire, tmp_path):
     """A file system of 1 MiB that only this process sees."""
     capture = Capture(wire, "-w", tmp_path / "x.tar", "-q", "-C", "300k", ready=False, before=[
         "unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=1m none "{tmp_path}" && exec "$0" "$@"'])
-    time.sleep(0.3)
+    capture.listens()
     wire.send(numbered(5000, 1500))
     result = capture.wait(5)
     assert result.status == 1

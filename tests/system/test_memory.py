@@ -11,7 +11,7 @@ import pytest
 from archive import Archive, pcap_file
 from capture import Capture, run
 from engine import docker
-from process import TARCAP, kill_all_started, lines, sh, start_process, wait_until
+from process import TARCAP, kill_all_started, lines, patience, sh, start_process, wait_until
 from wire import Flood, frame, numbered
 
 MIB = 1 << 20
@@ -67,11 +67,11 @@ def test_a_slow_reader_gets_no_capture_killed(wire, group, options):
     capture = stuck(wire, group, *options)
     assert int(group.used.read_text()) < 14 * MIB
     capture.collect()
+    wait_until(lambda: len(capture.out) > 8 * MIB, 20, "what waited leaving")
     size = -1
-    while size != len(capture.out):  # what waited has left before the 3 s begin that a signal allows
+    while size != len(capture.out):  # all of it, before the 3 s begin that a signal allows
         size = len(capture.out)
-        time.sleep(1)
-    assert size > 8 * MIB
+        time.sleep(patience())
     result = capture.end()
     memory = result.whole().manifest["memory"]
     [line] = [line for line in result.err if "listening on" in line]

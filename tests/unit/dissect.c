@@ -152,14 +152,14 @@ static void each_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
 		unsigned char bytes[300];
-		size_t size = bytes_of(packets[i].headers, bytes);
+		size_t length = bytes_of(packets[i].headers, bytes);
 
-		for (size_t cut = 0; cut < size; cut++) {
+		for (size_t cut = 0; cut < length; cut++) {
 			unsigned char *exact = malloc(cut ? cut : 1);
 			struct dissected found;
 
 			memcpy(exact, bytes, cut);
-			dissect(&found, packets[i].link_type, exact, cut, size);
+			dissect(&found, packets[i].link_type, exact, cut, length);
 			free(exact);
 			assert_true(found.version == 0 || found.version == packets[i].expected.version);
 			assert_true(!found.ports || (found.from.port == 4000 && found.to.port == 443));

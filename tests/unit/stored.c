@@ -26,8 +26,8 @@ static void store(uint32_t number)
 					.stored = STORED,
 					.number = number,
 					.packets = number,
-					.first = number * 10,
-					.last = number * 10 + 9,
+					.first = number * UINT64_C(10),
+					.last = number * UINT64_C(10) + 9,
 					.dropped = 1};
 	struct area_series *series = &area.series[number % 2];
 
