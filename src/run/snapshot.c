@@ -236,7 +236,7 @@ static int open_sending(struct snapshot *s, struct err *err)
 
 static void finish(struct run *run, const struct snapshot *s)
 {
-	char text[NUMBER_TEXT_SIZE];
+	static char text[NUMBER_TEXT_SIZE]; /* for the manifest, which is made when all has been sent */
 
 	deliver_finish(run->delivery, CAUSE_SNAPSHOT,
 		       s->asked->last ? number_format(NUMBER_DURATION, s->asked->last, text) : NULL);
