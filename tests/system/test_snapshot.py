@@ -335,7 +335,7 @@ def test_of_two_that_let_it_go_on_the_later_changes_nothing(wire):
     fill(wire, 2000)
     freeze(recorder, wire)
     slow = recorder.begin("--resume")
-    head = slow.stdout.read(4096)
+    head = os.read(slow.stdout.fileno(), 4096)  # as above
     assert recorder.snapshot("--resume").status == 0
     wire.send(numbered(5))
     out, err = slow.communicate(timeout=15)

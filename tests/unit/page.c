@@ -12,6 +12,7 @@ static struct servers *servers;
 static struct dns *dns;
 static struct http *http;
 static struct icmp *icmp;
+static struct kernel_counters *kernel;
 static struct findings findings;
 static struct output output;
 static struct defects defects;
@@ -40,7 +41,8 @@ static int set_up(void **state)
 	summary.dns = dns = dns_open(&key, &err);
 	summary.http = http = http_open(&key, &err);
 	summary.icmp = icmp = icmp_open(&key, &err);
-	assert_true(dns && http && icmp);
+	summary.kernel = kernel = kernel_counters_open(&err);
+	assert_true(dns && http && icmp && kernel);
 	return 0;
 }
 
@@ -52,6 +54,7 @@ static int tear_down(void **state)
 	dns_close(dns);
 	http_close(http);
 	icmp_close(icmp);
+	kernel_counters_close(kernel);
 	return 0;
 }
 
