@@ -288,8 +288,8 @@ ROLES = {"pod": "k8s/rbac.yaml has the role to ask for, tarcap-capture",
     (["web", "-n", "nosuchns"], 'kubectl tarcap: namespaces "nosuchns" not found'),
     (["web", "--image", "none:1"], r"kubectl tarcap: web: the node cannot get the image none:1 \(ErrImagePull\): --image "
                                    r"names one that it can. pull access denied \| twice"),
-    (["web", "--image", "never:1", "--timeout", "3"],
-     r"kubectl tarcap: web: the container does not run after 3 s \(ContainerCreating\); --timeout waits longer"),
+    (["web", "--image", "never:1", "--timeout", "10"],
+     r"kubectl tarcap: web: the container does not run after 10 s \(ContainerCreating\); --timeout waits longer"),
     (["web", "--image", "denied:1"], "kubectl tarcap: web: no tarcap hold runs there, and you may not patch "
                                      f"pods/ephemeralcontainers; {ROLES['pod']}"),
     (["--node", "n1"], f"kubectl tarcap: you may not create pods; {ROLES['node']}"),
