@@ -6,6 +6,7 @@
 
 #include "archive/compress.h"
 #include "base/version.h"
+#include "format/manifest_layout.h"
 
 #define COMMAND_MAX 4096 /* bytes of words before the filter that are recorded; the rest is "..." */
 
@@ -99,24 +100,12 @@ static json_t *json_interface(const struct manifest_setup *setup, const struct i
 
 json_t *manifest_json_overwritten(const struct overwritten *overwritten)
 {
-	static const struct json_field fields[] = {
-		{"files", offsetof(struct overwritten, files)},
-		{"packets", offsetof(struct overwritten, packets)},
-		{"bytes", offsetof(struct overwritten, bytes)},
-		{"dropped", offsetof(struct overwritten, dropped)},
-		{0},
-	};
-
-	return json_numbers(fields, overwritten);
+	return json_numbers(manifest_layout_overwritten, overwritten);
 }
 
 json_t *manifest_json_cut(const struct account *account)
 {
-	json_t *object = json_object();
-
-	json_put_number(&object, "packets", account->cut_packets);
-	json_put_number(&object, "bytes", account->cut_bytes);
-	return object;
+	return json_numbers(manifest_layout_cut, &account->cut);
 }
 
 json_t *manifest_json_event(const struct capture_event *event, const char *member)

@@ -11,6 +11,11 @@ struct overwritten {
 	uint64_t dropped;		/* by the kernel, as charged to these files: account.dropped has them, too */
 };
 
+/* What --first has left out: of packets that were taken, how many were cut, and the bytes they had. */
+struct cut_by_first {
+	uint64_t packets, bytes;
+};
+
 /*
  * The identity, for an interface:
  *   received = written + dropped + overwritten.packets + dropped_at_stop + dropped_output_failed + after_limit +
@@ -27,8 +32,7 @@ struct account {
 	uint64_t filtered_in_user_space; /* only with a filter that the kernel refused: not wanted, or not looked at any
 					    more */
 	struct overwritten overwritten;
-	uint64_t cut_packets,
-		cut_bytes;	 /* by --first: of packets that were taken, how many, and their bytes left out */
+	struct cut_by_first cut;
 	uint64_t not_yet_stored; /* of a recorder that goes on, which somebody else takes a snapshot of */
 };
 

@@ -57,16 +57,22 @@ static inline bool is_wanted(struct capture *capture, const struct pcap_pkthdr *
 	return false;
 }
 
-static void take(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
+/* A record's header, with no more of the packet than the snapshot length. */
+static inline struct packet_header header_of(const struct capture *capture, const struct pcap_pkthdr *packet)
 {
-	struct reading *reading = (void *)context;
-	struct capture *capture = reading->capture;
-	struct packet_header header = {
+	return (struct packet_header){
 		.seconds = (uint32_t)packet->ts.tv_sec,
 		.fraction = (uint32_t)packet->ts.tv_usec,
 		.caplen = packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
 		.length = packet->len,
 	};
+}
+
+static void take(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
+{
+	struct reading *reading = (void *)context;
+	struct capture *capture = reading->capture;
+	struct packet_header header = header_of(capture, packet);
 
 	if (!is_wanted(capture, packet, data))
 		return;
@@ -134,8 +140,8 @@ static void looked(struct reading *reading, uint32_t cut)
 	bool taken = was_taken(reading->verdict);
 
 	if (cut && taken) {
-		capture->cut_packets++;
-		capture->cut_bytes += cut;
+		capture->cut.packets++;
+		capture->cut.bytes += cut;
 	}
 	if (!look->tell)
 		return;
@@ -149,12 +155,7 @@ static void take_looked(unsigned char *context, const struct pcap_pkthdr *packet
 {
 	struct reading *reading = (void *)context;
 	struct capture *capture = reading->capture;
-	struct packet_header header = {
-		.seconds = (uint32_t)packet->ts.tv_sec,
-		.fraction = (uint32_t)packet->ts.tv_usec,
-		.caplen = packet->caplen < capture->snaplen ? packet->caplen : capture->snaplen,
-		.length = packet->len,
-	};
+	struct packet_header header = header_of(capture, packet);
 	uint32_t whole = header.caplen, kept;
 
 	if (!is_wanted(capture, packet, data))

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/err.h"
 #include "base/packet.h"
 #include "capture/exclude.h"
@@ -54,7 +55,7 @@ struct capture {
 	struct bpf_program *user_filter;  /* the filter, when the kernel does not take it; else NULL */
 	struct bpf_program *headers;	  /* what cuts to --headers, when the kernel does not; else NULL */
 	struct capture_look *look;	  /* the caller's; NULL: nobody looks */
-	uint64_t cut_packets, cut_bytes;  /* that look has shortened, and by how much */
+	struct cut_by_first cut;	  /* by look */
 	uint64_t received;		  /* packets that passed the filter, those dropped included */
 	uint64_t dropped;		  /* by the kernel, because the ring was full */
 	uint64_t read;			  /* taken from the ring or the file */

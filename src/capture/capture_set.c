@@ -243,8 +243,8 @@ struct account capture_set_account(const struct capture_set *captures)
 		sum.overwritten.packets += account->overwritten.packets;
 		sum.overwritten.bytes += account->overwritten.bytes;
 		sum.overwritten.dropped += account->overwritten.dropped;
-		sum.cut_packets += account->cut_packets;
-		sum.cut_bytes += account->cut_bytes;
+		sum.cut.packets += account->cut.packets;
+		sum.cut.bytes += account->cut.bytes;
 	}
 	return sum;
 }

@@ -115,8 +115,7 @@ struct account ledger_account(const struct ledger *ledger)
 	account.dropped = capture->dropped;
 	account.written = ledger->series->packets - account.overwritten.packets;
 	account.filtered_in_user_space = capture->rejected;
-	account.cut_packets = capture->cut_packets;
-	account.cut_bytes = capture->cut_bytes;
+	account.cut = capture->cut;
 	account.after_limit = capture->read - capture->rejected - ledger->series->packets;
 	return account;
 }

@@ -125,8 +125,8 @@ void account_match_file(struct account_match *match, const struct match_file *fi
 
 	if (!series)
 		return;
-	series->cut.packets = plus(series->cut.packets, file->cut_packets);
-	series->cut.bytes = plus(series->cut.bytes, file->cut_bytes);
+	series->cut.packets = plus(series->cut.packets, file->cut.packets);
+	series->cut.bytes = plus(series->cut.bytes, file->cut.bytes);
 }
 
 /* --- the end --- */
@@ -176,7 +176,7 @@ static void check_numbers(const struct account_match_interface *interface, struc
 /* Something that is empty has nothing in it. */
 static void check_overwritten(const struct account_match_interface *interface, struct defects *defects)
 {
-	const struct manifest_read_overwritten *overwritten = &interface->recorder.overwritten;
+	const struct overwritten *overwritten = &interface->recorder.overwritten;
 
 	if ((overwritten->packets < overwritten->files || overwritten->bytes < overwritten->packets) ||
 	    (overwritten->files == 0 && (overwritten->packets || overwritten->bytes || overwritten->dropped)))
@@ -194,7 +194,7 @@ static void check_cut(const struct account_match_interface *interface, const str
 		      struct defects *defects)
 {
 	const struct manifest_read_recorder *recorder = &interface->recorder;
-	const struct manifest_read_cut *told = &recorder->cut, *came = &series->cut;
+	const struct cut_by_first *told = &recorder->cut, *came = &series->cut;
 	bool all = !recorder->overwritten.packets && !recorder->not_yet_stored && !interface->lost_after;
 
 	if (!recorder->cut_told || interface->snapshot_length < SNAPLEN_WHOLE)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "read/defects.h"
 #include "read/manifest_read.h"
 #include "read/match.h"
@@ -35,7 +36,7 @@ struct account_match_interface {
 struct account_match_series {
 	char name[ROLL_NAME_SIZE];
 	uint32_t link_type, snapshot_length;
-	struct manifest_read_cut cut;
+	struct cut_by_first cut;
 };
 
 /* All zero is the beginning. */

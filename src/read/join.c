@@ -181,8 +181,8 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 
 	file->packets++;
 	if (packet->header.caplen < packet->header.length) {
-		file->cut_packets++;
-		file->cut_bytes += packet->header.length - packet->header.caplen;
+		file->cut.packets++;
+		file->cut.bytes += packet->header.length - packet->header.caplen;
 	}
 	if (time < file->first)
 		file->first = time;

@@ -180,24 +180,13 @@ static bool optional_numbers(const json_t *object, const struct json_field *fiel
 
 static bool take_recorder(const json_t *object, struct manifest_read_recorder *recorder)
 {
-	static const struct json_field overwritten[] = {
-		{"files", offsetof(struct manifest_read_overwritten, files)},
-		{"packets", offsetof(struct manifest_read_overwritten, packets)},
-		{"bytes", offsetof(struct manifest_read_overwritten, bytes)},
-		{"dropped", offsetof(struct manifest_read_overwritten, dropped)},
-		{0},
-	};
-	static const struct json_field cut[] = {
-		{"packets", offsetof(struct manifest_read_cut, packets)},
-		{"bytes", offsetof(struct manifest_read_cut, bytes)},
-		{0},
-	};
 
 	recorder->not_yet_stored_told = json_object_get(object, "not_yet_stored") != NULL;
 	return optional(object, "not_yet_stored", &recorder->not_yet_stored) &&
-	       optional_numbers(json_object_get(object, "overwritten"), overwritten, &recorder->overwritten,
-				&recorder->overwritten_told) &&
-	       optional_numbers(json_object_get(object, "cut_by_first"), cut, &recorder->cut, &recorder->cut_told);
+	       optional_numbers(json_object_get(object, "overwritten"), manifest_layout_overwritten,
+				&recorder->overwritten, &recorder->overwritten_told) &&
+	       optional_numbers(json_object_get(object, "cut_by_first"), manifest_layout_cut, &recorder->cut,
+				&recorder->cut_told);
 }
 
 bool manifest_read_recorder(const struct manifest_read *listing, struct manifest_read_recorder *recorder)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/err.h"
 
 #define MANIFEST_READ_TEXT_MAX ((size_t)4 << 20)    /* bytes; manifest.c writes less */
@@ -23,20 +24,11 @@ struct manifest_read_file {
 };
 
 /* What version 2 adds, to the whole and to each interface; what does not apply is not told. */
-struct manifest_read_overwritten {
-	uint64_t files, packets, bytes;
-	uint64_t dropped; /* packets that the kernel dropped before these files */
-};
-
-struct manifest_read_cut {
-	uint64_t packets, bytes; /* that were cut, and cut off */
-};
-
 struct manifest_read_recorder {
 	bool overwritten_told, not_yet_stored_told, cut_told;
-	struct manifest_read_overwritten overwritten;
+	struct overwritten overwritten;
 	uint64_t not_yet_stored; /* packets */
-	struct manifest_read_cut cut;
+	struct cut_by_first cut;
 };
 
 /* Of the packets in the archive; from is NULL when there are none. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/err.h"
 #include "read/defects.h"
 #include "read/manifest_read.h"
@@ -16,10 +17,9 @@ struct match;
 struct match_file {
 	const char *name;
 	uint64_t packets, bytes, stored_bytes, first, last;
-	uint64_t delivered;   /* packets of it that the output has, from an earlier copy too */
-	bool whole;	      /* it came to its end, undamaged */
-	uint64_t cut_packets; /* of which not all bytes are there, */
-	uint64_t cut_bytes;   /* and what they had */
+	uint64_t delivered;	 /* packets of it that the output has, from an earlier copy too */
+	bool whole;		 /* it came to its end, undamaged */
+	struct cut_by_first cut; /* packets of which not all bytes are there, and what they had */
 };
 
 /* Notes what it finds in defects, which stays the caller's. NULL when there is no memory. */

@@ -28,7 +28,7 @@ __attribute__((format(printf, 2, 3))) static void append(char text[RECORDER_TEXT
 
 const char *recorder_text_window(const struct recorder_told *told, char text[RECORDER_TEXT_SIZE])
 {
-	const struct manifest_read_overwritten *overwritten = &told->account.overwritten;
+	const struct overwritten *overwritten = &told->account.overwritten;
 	char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
 
 	if (!told->window_told)
@@ -78,7 +78,7 @@ const char *recorder_text_event(const struct recorder_told *told, char text[RECO
 
 const char *recorder_text_cut(const struct recorder_told *told, char text[RECORDER_TEXT_SIZE])
 {
-	const struct manifest_read_cut *cut = &told->account.cut;
+	const struct cut_by_first *cut = &told->account.cut;
 
 	if (!told->account.cut_told)
 		return NULL;

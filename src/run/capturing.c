@@ -451,7 +451,7 @@ static void begin_anew(struct interface *interface)
 
 	capture_count(capture);
 	capture->received = capture->dropped = capture->read = capture->rejected = 0;
-	capture->cut_packets = capture->cut_bytes = 0;
+	capture->cut = (struct cut_by_first){0};
 	interface->account = (struct account){0};
 	interface->dropped_said = 0;
 	ledger_init(&interface->ledger, capture, &interface->series, &interface->account);

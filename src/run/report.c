@@ -409,9 +409,9 @@ void report_account(const struct capture_set *captures, const struct options *op
 	if (captures->left_out_at_least || captures->left_out_count > LEFT_OUT_SHOWN)
 		say_bare("%s%u interfaces not captured: see the manifest",
 			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
-	if (account.cut_packets && !options->quiet)
-		say_bare("%" PRIu64 " packet%s cut by --first, by %" PRIu64 " bytes", account.cut_packets,
-			 account.cut_packets == 1 ? "" : "s", account.cut_bytes);
+	if (account.cut.packets && !options->quiet)
+		say_bare("%" PRIu64 " packet%s cut by --first, by %" PRIu64 " bytes", account.cut.packets,
+			 account.cut.packets == 1 ? "" : "s", account.cut.bytes);
 	if (captures->event.count > 1 && !options->quiet)
 		say_bare("%" PRIu64 " events", captures->event.count);
 	if (account.after_limit && !options->quiet)

@@ -35,10 +35,11 @@ struct snapshot {
 	pid_t hold;
 	struct area_view view;
 	struct stored stored;
-	json_t *told, *left_out; /* texts of the recorder's */
-	struct options options;	 /* what the archive's parts want to know of it */
-	struct capturing c;	 /* of a capture's parts, those that send */
-	int resume;		 /* see resume.h; -1: there is nothing to resume */
+	json_t *told, *left_out;     /* texts of the recorder's */
+	struct options options;	     /* what the archive's parts want to know of it */
+	struct capturing c;	     /* of a capture's parts, those that send */
+	char last[NUMBER_TEXT_SIZE]; /* as asked for, for the manifest, which is made when all has been sent */
+	int resume;		     /* see resume.h; -1: there is nothing to resume */
 };
 
 static void pause_shortly(void)
@@ -234,12 +235,10 @@ static int open_sending(struct snapshot *s, struct err *err)
 	return deliver_start(&c->delivery, &c->segments, &c->sink, c->tar, c->manifest, clock_boot(), err);
 }
 
-static void finish(struct run *run, const struct snapshot *s)
+static void finish(struct run *run, struct snapshot *s)
 {
-	static char text[NUMBER_TEXT_SIZE]; /* for the manifest, which is made when all has been sent */
-
 	deliver_finish(run->delivery, CAUSE_SNAPSHOT,
-		       s->asked->last ? number_format(NUMBER_DURATION, s->asked->last, text) : NULL);
+		       s->asked->last ? number_format(NUMBER_DURATION, s->asked->last, s->last) : NULL);
 }
 
 static uint64_t deadline(const struct run *run)

@@ -1,5 +1,6 @@
 #include "summary/page_recorder.h"
 
+#include "format/manifest_layout.h"
 #include "read/recorder_text.h"
 
 void page_recorder(struct page *page)
@@ -50,24 +51,12 @@ static json_t *json_event(const struct recorder_told *told, json_t *text(const c
 
 void page_recorder_json(json_t **root, const struct recorder_told *told, json_t *text(const char *))
 {
-	static const struct json_field overwritten[] = {
-		{"files", offsetof(struct manifest_read_overwritten, files)},
-		{"packets", offsetof(struct manifest_read_overwritten, packets)},
-		{"bytes", offsetof(struct manifest_read_overwritten, bytes)},
-		{"dropped", offsetof(struct manifest_read_overwritten, dropped)},
-		{0},
-	};
-	static const struct json_field cut[] = {
-		{"packets", offsetof(struct manifest_read_cut, packets)},
-		{"bytes", offsetof(struct manifest_read_cut, bytes)},
-		{0},
-	};
 	const struct manifest_read_recorder *account = &told->account;
 
 	if (told->window_told)
 		json_put(root, "window", json_window(told, text));
 	if (account->overwritten_told)
-		json_put(root, "overwritten", json_numbers(overwritten, &account->overwritten));
+		json_put(root, "overwritten", json_numbers(manifest_layout_overwritten, &account->overwritten));
 	if (account->not_yet_stored_told)
 		json_put_number(root, "not_yet_stored", account->not_yet_stored);
 	if (told->event_told) {
@@ -75,5 +64,5 @@ void page_recorder_json(json_t **root, const struct recorder_told *told, json_t 
 		json_put_number(root, "events", told->events);
 	}
 	if (account->cut_told)
-		json_put(root, "cut_by_first", json_numbers(cut, &account->cut));
+		json_put(root, "cut_by_first", json_numbers(manifest_layout_cut, &account->cut));
 }
