@@ -29,14 +29,13 @@
 #define FROZEN_TIME (3600 * CLOCK_SECOND) /* what an event has kept is kept for this long at least */
 #define FAREWELL (CLOCK_SECOND / 4) /* for 'tarcap stop', which ends with us, to see that the captures have ended */
 
-#define UNTIL_MOST 16
 #define WORDS_MAX 4200 /* of the recorder's command line: more than container.h takes of ours */
 
 struct hold {
 	uint64_t ttl; /* ns; 0: none */
 	bool quiet, help;
 	const char *record, *after, *keep; /* as typed: the recorder's own command line has them */
-	const char *until[UNTIL_MOST];
+	const char *until[UNTIL_MAX];
 	int until_count;
 	uint64_t longest; /* the ceiling of what records; ns; 0: none */
 };
@@ -58,7 +57,7 @@ static const struct flag hold_flags[] = {
 	 .help = "end after D, once the captures have ended (default 1h; 0: never)"},
 	{0, "record", FLAG_TEXT, "SIZE", AT(record),
 	 .help = "record all the time, and keep the latest SIZE of it, for 'tarcap snapshot'"},
-	{0, "until", FLAG_LIST, "EVENT", AT(until), .count = AT(until_count), .most = UNTIL_MOST,
+	{0, "until", FLAG_LIST, "EVENT", AT(until), .count = AT(until_count), .most = UNTIL_MAX,
 	 .help = "keep what is recorded when this comes (help: the events there are)"},
 	{0, "after", FLAG_TEXT, "D", AT(after), .help = "and what follows for D (default 10s)"},
 	{0, "keep", FLAG_TEXT, "D", AT(keep), .help = "wipe what is older than D"},
@@ -148,7 +147,7 @@ static void add_word(const char **words, int *count, const char *flag, const cha
  */
 static int parse_recorded(struct options *recorded, const struct hold *hold, char **behind, struct err *err)
 {
-	static const char *words[WORDS_MAX + 2 * UNTIL_MOST + 8];
+	static const char *words[WORDS_MAX + 2 * UNTIL_MAX + 8];
 	int count = 0;
 
 	words[count++] = "tarcap";
@@ -338,7 +337,7 @@ static int hold_on(struct holding *holding)
 		signo = wait_until(holding, holding->ends_at);
 	captures = container_captures();
 	if (!signo && !holding->lost && captures && !asked->quiet)
-		say("--ttl reached; waiting for %zu capture%s to end", captures, captures == 1 ? "" : "s");
+		say("--ttl reached; waiting for %zu capture%s to end", captures, number_plural(captures));
 	while (!signo && !holding->lost && container_captures() > 0)
 		signo = wait_until(holding, clock_boot() + CLOCK_SECOND);
 	return signo;

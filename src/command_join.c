@@ -113,9 +113,9 @@ static void say_whole(const char *name, const struct join_result *result)
 	char losses[40] = "nothing";
 
 	if (lost)
-		snprintf(losses, sizeof(losses), "%" PRIu64 " packet%s", lost, lost == 1 ? "" : "s");
+		snprintf(losses, sizeof(losses), "%" PRIu64 " packet%s", lost, number_plural(lost));
 	say("%.100s: whole: %" PRIu64 " file%s, %" PRIu64 " packet%s; %s lost; ended by %s%s%s%s", name, result->files,
-	    result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s", losses, told->cause,
+	    number_plural(result->files), result->packets, number_plural(result->packets), losses, told->cause,
 	    told->detail[0] ? " (" : "", told->detail, told->detail[0] ? ")" : "");
 }
 
@@ -126,7 +126,7 @@ static int not_whole(const char *name, const struct join_result *result, struct 
 	return err_set(err, STATUS_FAILED, "%.80s: %s: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good", name,
 		       defects_unverified(result->defects) ? "not verified" : "not whole",
 		       defects_sentence(result->defects, sentence, sizeof(sentence)), result->files,
-		       result->files == 1 ? "" : "s", result->packets, result->packets == 1 ? "" : "s");
+		       number_plural(result->files), result->packets, number_plural(result->packets));
 }
 
 static int no_archive(const char *name, const struct join_result *result, struct err *err)

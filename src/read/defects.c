@@ -1,5 +1,7 @@
 #include "read/defects.h"
 
+#include "request/number.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,7 +69,6 @@ char *defects_sentence(const struct defects *defects, char *text, size_t size)
 			left_out++;
 	}
 	if (left_out)
-		snprintf(text + used, size - used, ", and %d more kind%s of damage", left_out,
-			 left_out == 1 ? "" : "s");
+		snprintf(text + used, size - used, ", and %d more kind%s of damage", left_out, number_plural(left_out));
 	return text;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "request/number.h"
 
 #define INTERVAL (CLOCK_SECOND / 2)
 #define NUMBER_SIZE 24
@@ -79,7 +80,7 @@ static void add_held(struct line *line, const struct progress_numbers *numbers)
 	char time[NUMBER_SIZE], bytes[NUMBER_SIZE];
 
 	add(line, ", holds %s: %" PRIu64 " packet%s, %s", format_time(numbers->held_time, time), numbers->held_packets,
-	    numbers->held_packets == 1 ? "" : "s", format_short(numbers->held_bytes, 1024, bytes));
+	    number_plural(numbers->held_packets), format_short(numbers->held_bytes, 1024, bytes));
 }
 
 /* Packets a second since the line was last shown. */
@@ -107,14 +108,14 @@ const char *progress_text(struct progress *progress, const struct progress_numbe
 		add(&line, " of %s", format_time(numbers->limit, limit));
 	if (numbers->holds)
 		add_held(&line, numbers);
-	add(&line, ", %" PRIu64 " packet%s", numbers->packets, numbers->packets == 1 ? "" : "s");
+	add(&line, ", %" PRIu64 " packet%s", numbers->packets, number_plural(numbers->packets));
 	if (numbers->lost)
 		add(&line, ", %" PRIu64 " lost", numbers->lost);
 	add(&line, ", %s/s", format_short(rate(progress, numbers->packets, now), 1000, number));
 	if (!numbers->holds)
 		add(&line, ", %s out", format_short(numbers->sent, 1024, number));
 	if (numbers->waiting)
-		add(&line, ", %" PRIu64 " file%s waiting", numbers->waiting, numbers->waiting == 1 ? "" : "s");
+		add(&line, ", %" PRIu64 " file%s waiting", numbers->waiting, number_plural(numbers->waiting));
 	if (!numbers->lost)
 		add(&line, ", none lost");
 	return progress->text;

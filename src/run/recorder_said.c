@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "request/number.h"
 #include "run/say.h"
 
 #define HELD_SIZE 160
@@ -17,7 +18,7 @@ static char *held(const struct channel_message *message, char text[HELD_SIZE])
 	if (message->packets == 0)
 		return text;
 	snprintf(text, HELD_SIZE, "%" PRIu64 " packet%s (%" PRIu64 " bytes, %" PRIu64 " s: from %s to %s)",
-		 message->packets, message->packets == 1 ? "" : "s", message->bytes,
+		 message->packets, number_plural(message->packets), message->bytes,
 		 (message->to - message->from) / CLOCK_SECOND, clock_rfc3339(message->from, from),
 		 clock_rfc3339(message->to, to));
 	return text;

@@ -311,9 +311,9 @@ void report_progress(uint64_t elapsed, uint64_t packets, uint64_t bytes, uint64_
 
 	if (waiting)
 		snprintf(files, sizeof(files), ", %" PRIu64 " file%s waiting for the reader", waiting,
-			 waiting == 1 ? "" : "s");
+			 number_plural(waiting));
 	say("%" PRIu64 " s: %" PRIu64 " packet%s, %" PRIu64 " bytes captured, %" PRIu64 " packets dropped by kernel%s",
-	    elapsed / CLOCK_SECOND, packets, packets == 1 ? "" : "s", bytes, dropped, files);
+	    elapsed / CLOCK_SECOND, packets, number_plural(packets), bytes, dropped, files);
 }
 
 void report_held(uint64_t elapsed, const struct recorder_held *held, uint64_t dropped)
@@ -322,8 +322,8 @@ void report_held(uint64_t elapsed, const struct recorder_held *held, uint64_t dr
 
 	number_format(NUMBER_SIZE, held->bytes, bytes);
 	say("%" PRIu64 " s: holds %" PRIu64 " s, %" PRIu64 " packet%s in %s, %" PRIu64 " packets dropped by kernel",
-	    elapsed / CLOCK_SECOND, (held->to - held->from) / CLOCK_SECOND, held->packets,
-	    held->packets == 1 ? "" : "s", bytes, dropped);
+	    elapsed / CLOCK_SECOND, (held->to - held->from) / CLOCK_SECOND, held->packets, number_plural(held->packets),
+	    bytes, dropped);
 }
 
 void report_window(const struct manifest_window *window, const struct options *options)
@@ -350,7 +350,7 @@ bool report_has_reader(void)
 
 static void say_count(uint64_t packets, const char *what)
 {
-	say_bare("%" PRIu64 " packet%s %s", packets, packets == 1 ? "" : "s", what);
+	say_bare("%" PRIu64 " packet%s %s", packets, number_plural(packets), what);
 }
 
 /* Of several, those that lost some. */
@@ -380,7 +380,7 @@ static void explain_nothing(const struct capture_set *captures, const struct opt
 		say("%s: idle: no packet passed", name);
 	else if (filtered)
 		say("%s: %" PRIu64 " packet%s passed, and none matched the filter%s%.200s", name, passed,
-		    passed == 1 ? "" : "s", options->filter[0] ? " " : "", options->filter);
+		    number_plural(passed), options->filter[0] ? " " : "", options->filter);
 }
 
 void report_account(const struct capture_set *captures, const struct options *options, const struct idle *idle)
@@ -411,7 +411,7 @@ void report_account(const struct capture_set *captures, const struct options *op
 			 captures->left_out_at_least ? "at least " : "", captures->left_out_count);
 	if (account.cut.packets && !options->quiet)
 		say_bare("%" PRIu64 " packet%s cut by --first, by %" PRIu64 " bytes", account.cut.packets,
-			 account.cut.packets == 1 ? "" : "s", account.cut.bytes);
+			 number_plural(account.cut.packets), account.cut.bytes);
 	if (captures->event.count > 1 && !options->quiet)
 		say_bare("%" PRIu64 " events", captures->event.count);
 	if (account.after_limit && !options->quiet)
@@ -425,6 +425,6 @@ void report_encrypted(struct manifest_totals totals, const struct options *optio
 	if (!options->quiet)
 		say("the archive's manifest, which only the key opens, says: %" PRIu64 " packet%s in %" PRIu64
 		    " file%s, %" PRIu64 " bytes; encrypted to %s",
-		    totals.packets, totals.packets == 1 ? "" : "s", totals.files, totals.files == 1 ? "" : "s",
+		    totals.packets, number_plural(totals.packets), totals.files, number_plural(totals.files),
 		    totals.bytes, recipients_words(options->recipients, words));
 }

@@ -380,7 +380,7 @@ static void say_what_was_sent(const struct snapshot *s, enum status status)
 
 	if (stored->missed)
 		say("overwritten while others were sent: %" PRIu64 " file%s, which the manifest counts", stored->missed,
-		    stored->missed == 1 ? "" : "s");
+		    number_plural(stored->missed));
 	if (s->asked->quiet)
 		return;
 	if (!stored->from)

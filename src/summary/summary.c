@@ -8,6 +8,7 @@
 #include "format/pcap_read.h"
 #include "read/input.h"
 #include "read/join.h"
+#include "request/number.h"
 #include "summary/analysis.h"
 
 #define BUFFER_SIZE ((size_t)128 << 10)
@@ -304,7 +305,7 @@ static void note_passed(struct reading *reading)
 	if (passed->blocks)
 		defects_note(&reading->defects, DEFECT_PASSED,
 			     "%llu block%s of an unknown type (0x%08x), which may hold packets, %s passed over",
-			     (unsigned long long)passed->blocks, passed->blocks == 1 ? "" : "s", passed->type,
+			     (unsigned long long)passed->blocks, number_plural(passed->blocks), passed->type,
 			     passed->blocks == 1 ? "was" : "were");
 	if (passed->packets)
 		defects_note(&reading->defects, DEFECT_PASSED,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "request/number.h"
 #include "summary/ends.h"
 #include "summary/table.h"
 #include "summary/tls_record.h"
@@ -341,7 +342,7 @@ static void add_finding(const struct failure *failure, const struct circumstance
 
 	ends_text(connection->version, true, &connection->b, server);
 	say_failing(finding, failure, server);
-	finding_say(finding, ", %" PRIu64 " time%s", failure->count, failure->count == 1 ? "" : "s");
+	finding_say(finding, ", %" PRIu64 " time%s", failure->count, number_plural(failure->count));
 	if (failure->name[0])
 		finding_say(finding, "; server name asked for: %.*s", NAME_SHOWN, failure->name);
 	if (circumstances->lost && failure->key.failing == FAILING_SILENT)
