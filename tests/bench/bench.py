@@ -17,7 +17,7 @@ OUT = BUILD / "bench"
 os.environ.setdefault("TARCAP", str(BUILD / "tarcap"))
 sys.path.insert(0, str(TOP / "tests/support"))
 
-from process import TARCAP, sh, wait_until  # noqa: E402
+from process import OWN, TARCAP, sh, wait_until  # noqa: E402
 from wire import in_namespace  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))

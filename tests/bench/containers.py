@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 import time
 
-from bench import BUILD, COUNT, OUT, TIME, TOP, Table, has_flag, load, middle, packets_in, rounds, sh, wait_until
+from bench import BUILD, COUNT, OUT, OWN, TIME, TOP, Table, has_flag, load, middle, packets_in, rounds, sh, wait_until
 
 TARGET, TCPDUMP = "tarcap-bench-target", "tarcap-bench-tcpdump"
 LOGS = {"none": ["--log-driver", "none"], "default log": []}
@@ -48,7 +48,7 @@ class Target:
 
     def __init__(self):
         docker("run", "-d", "--rm", "--network", "none", "--name", TARGET, "tarcap", "hold", "--ttl", "2h")
-        self.a, self.b = f"tcb{os.getpid()}-a", f"tcb{os.getpid()}-b"
+        self.a, self.b = f"tcb{OWN}-a", f"tcb{OWN}-b"
         sh("ip", "netns", "add", self.a)
         sh("ip", "netns", "attach", self.b, docker("inspect", "-f", "{{.State.Pid}}", TARGET))
         sh("ip", "link", "add", "tc1", "netns", self.a, "type", "veth", "peer", "name", "tc0", "netns", self.b)

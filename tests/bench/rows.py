@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from bench import (NO_LIMITS, OUT, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
+from bench import (NO_LIMITS, OUT, OWN, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
                    pinned, ratios, rounds, wait_until)
 from archive import pcap_file
 from wire import Wire
@@ -235,7 +235,7 @@ class Cgroup:
     def __init__(self):
         one = "/sys/fs/cgroup/memory"
         self.version = 1 if os.path.isdir(one) else 2
-        self.path = f"{one if self.version == 1 else '/sys/fs/cgroup'}/tarcap-bench-{os.getpid()}"
+        self.path = f"{one if self.version == 1 else '/sys/fs/cgroup'}/tarcap-bench-{OWN}"
         os.mkdir(self.path)
 
     def enter(self):

@@ -1,12 +1,11 @@
 """Who may capture: roles, the admission policy, Pod Security; and the examples of k8s/."""
 
 import json
-import os
 import re
 import time
 from pathlib import Path
 
-from cluster import Archive, Skip, TOP, VERSION, alone, check, run, wait_until
+from cluster import OWN, Archive, Skip, TOP, VERSION, alone, check, run, wait_until
 
 # --- who may ----------------------------------------------------------------------------------------------------
 
@@ -56,9 +55,9 @@ def admission_policy_lets_only_this_pass(suite):
     if not run("kubectl", "api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name",
                expect=None).out.count("validatingadmissionpolicies"):
         raise Skip("the cluster has no ValidatingAdmissionPolicy")
-    marker = f"limited-{os.getpid()}"
+    marker = f"limited-{OWN}"
     text = (TOP / "k8s/admission-policy.yaml").read_text().replace(f"tarcap:{VERSION}", suite.image)
-    text = re.sub(r"\b(tarcap-ephemeral-container|tarcap-exec)\b", rf"\1-{os.getpid()}", text)
+    text = re.sub(r"\b(tarcap-ephemeral-container|tarcap-exec)\b", rf"\1-{OWN}", text)
     text = text.replace("tarcap-captures: limited", f"tarcap-captures: {marker}")
     namespace = in_namespace_with_role(suite, "-policy", {"tarcap-captures": marker})
     suite.apply(text)

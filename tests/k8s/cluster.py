@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import secrets
 import struct
 import subprocess
 import tarfile
@@ -15,6 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 PLUGIN = TOP / "k8s/kubectl-tarcap"
 VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text()).group(1)
 SHELL = os.environ.get("PLUGIN_SHELL", "sh").split()
+OWN = secrets.token_hex(4)  # for names that no other run has, nor left behind
 GRACE = 1.3  # a stdin that closes within a second of the readiness line does not count
 FLOOD = 21000  # requests: more than 20 MB on the wire
 
@@ -159,7 +161,7 @@ class Suite:
 
     def __init__(self, image, web, directory):
         self.image, self.web, self.directory = image, web, directory
-        self.namespace = f"tarcap-test-{os.getpid()}"
+        self.namespace = f"tarcap-test-{OWN}"
         self.namespaces, self.lock, self.count = [], threading.Lock(), 0
         answer = json.loads(run("kubectl", "version", "-o", "json").out)
         self.stand_in = "stand-in" in answer["serverVersion"]["gitVersion"]
@@ -269,4 +271,4 @@ class Suite:
         if not self.stand_in:
             for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
                 for name in ("tarcap-ephemeral-container", "tarcap-exec"):
-                    run("kubectl", "delete", kind, f"{name}-{os.getpid()}", "--ignore-not-found", expect=None)
+                    run("kubectl", "delete", kind, f"{name}-{OWN}", "--ignore-not-found", expect=None)

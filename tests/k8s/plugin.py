@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archive import Archive
 from engine import docker
-from process import TOP, VERSION, sh, start_process, wait_until
+from process import OWN, TOP, VERSION, sh, start_process, wait_until
 
 K8S = TOP / "k8s"
 STAND_IN = TOP / "tests/k8s"
@@ -76,7 +76,7 @@ class Cluster:
     def make(self, **pod):
         """A namespace with a pod of its own."""
         self.count += 1
-        namespace = f"p{os.getpid()}-{self.count}"
+        namespace = f"p{OWN}-{self.count}"
         self.kubectl("create", "namespace", namespace)
         path = self.directory / "pod.json"
         path.write_text(json.dumps({**POD, **pod}))

@@ -1,7 +1,6 @@
 """The hold in the real image, as whoever runs it."""
 
 import io
-import os
 import re
 import subprocess
 import tarfile
@@ -11,7 +10,7 @@ import pytest
 
 from engine import docker
 from plugin import whole
-from process import VERSION, start_process, wait_until
+from process import OWN, VERSION, start_process, wait_until
 
 DOCKER_LEAST = ["--cap-drop=ALL", "--cap-add=NET_RAW", "--read-only"]
 
@@ -22,7 +21,7 @@ def hold(image):
     names = []
 
     def start(*options, ttl="1h"):
-        names.append(f"tarcap-test-hold-{os.getpid()}-{time.monotonic_ns()}")
+        names.append(f"tarcap-test-hold-{OWN}-{time.monotonic_ns()}")
         docker("run", "-d", "--name", names[-1], "--network=none", *options, f"tarcap:{VERSION}", "hold", "--ttl", ttl)
         return names[-1]
     yield start

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -11,8 +12,9 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD", TOP / "build")).absolute()
 TARCAP = os.path.abspath(os.environ.get("TARCAP", TOP / "build/dev/tarcap"))
 VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text()).group(1)
-# For names that no other process of the tests has: in a PID namespace (tests/system/worker) its number alone is no name.
-OWN = f"{os.stat('/proc/self/ns/pid').st_ino:x}-{os.getpid()}"
+# For names that no other process of the tests has, nor had one that was killed and left a name behind: the number of a
+# process, and of its PID namespace (tests/system/worker), come again.
+OWN = secrets.token_hex(4)
 
 
 # --- programs ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import yaml
 
 from archive import Archive
 from engine import containers, docker, engine, image, web_image  # noqa: F401 (fixtures)
-from process import TOP, VERSION
+from process import OWN, TOP, VERSION
 from summary import fact
 
 PAGE = (TOP / "src/doc/ci.md").read_text()
@@ -140,7 +140,7 @@ def test_compose_lines(containers, tmp_path):  # noqa: F811
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(compose))
     lines = re.findall(r"^    (.*docker compose.*)$", PAGE, re.M)
     assert len(lines) == 3
-    project = f"tarcap-test-ci-{os.getpid()}"
+    project = f"tarcap-test-ci-{OWN}"
     tests = tmp_path / "run-tests"
     name, network = containers.name(), "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     tests.write_text(f"""#!/bin/sh

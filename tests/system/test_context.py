@@ -14,7 +14,7 @@ import pytest
 
 from archive import Archive, pcap_file, tar_members
 from capture import Capture, run
-from process import TARCAP, sh, wait_until
+from process import OWN, TARCAP, sh, wait_until
 from wire import Wire, frame, in_namespace, number_of, numbered
 
 JSON = ("interfaces.json", "routes.json", "neighbours.json", "sockets.json")
@@ -121,7 +121,7 @@ netlink.send(struct.pack("=IHHII16x", 32, 30, 0x301, 0, 0))"""
 
 def test_nothing_is_left_in_the_kernels_log(home, tmp_path):
     """It has a line for each request that is longer than the kernel wants, with the name of the process."""
-    name = f"tc-{os.getpid()}"  # of which the kernel keeps 15 bytes
+    name = f"tc-{OWN}"  # of which the kernel keeps 15 bytes
     binary = tmp_path / name
     shutil.copy(TARCAP, binary)
     log = KernelLog()

@@ -11,7 +11,7 @@ import pytest
 from archive import Archive, pcap_file
 from capture import Capture, run
 from engine import docker
-from process import TARCAP, kill_all_started, lines, patience, sh, start_process, wait_until
+from process import OWN, TARCAP, kill_all_started, lines, patience, sh, start_process, wait_until
 from wire import Flood, frame, numbered
 
 MIB = 1 << 20
@@ -27,7 +27,7 @@ class Group:
 
     def __init__(self, limit):
         first = Path("/sys/fs/cgroup/memory").is_dir()
-        self.path = Path("/sys/fs/cgroup/memory" if first else "/sys/fs/cgroup", f"tarcap-test-{os.getpid()}-{time.monotonic_ns()}")
+        self.path = Path("/sys/fs/cgroup/memory" if first else "/sys/fs/cgroup", f"tarcap-test-{OWN}-{time.monotonic_ns()}")
         self.path.mkdir()
         (self.path / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(limit))
         self.used = self.path / ("memory.usage_in_bytes" if first else "memory.current")
@@ -127,7 +127,7 @@ def test_check_and_a_file_know_the_limit_too(wire, group, tmp_path):
 
 def test_in_a_container_of_16_mib(image, tmp_path):  # noqa: F811
     """The real image: nobody reads, the pool fills up, and the container lives to send it all."""
-    name = f"tarcap-test-{os.getpid()}-{time.monotonic_ns()}"
+    name = f"tarcap-test-{OWN}-{time.monotonic_ns()}"
     capture = start_process(["docker", "run", "-i", "--name", name, "--log-driver", "none", "--network", "none", "--memory", "16m",
                                     "tarcap", "-i", "lo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=(tmp_path / "err").open("wb"))

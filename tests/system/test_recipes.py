@@ -15,7 +15,7 @@ import traffic
 from archive import Archive, Pcap
 from capture import Capture, run
 from engine import docker
-from process import TARCAP, TOP, kill_all_started, wait_until
+from process import OWN, TARCAP, TOP, kill_all_started, wait_until
 from wire import Wire, in_namespace, udp
 
 README = (TOP / "README.md").read_text()
@@ -287,7 +287,7 @@ def test_compose_file(containers, tmp_path):  # noqa: F811
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(compose))
     [line] = re.findall(r"^    docker compose (exec .*?) > web.tar", STARTING, re.M)
     words = shlex.split(line)
-    where = ["docker-compose", "-p", f"tarcap-test-{os.getpid()}", "-f", str(tmp_path / "compose.yaml")]
+    where = ["docker-compose", "-p", f"tarcap-test-{OWN}", "-f", str(tmp_path / "compose.yaml")]
 
     def call(*arguments, check=True, **more):
         return subprocess.run([*where, *arguments], capture_output=True, timeout=120, check=check, **more)
