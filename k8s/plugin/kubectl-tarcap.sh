@@ -58,6 +58,7 @@ END
 
 #include words.sh
 #include settings.sh
+#include defaults.sh
 #include options.sh
 #include dry_run.sh
 #include cluster.sh

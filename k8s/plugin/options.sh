@@ -1,25 +1,5 @@
 # --- the command line -------------------------------------------------------------------------------------------
 
-quiet=''
-dry_run=''
-live=''
-namespace=''
-selector=''
-container=''
-node=''
-output=''
-force=''
-profile=''
-custom=''
-ttl=''
-pods=''
-image=tarcap:$version
-parallel=50
-timeout=60
-kube_options='' # quoted for eval, like the next two
-capture_options=''
-filter=''
-
 number() { # FLAG VALUE MAXIMUM
 	case $2 in
 	'' | *[!0-9]* | ???????*) usage "$1 '$2': must be a number from 1 to $3" ;;
