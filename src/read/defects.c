@@ -54,7 +54,7 @@ static size_t clause(const struct defects *defects, int kind, char text[DEFECTS_
 char *defects_sentence(const struct defects *defects, char *text, size_t size)
 {
 	size_t used = 0;
-	int left_out = 0;
+	unsigned left_out = 0;
 
 	text[0] = '\0';
 	for (int kind = 0; kind < DEFECTS; kind++) {
@@ -69,6 +69,6 @@ char *defects_sentence(const struct defects *defects, char *text, size_t size)
 			left_out++;
 	}
 	if (left_out)
-		snprintf(text + used, size - used, ", and %d more kind%s of damage", left_out, number_plural(left_out));
+		snprintf(text + used, size - used, ", and %u more kind%s of damage", left_out, number_plural(left_out));
 	return text;
 }
