@@ -36,11 +36,16 @@ INLINE void compress(struct state *s, uint64_t word)
 	s->v0 ^= word;
 }
 
+INLINE struct state begin(const struct siphash_key *key)
+{
+	return (struct state){key->low ^ UINT64_C(0x736f6d6570736575), key->high ^ UINT64_C(0x646f72616e646f6d),
+			      key->low ^ UINT64_C(0x6c7967656e657261), key->high ^ UINT64_C(0x7465646279746573)};
+}
+
 /* Words are little endian, as all our machines are. */
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t size)
 {
-	struct state s = {key->low ^ UINT64_C(0x736f6d6570736575), key->high ^ UINT64_C(0x646f72616e646f6d),
-			  key->low ^ UINT64_C(0x6c7967656e657261), key->high ^ UINT64_C(0x7465646279746573)};
+	struct state s = begin(key);
 	const unsigned char *at = data;
 	uint64_t word = 0, last = (uint64_t)size << 56;
 
@@ -53,6 +58,21 @@ uint64_t siphash(const struct siphash_key *key, const void *data, size_t size)
 	compress(&s, last);
 	s.v2 ^= 0xff;
 	for (int i = 0; i < 4; i++)
+		round_of(&s);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t siphash_words(const struct siphash_key *key, const uint64_t *words, size_t count)
+{
+	struct state s = begin(key);
+
+	for (size_t i = 0; i < count; i++) {
+		s.v3 ^= words[i];
+		round_of(&s);
+		s.v0 ^= words[i];
+	}
+	s.v2 ^= 0xff;
+	for (int i = 0; i < 3; i++)
 		round_of(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }

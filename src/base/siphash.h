@@ -12,4 +12,11 @@ struct siphash_key {
 /* Of size bytes. */
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t size);
 
+/*
+ * SipHash-1-3 of count words, at least one, for a table that is asked for each packet: half the rounds, which no attack
+ * is known on, and what Linux (Documentation/security/siphash.rst), Python and Rust have for their tables. How many
+ * words there are has to be in them.
+ */
+uint64_t siphash_words(const struct siphash_key *key, const uint64_t *words, size_t count);
+
 #endif

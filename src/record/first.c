@@ -10,6 +10,7 @@
 
 #define CACHE_LINE ((size_t)64)
 #define WAYS 8 /* flows, which are a direction of a connection, in one place */
+#define LINE 4 /* of them in a line of the processor's cache */
 #define PLACES ((size_t)FIRST_FLOWS / WAYS)
 
 /* Times are in units of 2^24 ns, which is 17 ms: 32 bits of them are two years. */
@@ -23,7 +24,7 @@
 
 /* Of its connection it has the hash alone: 13 bits by the place where it stands, and 32 more. */
 struct flow {
-	uint32_t mark;
+	uint32_t mark;	 /* 0: never one */
 	uint32_t next;	 /* TCP: the sequence number behind the last byte that was counted */
 	uint32_t passed; /* bytes up to there, of which no more than bytes + WINDOW matter */
 	uint32_t seen;	 /* when it last came; 0: never */
@@ -42,7 +43,8 @@ struct first {
 };
 
 _Static_assert(PLACES * sizeof(struct place) == PLAN_FIRST_TABLE, "as plan.h reckons");
-_Static_assert(sizeof(struct place) == 2 * CACHE_LINE, "a place is no more of the processor's cache than that");
+_Static_assert(LINE * sizeof(struct flow) == CACHE_LINE && sizeof(struct place) == 2 * CACHE_LINE,
+	       "a place is no more of the processor's cache than that");
 
 struct first *first_open(uint64_t bytes, const struct siphash_key *key, struct err *err)
 {
@@ -68,17 +70,20 @@ void first_close(struct first *first)
 	free(first);
 }
 
+/* Addresses, ports, and in the last word what tells how many there are. */
 static uint64_t hash(const struct first *first, const struct layers *layers, uint32_t interface)
 {
-	uint32_t words[10] = {interface << 8 | layers->protocol};
+	uint64_t words[5];
+	uint32_t ports;
+	size_t count = layers->version == 4 ? 1 : 4;
 
-	memcpy(words + 1, layers->upper, 4); /* the ports */
-	if (layers->version == 4) {
-		memcpy(words + 2, layers->addresses, 8);
-		return siphash(&first->key, words, 16);
-	}
-	memcpy(words + 2, layers->addresses, 32);
-	return siphash(&first->key, words, sizeof(words));
+	memcpy(&ports, layers->upper, sizeof(ports));
+	memcpy(words, layers->addresses, 8);
+	if (count > 1)
+		memcpy(words + 1, layers->addresses + 8, 24);
+	words[count] =
+		ports | (uint64_t)layers->protocol << 32 | (uint64_t)interface << 40 | (uint64_t)layers->version << 56;
+	return siphash_words(&first->key, words, count + 1);
 }
 
 static struct flow *oldest(struct place *place, uint32_t mark, uint32_t now)
@@ -96,14 +101,32 @@ static struct flow *oldest(struct place *place, uint32_t mark, uint32_t now)
 	return &place->flows[best];
 }
 
+/* 1 or 0, reckoned: as a comparison it would be made a jump, see with_mark(). */
+static inline unsigned is_equal(uint64_t a, uint64_t b)
+{
+	return (unsigned)(((a ^ b) - 1) >> 63);
+}
+
+/*
+ * Of the four in a line of the cache, one bit for each that has the mark. Which of them has it is chance: a jump there
+ * would be foreseen wrongly, and wait for the memory.
+ */
+static inline unsigned with_mark(const struct flow *line, uint32_t mark)
+{
+	return is_equal(line[0].mark, mark) | is_equal(line[1].mark, mark) << 1 | is_equal(line[2].mark, mark) << 2 |
+	       is_equal(line[3].mark, mark) << 3;
+}
+
 static struct flow *find(struct first *first, uint64_t hashed, uint32_t now)
 {
 	struct place *place = &first->places[hashed % PLACES];
 	uint32_t mark = (uint32_t)(hashed >> 32);
+	unsigned found;
 
-	for (unsigned way = 0; way < WAYS; way++) {
-		if (place->flows[way].mark == mark && place->flows[way].seen)
-			return &place->flows[way];
+	mark += !mark; /* 0 has what never was one */
+	for (unsigned way = 0; way < WAYS; way += LINE) {
+		if ((found = with_mark(place->flows + way, mark)))
+			return &place->flows[way + (unsigned)__builtin_ctz(found)];
 	}
 	return oldest(place, mark, now);
 }
@@ -174,7 +197,7 @@ static bool says_nothing(const struct layers *layers, uint32_t payload)
 uint32_t first_keep(struct first *first, const struct layers *layers, const unsigned char *data, uint32_t caplen,
 		    uint32_t interface, uint64_t time)
 {
-	uint32_t header = layers_transport_header(layers), now = (uint32_t)(time >> TIME_SHIFT), payload, before;
+	uint32_t header = layers_transport_header(layers), now = (uint32_t)(time >> TIME_SHIFT), payload, before, kept;
 	struct flow *flow;
 
 	if (!header)
@@ -186,7 +209,6 @@ uint32_t first_keep(struct first *first, const struct layers *layers, const unsi
 	flow = find(first, hash(first, layers, interface), now);
 	before = layers->protocol == PROTOCOL_TCP ? by_tcp(first, flow, layers->upper, payload, now)
 						  : by_udp(first, flow, payload, now);
-	if (!payload || before < first->bytes)
-		return caplen;
-	return (uint32_t)(layers->upper - data) + header;
+	kept = (uint32_t)(layers->upper - data) + header;
+	return payload && before >= first->bytes ? kept : caplen;
 }

@@ -81,6 +81,18 @@ static bool is_event(struct look *look, const struct layers *layers, const struc
 	return look->hook.tell;
 }
 
+/* For --first alone, which is on for as long as the capture is. */
+static uint32_t look_for_first(struct capture_look *hook, const struct packet_header *header, const unsigned char *data)
+{
+	struct look *look = (struct look *)hook;
+	struct layers layers;
+
+	if (!layers_find(&layers, &look->link, data, header->caplen, header->length))
+		return header->caplen;
+	return first_keep(look->looks->first, &layers, data, header->caplen, look->interface,
+			  packet_time(header, look->tick));
+}
+
 static uint32_t look_at(struct capture_look *hook, const struct packet_header *header, const unsigned char *data)
 {
 	struct look *look = (struct look *)hook;
@@ -94,8 +106,6 @@ static uint32_t look_at(struct capture_look *hook, const struct packet_header *h
 	if (looks->first && layers)
 		keep = first_keep(looks->first, layers, data, header->caplen, look->interface,
 				  packet_time(header, look->tick));
-	if (looks->options->until_count == 0)
-		return keep;
 	if (looks->options->read_file)
 		look_back(look->looks, packet_time(header, look->tick));
 	return is_event(look, layers, header, data) ? header->caplen : keep;
@@ -120,7 +130,7 @@ static int open_look(struct looks *looks, unsigned place, struct err *err)
 	struct look *look = &looks->list[place];
 
 	*look = (struct look){
-		.hook = {.packet = look_at, .taken = event_taken},
+		.hook = {.packet = looks->options->until_count ? look_at : look_for_first, .taken = event_taken},
 		.looks = looks,
 		.link = layers_link(capture->link_type_number),
 		.interface = place,
