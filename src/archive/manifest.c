@@ -253,17 +253,6 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	return finish_text(manifest, text, size, err);
 }
 
-int manifest_left_out_text(struct manifest *manifest, const char **text, size_t *size, struct err *err)
-{
-	json_t *object = json_object();
-
-	manifest->used = 0;
-	manifest_json_put_left_out(&object, &manifest->setup);
-	if (append_json(manifest, object, JSON_COMPACT, err) < 0)
-		return -1;
-	return finish_text(manifest, text, size, err);
-}
-
 static json_t *json_file(const struct file *file)
 {
 	char name[MANIFEST_NAME_SIZE];
@@ -443,7 +432,7 @@ static json_t *json_head(const struct manifest *manifest, enum cause cause, cons
 	json_put(&head, "limits", manifest_json_limits(setup));
 	json_put(&head, "memory", manifest_json_memory(setup));
 	json_put(&head, "interfaces", manifest_json_interfaces(setup, true));
-	manifest_json_put_left_out(&head, setup);
+	manifest_json_put_left_out(&head, setup->captures);
 	json_put(&head, "totals", json_totals(manifest));
 	if (manifest_json_records(setup))
 		put_record(&head, manifest);

@@ -26,10 +26,9 @@ struct manifest_setup {
 	const struct context *context; /* NULL: there is none */
 	/*
 	 * Of a recorder in another process, whose archive this is: its capture.json, which has all that it was asked
-	 * for and where, and its "not_captured", "not_captured_count" and "not_captured_at_least"; and when its
-	 * account began, ns since the epoch. NULL, and 0: it is our own.
+	 * for and where; and when its account began, ns since the epoch. NULL, and 0: it is our own.
 	 */
-	json_t *told, *told_left_out;
+	json_t *told;
 	uint64_t told_started;
 	bool told_live; /* and it goes on */
 };
@@ -81,11 +80,9 @@ struct manifest_window manifest_window(const struct manifest *manifest);
 
 /*
  * The members' texts. Each uses the one text buffer: it is valid until the next of these calls.
- * left_out: of the manifest, what is not captured, for told_left_out above.
  * part: the files so far as manifest_NNNNN.json, whose name is put into name; the table then restarts.
  */
 MUST_CHECK int manifest_capture_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
-MUST_CHECK int manifest_left_out_text(struct manifest *manifest, const char **text, size_t *size, struct err *err);
 MUST_CHECK int manifest_part_text(struct manifest *manifest, char name[MANIFEST_NAME_SIZE], const char **text,
 				  size_t *size, struct err *err);
 MUST_CHECK int manifest_text(struct manifest *manifest, enum cause cause, const char *detail, const char **text,

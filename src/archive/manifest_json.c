@@ -194,19 +194,11 @@ static json_t *json_left_out(const struct capture_set *captures)
 	return list;
 }
 
-void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setup)
+void manifest_json_put_left_out(json_t **head, const struct capture_set *captures)
 {
-	static const char *const names[] = {"not_captured", "not_captured_count", "not_captured_at_least"};
-	const struct capture_set *captures = setup->captures;
-
-	if (!setup->told) {
-		json_put(head, names[0], json_left_out(captures));
-		json_put_number(head, names[1], captures->left_out_count);
-		json_put_flag(head, names[2], captures->left_out_at_least);
-		return;
-	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		json_put(head, names[i], manifest_json_told(setup->told_left_out, names[i]));
+	json_put(head, "not_captured", json_left_out(captures));
+	json_put_number(head, "not_captured_count", captures->left_out_count);
+	json_put_flag(head, "not_captured_at_least", captures->left_out_at_least);
 }
 
 static json_t *json_compression(const struct options *options)

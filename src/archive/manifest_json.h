@@ -24,7 +24,7 @@ json_t *manifest_json_interfaces(const struct manifest_setup *setup, bool accoun
 json_t *manifest_json_overwritten(const struct overwritten *overwritten);
 
 /* Put the interfaces that are not captured, and why. */
-void manifest_json_put_left_out(json_t **head, const struct manifest_setup *setup);
+void manifest_json_put_left_out(json_t **head, const struct capture_set *captures);
 
 /* What a recorder's capture.json has under this name. */
 json_t *manifest_json_told(const json_t *told, const char *name);

@@ -91,13 +91,12 @@ void area_begin(struct area *area, unsigned series, uint64_t now)
 {
 	struct area_header *header = area->header;
 
-	*header = (struct area_header){
-		.layout = layout(),
-		.size = area->size,
-		.series_at = aligned(sizeof(*header)),
-		.series = series,
-		.state = {.account = 1, .started = now, .phase = AREA_RECORDING},
-	};
+	memset(header, 0, sizeof(*header));
+	header->layout = layout();
+	header->size = area->size;
+	header->series_at = aligned(sizeof(*header));
+	header->series = series;
+	header->state = (struct area_state){.account = 1, .started = now, .phase = AREA_RECORDING};
 	area->series = (struct area_series *)(void *)(area->memory + header->series_at);
 	memset(area->series, 0, series * sizeof(*area->series));
 	header->texts_at = header->entries_at = aligned(header->series_at + series * sizeof(*area->series));
@@ -357,6 +356,11 @@ static void tame(struct area_view *view)
 		view->series[i].name[sizeof(view->series[i].name) - 1] = '\0';
 		view->series[i].interface[sizeof(view->series[i].interface) - 1] = '\0';
 	}
+	for (unsigned i = 0; i < MANIFEST_LEFT_OUT; i++) {
+		struct left_out *left_out = &view->left_out.list[i];
+
+		left_out->name[sizeof(left_out->name) - 1] = left_out->why[sizeof(left_out->why) - 1] = '\0';
+	}
 	view->state.event.what[AREA_EVENT_SIZE - 1] = '\0';
 	if (view->state.event.place >= view->header.series)
 		view->state.event.packet = view->state.event.place = 0;
@@ -369,6 +373,7 @@ static bool look_once(struct area_view *view)
 	if (before % 2)
 		return false;
 	view->state = live(view)->state;
+	memcpy(&view->left_out, &live(view)->left_out, sizeof(view->left_out));
 	memcpy(view->series, view->memory + view->header.series_at, view->header.series * sizeof(*view->series));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	after = __atomic_load_n(&live(view)->sequence, __ATOMIC_RELAXED);

@@ -14,9 +14,9 @@
  *   - an entry's sequence is its segment's number in the area (from 0) plus 1 while it is whole, and 0 from before the
  *     first byte of its data changes until the next is whole. A reader copies the entry, then the data, and then looks
  *     at the sequence again: another one means that it was overwritten meanwhile.
- *   - header.sequence is odd while the state and the series are changed; a reader copies them until it was even and the
- *     same before and after. They belong together: what is stored is what lies from state.first to before state.end,
- * and each series has the sum of it in stored.
+ *   - header.sequence is odd while the state, what is left out and the series are changed; a reader copies them until
+ * it was even and the same before and after. They belong together: what is stored is what lies from state.first to
+ * before state.end, and each series has the sum of it in stored.
  *   - header.answers counts the requests to seal that were answered: by then all that had been read is stored, and the
  *     numbers are of then. The only one that changes by itself.
  *
@@ -32,6 +32,7 @@
 #include "base/account.h"
 #include "base/err.h"
 #include "base/sizes.h"
+#include "capture/capture_set.h"
 #include "capture/segments.h"
 
 #define AREA_MEMFD "tarcap-record" /* its name, as /proc/PID/fd shows it */
@@ -80,6 +81,13 @@ struct area_series {
 	struct overwritten stored;	/* what is stored now, in the same numbers */
 };
 
+/* Interfaces that are not captured, as capture_set.h has them. */
+struct area_left_out {
+	uint32_t count;
+	uint32_t at_least;
+	struct left_out list[MANIFEST_LEFT_OUT];
+};
+
 /* A stored segment. */
 struct area_entry {
 	uint64_t sequence;
@@ -106,6 +114,7 @@ struct area_header {
 	uint64_t data_at, data;	      /* the same, in bytes */
 	uint64_t answers, sequence;   /* see above */
 	struct area_state state;
+	struct area_left_out left_out; /* changes with it */
 };
 
 /* --- the recorder's side --- */
@@ -183,9 +192,10 @@ void area_answer(struct area *area);
 
 struct area_view {
 	const unsigned char *memory;
-	struct area_header header;  /* as it was when it was opened, checked */
-	struct area_state state;    /* of area_look() */
-	struct area_series *series; /* the same; header.series of them */
+	struct area_header header;     /* as it was when it was opened, checked */
+	struct area_state state;       /* of area_look() */
+	struct area_left_out left_out; /* the same */
+	struct area_series *series;    /* the same; header.series of them */
 };
 
 /*

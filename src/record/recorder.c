@@ -8,6 +8,18 @@
 
 #define EXPIRE_TOGETHER (CLOCK_SECOND / 2) /* what is due so soon after is wiped with it */
 
+static void publish_left_out(struct recorder *recorder)
+{
+	struct area_left_out *told = &recorder->area.header->left_out;
+	const struct capture_set *captures = recorder->captures;
+
+	if (told->count == captures->left_out_count && told->at_least == captures->left_out_at_least)
+		return;
+	told->count = captures->left_out_count;
+	told->at_least = captures->left_out_at_least;
+	memcpy(told->list, captures->left_out, sizeof(told->list));
+}
+
 void recorder_init(struct recorder *recorder, struct capture_set *captures, struct segments *segments,
 		   struct compress *compress)
 {
@@ -24,6 +36,7 @@ void recorder_init(struct recorder *recorder, struct capture_set *captures, stru
 		snprintf(area->series[i].interface, sizeof(area->series[i].interface), "%s", series->interface);
 		area->series[i].pcapng = series->format.pcapng;
 	}
+	publish_left_out(recorder);
 }
 
 void recorder_start(struct recorder *recorder)
@@ -68,6 +81,7 @@ static void publish(struct recorder *recorder)
 		recorder->area.series[i].account = ledger_account(&interface->ledger);
 		recorder->area.series[i].gone_at = interface->gone ? interface->gone_at : 0;
 	}
+	publish_left_out(recorder);
 	publish_event(recorder);
 }
 

@@ -59,6 +59,9 @@ static int make_captures(const struct area_view *view, struct capture_set *captu
 		interface->account = account_of(view, series);
 		ledger_init(&interface->ledger, &interface->capture, &interface->series, &interface->account);
 	}
+	captures->left_out_count = view->left_out.count;
+	captures->left_out_at_least = view->left_out.at_least;
+	memcpy(captures->left_out, view->left_out.list, sizeof(captures->left_out));
 	tell_event(view, captures);
 	return 0;
 }

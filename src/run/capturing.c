@@ -382,9 +382,6 @@ static int add_texts(struct capturing *c, struct err *err)
 	if (manifest_capture_text(c->manifest, &text, &size, err) < 0)
 		return -1;
 	(void)area_add_text(area, "capture.json", clock_real(), text, size);
-	if (manifest_left_out_text(c->manifest, &text, &size, err) < 0)
-		return -1;
-	(void)area_add_text(area, "not_captured.json", clock_real(), text, size);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ struct snapshot {
 	pid_t hold;
 	struct area_view view;
 	struct stored stored;
-	json_t *told, *left_out;     /* texts of the recorder's */
+	json_t *told;		     /* the recorder's capture.json */
 	struct options options;	     /* what the archive's parts want to know of it */
 	struct capturing c;	     /* of a capture's parts, those that send */
 	char last[NUMBER_TEXT_SIZE]; /* as asked for, for the manifest, which is made when all has been sent */
@@ -109,9 +109,7 @@ static bool is_told(const struct snapshot *s)
 	const json_t *interfaces = json_object_get(s->told, "interfaces");
 
 	return json_array_size(interfaces) == s->view.header.series && json_object_get(s->told, "limits") &&
-	       json_object_get(s->told, "memory") && json_object_get(s->told, "clock_offset_seconds") &&
-	       json_object_get(s->left_out, "not_captured") && json_object_get(s->left_out, "not_captured_count") &&
-	       json_object_get(s->left_out, "not_captured_at_least");
+	       json_object_get(s->told, "memory") && json_object_get(s->told, "clock_offset_seconds");
 }
 
 static int read_texts(struct snapshot *s, struct err *err)
@@ -119,7 +117,6 @@ static int read_texts(struct snapshot *s, struct err *err)
 	const char *name, *reason;
 
 	s->told = parse_text(&s->view, "capture.json");
-	s->left_out = parse_text(&s->view, "not_captured.json");
 	if (!is_told(s))
 		return err_set(err, STATUS_FAILED, "snapshot: what the recorder was asked for cannot be read");
 	s->options.reason = s->asked->reason;
@@ -218,7 +215,6 @@ static int open_sending(struct snapshot *s, struct err *err)
 		.pool = &c->pool,
 		.context = c->context.count ? &c->context : NULL,
 		.told = s->told,
-		.told_left_out = s->left_out,
 		.told_started = s->view.state.started,
 		.told_live = s->view.state.phase != AREA_FROZEN,
 	};
@@ -423,7 +419,6 @@ enum status snapshot_take(struct snapshot_asked *asked, struct err *err)
 	capturing_close(&s.c);
 	area_close(&s.view);
 	json_decref(s.told);
-	json_decref(s.left_out);
 	options_free(&s.options);
 	return status;
 }

@@ -176,6 +176,19 @@ def test_pcapng_and_two_interfaces(wire):
     assert [interface["name"] for interface in archive.manifest["interfaces"]] == ["tc0", "lo"]
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_interfaces_that_come_up_later_are_told(wire, frozen):
+    recorder = Recorder(wire, *(UNTIL if frozen else ()), behind=("-i", "all"))
+    assert recorder.snapshot().whole().manifest["not_captured"] == []
+    wire.ip(wire.b, "link", "add", "late0", "up", "type", "veth", "peer", "name", "late1")
+    recorder.heard("late0: came up after the start")
+    if frozen:
+        freeze(recorder, wire)
+    manifest = recorder.snapshot().whole().manifest
+    [left] = manifest["not_captured"]
+    assert left == {"name": "late0", "why": "came up after the start"} and manifest["not_captured_count"] == 1
+
+
 def test_twenty_at_once(recorder, wire):
     wire.send(numbered(100))
     snapshots = [recorder.start(TARCAP, "snapshot", "--name", f"x{n}") for n in range(20)]
