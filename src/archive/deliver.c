@@ -410,15 +410,37 @@ static bool give_up_members(struct delivery *delivery, uint64_t room)
 	return given > 0;
 }
 
+/* Everything that is not complete: what is on its way, too, as the output has been cut back before it, or ends in it.
+ */
+static bool give_up_rest(struct delivery *delivery)
+{
+	outbox_discard(&delivery->outbox);
+	deliver_drop(delivery);
+	return false;
+}
+
+/* Packets of one stream that were in the chunk that is cut. Nobody has kept whose they were: only the sum is told. */
+static void give_up_in_chunk(struct delivery *delivery, uint64_t packets)
+{
+	for (struct series *series = delivery->segments->series; series && packets; series = series->next) {
+		uint64_t left = series->packets - series->given_up, given = left < packets ? left : packets;
+
+		series->given_up += given;
+		packets -= given;
+	}
+}
+
 /* Nothing can follow: the cut chunk would have to be encrypted again, with other bytes and the same nonce. */
 static bool cut_back_encrypted(struct delivery *delivery)
 {
+	const struct encrypt_members complete = encrypt_delivered(delivery->encrypt);
 	uint64_t packets, stored;
 
 	delivery->torn = sink_cut_back(delivery->sink, encrypt_whole(delivery->encrypt)) < 0;
-	outbox_discard(&delivery->outbox);
-	deliver_drop(delivery);
-	while (!delivery->raw && delivery->files > encrypt_delivered(delivery->encrypt).files &&
+	(void)give_up_rest(delivery);
+	if (delivery->raw)
+		give_up_in_chunk(delivery, delivery->packets - complete.packets);
+	while (!delivery->raw && delivery->files > complete.files &&
 	       manifest_cut_last(delivery->manifest, &packets, &stored)) {
 		delivery->files--;
 		delivery->packets -= packets;
@@ -434,13 +456,13 @@ bool deliver_cut_back(struct delivery *delivery)
 		return cut_back_encrypted(delivery);
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0) {
 		delivery->torn = delivery->outbox.started;
-		return false;
+		return give_up_rest(delivery);
 	}
 	if (delivery->part_sent)
 		manifest_take_back_part(delivery->manifest);
 	delivery->part_sent = false;
 	if (delivery->whole == 0 || delivery->raw) /* what was asked for is there */
-		return false;
+		return give_up_rest(delivery);
 	if (delivery->manifest_sent && !give_up_members(delivery, delivery->outbox.pending))
 		return false;
 	if (sink_cut_back(delivery->sink, delivery->whole) < 0 || tar_go_on(delivery->tar, &ignored) < 0)

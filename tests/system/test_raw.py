@@ -1,5 +1,6 @@
 """--raw: one pcap stream, for a program that reads along."""
 
+import re
 import resource
 import signal
 import subprocess
@@ -89,8 +90,36 @@ def test_a_full_disk_tears_no_packet(tmp_path):
     path.write_bytes(pcap_file(records(5000)))
     result = run("-r", path, "--raw", "-w", out,
                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
-    assert result.status == 1
-    assert result.said(f"cannot write after {len(numbers(out.read_bytes()))} packets", "File too large")
+    check_full(result, len(numbers(out.read_bytes())))
+
+
+def test_a_full_disk_that_cannot_be_cut_back_counts_what_is_torn(wire, tmp_path):
+    """What others have written behind ours is not ours to cut: the last packet stays torn, and counts as lost."""
+    path = tmp_path / "x.pcap"
+    with path.open("ab") as out:
+        capture = Capture(wire, "--raw", stdout=out,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
+        wait_until(lambda: path.stat().st_size == 24)
+        out.write(b"theirs")
+        out.flush()
+        wire.send(numbered(3000, 1400))
+        result = capture.wait(5)
+    data = path.read_bytes().replace(b"theirs", b"", 1)
+    whole = check_full(result, None)
+    assert result.said("behind which a part of the next remains"), result.err
+    assert numbers(data[:24 + whole * 1416]) == list(range(whole)) and len(data) == (1 << 20) - 6
+
+
+def check_full(result, written):
+    """What is in the file and what is not is all that was received; how much was written."""
+    assert result.status == 1, result.err
+    counts = {what: int(number) for number, what in (
+        re.match(r"(\d+) packets (.*)", line).groups() for line in result.err if re.match(r"\d+ packets ", line))}
+    written = counts["captured"] if written is None else written
+    assert counts["captured"] == written and counts["dropped: the output failed"] > 0
+    assert counts["received by filter"] == written + counts["dropped: the output failed"]
+    assert result.said(f"cannot write after {written} packets", "File too large"), result.err
+    return written
 
 
 def test_a_stuck_reader_and_a_signal(wire):
