@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load push reproducible FORCE demo test coverage soak plugin install help clean distclean
+.PHONY: all static image load push reproducible FORCE demo test coverage soak plugin install release-files help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -44,6 +44,13 @@ push:
 	$(Q)[ -n "$(IMAGE)" ] || { echo "push: IMAGE is missing: make push IMAGE=registry/name:tag" >&2; exit 2; }
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/tarcap.oci.tar
 	$(Q)BUILD=$(abspath $(BUILD)) image/push $(BUILD)/tarcap.oci.tar $(IMAGE)
+
+## make release-files SOURCE_URL=https://HOST/OWNER/tarcap: build/release, all files of a release: binaries, image, plugin,
+##   manual page, SBOMs, krew manifest, SHA256SUMS
+release-files:
+	$(Q)[ -n "$(SOURCE_URL)" ] || { echo "release-files: SOURCE_URL is missing: make release-files SOURCE_URL=https://HOST/OWNER/tarcap" >&2; exit 2; }
+	$(Q)$(MAKE) --no-print-directory SOURCE_URL="$(SOURCE_URL)" $(BUILD)/tarcap.oci.tar
+	$(Q)BUILD=$(abspath $(BUILD)) image/release "$(SOURCE_URL)"
 
 # All that is shipped; make reproducible compares it.
 SHIPPED := $(ARCHES:%=%/tarcap) $(ARCHES:%=%/layer.tar) $(ARCHES:%=%/tarcap.spdx.json) tarcap.oci.tar

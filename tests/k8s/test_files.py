@@ -260,7 +260,6 @@ def test_krew_manifest():
         assert {"selector", "uri", "sha256", "bin", "files"} <= set(platform)
         assert re.fullmatch(r"[0-9a-f]{64}", platform["sha256"])
         assert platform["bin"] == "kubectl-tarcap"
-        for file in platform["files"]:
-            assert (TOP / file["from"]).exists()
+        assert platform["files"]  # test_release.py compares them with the archive that they come out of
     if "example.invalid" in spec["platforms"][0]["uri"]:
         assert "NOT YET PUBLISHED" in (K8S / "krew.yaml").read_text()

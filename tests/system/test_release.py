@@ -1,7 +1,10 @@
 """The workflows, which have not been run: what can be said of them here. And the version, which stands in one place."""
 
+import hashlib
+import os
 import re
 import subprocess
+import tarfile
 
 import pytest
 
@@ -10,6 +13,7 @@ from process import TOP
 yaml = pytest.importorskip("yaml", reason="needs python3-yaml")
 FILES = sorted((TOP / ".github/workflows").iterdir())
 VERSION = re.search(r'VERSION_TEXT "(.*)"', (TOP / "src/base/version.h").read_text())[1]
+WHERE = "https://git.example/owner/tarcap"
 every = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
@@ -47,7 +51,7 @@ def test_actions_are_pinned_and_keep_no_credentials(file):
 def test_a_release_may_do_no_more_than_it_must():
     release = workflow("release.yml")
     assert release["jobs"]["build"]["permissions"] == {"contents": "read"}
-    assert release["jobs"]["publish"]["permissions"] == {"contents": "write", "packages": "write", "id-token": "write"}
+    assert release["jobs"]["publish"]["permissions"] == {"contents": "write", "packages": "write", "id-token": "write", "attestations": "write"}
     assert release[True] == {"push": {"tags": ["v*"]}}  # YAML 1.1 reads the key 'on' as true
 
 
@@ -84,10 +88,82 @@ def test_what_it_calls_is_there(file):
     text = "\n".join(scripts(file))
     for program in re.findall(r"\b(?:image|tests|k8s)/[a-z-]+\b", text):
         assert (TOP / program).exists(), program
-    targets = set(re.findall(r"(?:^|&& )make ([a-z/.]+)", text, re.M))
-    assert targets == ({"test", "build/tarcap.oci.tar"} if file.name == "release.yml" else {"test"})
+    targets = set(re.findall(r"(?:^|&& )make ([a-z/.-]+)", text, re.M))
+    assert targets == ({"test", "release-files"} if file.name == "release.yml" else {"test"})
     for target in targets:
-        assert subprocess.run(["make", "-n", target], cwd=TOP, capture_output=True).returncode == 0, target
+        done = subprocess.run(["make", "-n", target, f"SOURCE_URL={WHERE}"], cwd=TOP, capture_output=True)
+        assert done.returncode == 0, target
+
+
+# --- what a release consists of ---------------------------------------------------------------------------------
+
+def release(url, **environment):
+    return subprocess.run(["image/release", url], cwd=TOP, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment})
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """What make release-files leaves, but for building the binaries and the image, which is done."""
+    build = tmp_path_factory.mktemp("release")
+    for name in ("amd64", "arm64", "tarcap.oci.tar"):
+        (build / name).symlink_to(TOP / "build" / name)
+    done = release(WHERE, BUILD=str(build))
+    assert done.returncode == 0, done.stderr
+    return build / "release"
+
+
+def sum_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_files_of_a_release(files):
+    each = [name for arch in ("amd64", "arm64") for name in (f"tarcap-{VERSION}-linux-{arch}", f"tarcap-{VERSION}-{arch}.spdx.json")]
+    told = dict(reversed(line.split("  ")) for line in (files / "SHA256SUMS").read_text().splitlines())
+    assert set(told) == {*each, f"tarcap-{VERSION}.oci.tar", f"kubectl-tarcap-{VERSION}.tar.gz", "tarcap.1", "tarcap.yaml"}
+    assert {path.name for path in files.iterdir()} == {*told, "SHA256SUMS"}
+    for name, sum_ in told.items():
+        assert sum_of(files / name) == sum_, name
+    for name, built in ((each[0], "amd64/tarcap"), (f"tarcap-{VERSION}.oci.tar", "tarcap.oci.tar")):
+        assert sum_of(files / name) == sum_of(TOP / "build" / built)
+    ran = subprocess.run([files / f"tarcap-{VERSION}-linux-amd64", "--version"], capture_output=True, text=True)
+    assert ran.stdout.startswith(f"tarcap {VERSION}\n")
+
+
+def test_krew_manifest_of_a_release(files):
+    """What krew refuses in a manifest (its ValidatePlugin), and what it does with this one: fetch, compare, unpack, link."""
+    manifest = yaml.safe_load((files / "tarcap.yaml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("krew.googlecontainertools.github.com/v1alpha2", "Plugin")
+    assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"} and manifest["metadata"] == {"name": "tarcap"}
+    spec = manifest["spec"]
+    assert set(spec) == {"version", "homepage", "shortDescription", "description", "caveats", "platforms"}
+    assert spec["version"] == f"v{VERSION}" and spec["homepage"] == WHERE and "\n" not in spec["shortDescription"]
+    assert "example.invalid" not in str(manifest)
+    [platform] = spec["platforms"]
+    assert set(platform) == {"selector", "uri", "sha256", "bin", "files"}
+    assert {rule["key"] for rule in platform["selector"]["matchExpressions"]} <= {"os", "arch"}
+    below, _, name = platform["uri"].rpartition("/")
+    assert below == f"{WHERE}/releases/download/v{VERSION}" and platform["sha256"] == sum_of(files / name)
+    with tarfile.open(files / name) as tar:
+        members = {member.name: member for member in tar}
+        plugin = tar.extractfile("kubectl-tarcap").read()
+    assert set(members) == {file["from"] for file in platform["files"]} == {"kubectl-tarcap", "LICENSE"}
+    assert all(file["to"] == "." for file in platform["files"]) and platform["bin"] == "kubectl-tarcap"
+    assert members["kubectl-tarcap"].mode == 0o755 and plugin == (TOP / "k8s/kubectl-tarcap").read_bytes()
+
+
+@pytest.mark.parametrize("url", ["", "git.example/owner/tarcap", "https://git.example", "https://git.example/a b", "https:///x",
+                                 "http://git.example/x", "https://git.example/x,s", "https://git.example/x\ny"])
+def test_a_release_needs_to_know_where_it_will_be(url, tmp_path):
+    done = release(url, BUILD=str(tmp_path))
+    assert done.returncode == 2 and done.stderr.startswith(f"release: SOURCE_URL='{url}' must be")
+    assert not list(tmp_path.iterdir())
+
+
+def test_release_files_without_a_place():
+    done = subprocess.run(["make", "release-files"], cwd=TOP, capture_output=True, text=True, timeout=60,
+                          env={name: value for name, value in os.environ.items() if name not in ("SOURCE_URL", "MAKEFLAGS")})
+    assert done.returncode == 2 and "release-files: SOURCE_URL is missing: make release-files SOURCE_URL=" in done.stderr
 
 
 # --- the version ------------------------------------------------------------------------------------------------
