@@ -11,6 +11,7 @@
 #include "read/join.h"
 #include "read/output.h"
 #include "read/recorder_text.h"
+#include "read/several.h"
 #include "read/source.h"
 #include "request/flags.h"
 #include "request/number.h"
@@ -19,7 +20,7 @@
 struct join_options {
 	bool check, quiet, help;
 	uint64_t memory;
-	const char *path; /* NULL: stdin */
+	struct sources sources;
 };
 
 #define AT(member) offsetof(struct join_options, member)
@@ -38,13 +39,15 @@ static const struct flag_table join_table = {"join", FLAG_ROWS(join_flags)};
 
 static void join_help(void)
 {
-	printf("usage: tarcap join [OPTION]... [FILE] > packets.pcap\n"
+	printf("usage: tarcap join [OPTION]... [FILE]... > packets.pcap\n"
 	       "Reads an archive that tarcap wrote (FILE, or stdin), checks it against its manifest, and writes its\n"
-	       "packets as one pcap file, in order of time, to stdout.\n\n");
+	       "packets as one pcap file, in order of time, to stdout.\n"
+	       "Several FILEs, which may be pcap files, too, or a directory, which means the .tar files in it,\n"
+	       "become one pcapng file with an interface for each of theirs.\n\n");
 	flags_help(&join_table);
 	printf("\n"
-	       "    tarcap join x.tar > x.pcap\n"
-	       "    docker run --rm -i tarcap join < x.tar > x.pcap\n\n"
+	       "    docker run --rm -i tarcap join < x.tar > x.pcap\n"
+	       "    tarcap join client.tar server.tar > both.pcapng\n\n"
 	       "Exit status: 0 the archive is whole, 1 it is not, or cannot be read, 2 wrong usage,\n"
 	       "3 the reader went away.\n");
 }
@@ -55,7 +58,7 @@ static int parse_join(struct join_options *options, int argc, char **argv, struc
 
 	*options = (struct join_options){.memory = JOIN_MEMORY};
 	words = flags_parse(&join_table, argc, argv, options, err);
-	return words < 0 ? -1 : source_path(&options->path, "join", argv + words, err);
+	return words < 0 ? -1 : sources_find(&options->sources, "join", argv + words, err);
 }
 
 static int write_output(void *context, const void *data, size_t size, struct err *err)
@@ -82,11 +85,19 @@ static void say_recorder(const struct recorder_told *told)
 		say("%s", text);
 }
 
+static void say_late(const struct join_options *options, uint64_t late)
+{
+	char size[NUMBER_TEXT_SIZE];
+
+	if (late)
+		say("%" PRIu64 " packets came too late to be sorted within --memory %s", late,
+		    number_format(NUMBER_SIZE, options->memory, size));
+}
+
 /* What is no fault of the archive, but good to know. */
 static void say_told(const struct join_options *options, const struct join_result *result)
 {
 	const struct verify_told *told = result->told;
-	char size[NUMBER_TEXT_SIZE];
 
 	if (result->junk && !options->quiet)
 		say("skipped %" PRIu64 " bytes before the archive begins", result->junk);
@@ -95,9 +106,7 @@ static void say_told(const struct join_options *options, const struct join_resul
 	if (told->reordered && !options->quiet)
 		say("%" PRIu64 " file%s in another order than written, first %s: that is no damage", told->reordered,
 		    told->reordered == 1 ? " stands" : "s stand", told->first_reordered);
-	if (result->late)
-		say("%" PRIu64 " packets came too late to be sorted within --memory %s", result->late,
-		    number_format(NUMBER_SIZE, options->memory, size));
+	say_late(options, result->late);
 	if (!options->quiet)
 		say_recorder(&told->recorder);
 	say_count(told->dropped_by_kernel, "packet was dropped by the kernel", "packets were dropped by the kernel");
@@ -139,10 +148,9 @@ static int no_archive(const char *name, const struct join_result *result, struct
 }
 
 /* Exactly one sentence at the end. */
-static int give_verdict(const struct join_options *options, const struct join_result *result, struct err *err)
+static int give_verdict(const struct join_options *options, const char *name, const struct join_result *result,
+			struct err *err)
 {
-	const char *name = options->path ? options->path : "stdin";
-
 	if (!result->found)
 		return no_archive(name, result, err);
 	say_told(options, result);
@@ -153,11 +161,12 @@ static int give_verdict(const struct join_options *options, const struct join_re
 	return 0;
 }
 
-static int join_now(const struct join_options *options, int fd, struct output *output, struct err *err)
+static int join_one(struct join_options *options, struct output *output, struct err *err)
 {
+	struct source *source = &options->sources.list[0];
 	struct join_setup setup = {
 		.source = source_read,
-		.source_context = &fd,
+		.source_context = source,
 		.output = options->check ? NULL : write_output,
 		.output_context = output,
 		.memory = options->memory,
@@ -168,48 +177,130 @@ static int join_now(const struct join_options *options, int fd, struct output *o
 	if (!join)
 		return -1;
 	if (join_run(join, &result, err) == 0 && (options->check || output_flush(output, err) == 0))
-		give_verdict(options, &result, err);
+		give_verdict(options, source_name(source), &result, err);
 	else if (!options->check)
 		output_flush(output, err);
 	join_close(join);
 	return err->status ? -1 : 0;
 }
 
-static enum status join_all(const struct join_options *options, struct err *err)
-{
-	struct output *output;
-	int fd;
+/* --- several --- */
 
-	if (!options->check && isatty(STDOUT_FILENO)) {
-		err_set(err, STATUS_USAGE,
-			"stdout is a terminal, and what is written is a pcap file: add '> packets.pcap', "
-			"or --check");
-		return err->status;
+static void judge_file(const struct join_options *options, const struct several_result *result, struct err *err)
+{
+	char sentence[320];
+
+	if (defects_any(result->defects))
+		err_set(err, STATUS_FAILED, "%.80s: not whole: %s; %" PRIu64 " packet%s were good", result->path,
+			defects_sentence(result->defects, sentence, sizeof(sentence)), result->packets,
+			number_plural(result->packets));
+	else if (!options->quiet)
+		say("%.100s: a file of packets: %" PRIu64 " packet%s", result->path, result->packets,
+		    number_plural(result->packets));
+}
+
+static void judge_archive(const struct join_options *options, const struct several_result *result, struct err *err)
+{
+	static struct verify_told told;
+	struct join_result joined = result->joined;
+
+	/* Its number among its own packets is none in what was written. */
+	if (joined.found) {
+		told = *joined.told;
+		told.recorder.joined_packet = 0;
+		joined.told = &told;
 	}
-	fd = source_open(options->path, "join", err);
-	if (fd < 0)
-		return err->status;
-	output = malloc(sizeof(*output));
-	if (output) {
-		output_init(output, STDOUT_FILENO);
-		join_now(options, fd, output, err);
-	} else {
-		err_sys(err, ENOMEM, "memory for the output");
+	give_verdict(options, result->path, &joined, err);
+}
+
+/* One that isn't whole is said as such. Returns whether it is whole. */
+static bool judge(const struct join_options *options, const struct several_result *result)
+{
+	struct err err = {0};
+
+	if (result->err.status)
+		err_set(&err, STATUS_FAILED, "%.100s: %s", result->path, result->err.text);
+	else if (result->defects && !result->archive)
+		judge_file(options, result, &err);
+	else
+		judge_archive(options, result, &err);
+	if (err.status)
+		say("%s", err.text);
+	return !err.status;
+}
+
+static int judge_all(const struct join_options *options, const struct several *several, struct err *err)
+{
+	size_t count = options->sources.count, bad = 0;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct several_result *result = several_result(several, i);
+
+		if (judge(options, result))
+			continue;
+		first = bad++ ? first : result->path;
 	}
+	say_late(options, several_late(several));
+	if (bad)
+		return err_set(err, STATUS_FAILED, "%zu of %zu inputs %s not whole: %.100s%s", bad, count,
+			       bad == 1 ? "is" : "are", first, bad > 1 ? " and others" : "");
+	return 0;
+}
+
+static int join_several(struct join_options *options, struct output *output, struct err *err)
+{
+	struct several_setup setup = {
+		.sources = &options->sources,
+		.output = options->check ? NULL : write_output,
+		.output_context = output,
+		.memory = options->memory,
+	};
+	struct several *several = several_open(&setup, err);
+
+	if (!several)
+		return -1;
+	if (several_run(several, err) == 0 && (options->check || output_flush(output, err) == 0))
+		judge_all(options, several, err);
+	else if (!options->check)
+		output_flush(output, err);
+	several_close(several);
+	return err->status ? -1 : 0;
+}
+
+static int join_all(struct join_options *options, struct err *err)
+{
+	struct output *output = malloc(sizeof(*output));
+
+	if (!output)
+		return err_sys(err, ENOMEM, "memory for the output");
+	output_init(output, STDOUT_FILENO);
+	if (options->sources.count == 1)
+		join_one(options, output, err);
+	else
+		join_several(options, output, err);
 	free(output);
-	source_close(fd);
-	return err->status;
+	return err->status ? -1 : 0;
+}
+
+static int no_terminal(const struct join_options *options, struct err *err)
+{
+	if (options->check || !isatty(STDOUT_FILENO))
+		return 0;
+	return err_set(err, STATUS_USAGE,
+		       "stdout is a terminal, and what is written is a pcap file: add '> packets.pcap', or --check");
 }
 
 enum status command_join(int argc, char **argv, struct err *err)
 {
-	struct join_options options;
+	static struct join_options options;
 
-	if (parse_join(&options, argc, argv, err) < 0)
-		return err->status;
-	if (options.help) {
-		join_help();
-		return STATUS_OK;
+	if (parse_join(&options, argc, argv, err) == 0) {
+		if (options.help)
+			join_help();
+		else if (no_terminal(&options, err) == 0 && sources_open(&options.sources, err) == 0)
+			join_all(&options, err);
 	}
-	return join_all(&options, err);
+	sources_close(&options.sources);
+	return err->status;
 }

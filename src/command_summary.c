@@ -16,7 +16,7 @@
 
 struct summary_options {
 	bool json, help;
-	const char *path; /* NULL: stdin */
+	struct sources sources;
 };
 
 #define AT(member) offsetof(struct summary_options, member)
@@ -47,14 +47,19 @@ static int parse_summary(struct summary_options *options, int argc, char **argv,
 
 	*options = (struct summary_options){0};
 	words = flags_parse(&summary_table, argc, argv, options, err);
-	return words < 0 ? -1 : source_path(&options->path, "summary", argv + words, err);
+	if (words < 0 || sources_find(&options->sources, "summary", argv + words, err) < 0)
+		return -1;
+	if (options->sources.count > 1)
+		return err_set(err, STATUS_USAGE, "summary '%.100s': allowed is one FILE (see tarcap summary --help)",
+			       source_name(&options->sources.list[1]));
+	return 0;
 }
 
 /* The page comes first, then the sentence that goes with the status. */
 static int write_page(const struct summary_options *options, const struct summary *summary, struct output *output,
 		      struct err *err)
 {
-	const char *name = options->path ? options->path : "stdin";
+	const char *name = source_name(&options->sources.list[0]);
 	char sentence[320];
 
 	if ((options->json ? page_write_json : page_write)(summary, name, output, err) < 0 ||
@@ -67,10 +72,10 @@ static int write_page(const struct summary_options *options, const struct summar
 	return 0;
 }
 
-static int summarize(const struct summary_options *options, int fd, const struct siphash_key *key, struct err *err)
+static int summarize(struct summary_options *options, const struct siphash_key *key, struct err *err)
 {
 	struct output *output = malloc(sizeof(*output));
-	struct reading *reading = summary_open(source_read, &fd, key, err);
+	struct reading *reading = summary_open(source_read, &options->sources.list[0], key, err);
 	const struct summary *summary;
 
 	if (!output) {
@@ -99,30 +104,25 @@ static int make_key(struct siphash_key *key, struct err *err)
 	return size == (ssize_t)sizeof(*key) ? 0 : err_sys(err, errno, "random numbers");
 }
 
-static enum status summarize_in_sandbox(const struct summary_options *options, struct err *err)
+static int summarize_in_sandbox(struct summary_options *options, struct err *err)
 {
 	struct siphash_key key;
-	int fd;
 
-	if (make_key(&key, err) < 0)
-		return err->status;
-	fd = source_open(options->path, "summary", err);
-	if (fd < 0)
-		return err->status;
-	summarize(options, fd, &key, err);
-	source_close(fd);
-	return err->status;
+	if (make_key(&key, err) < 0 || sources_open(&options->sources, err) < 0)
+		return -1;
+	return summarize(options, &key, err);
 }
 
 enum status command_summary(int argc, char **argv, struct err *err)
 {
-	struct summary_options options;
+	static struct summary_options options;
 
-	if (parse_summary(&options, argc, argv, err) < 0)
-		return err->status;
-	if (options.help) {
-		summary_help();
-		return STATUS_OK;
+	if (parse_summary(&options, argc, argv, err) == 0) {
+		if (options.help)
+			summary_help();
+		else
+			summarize_in_sandbox(&options, err);
 	}
-	return summarize_in_sandbox(&options, err);
+	sources_close(&options.sources);
+	return err->status;
 }

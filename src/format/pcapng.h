@@ -60,7 +60,7 @@ struct pcapng_section {
 };
 
 struct pcapng_interface {
-	char name[64], description[192], filter[1024]; /* the filter as pcap-filter(7) has it */
+	char name[96], description[192], filter[1024]; /* the filter as pcap-filter(7) has it */
 	uint32_t link_type;			       /* LINKTYPE_, 16 bits of it */
 	uint32_t snaplen;
 };

@@ -14,6 +14,7 @@
 #include "read/manifest_read.h"
 #include "read/numbering.h"
 #include "read/roll.h"
+#include "read/stream.h"
 
 /* The member that is being read. */
 struct member {
@@ -37,6 +38,9 @@ struct join {
 	struct decompress *expand; /* a member's */
 	char *text;		   /* a manifest's and the like, MANIFEST_READ_TEXT_MAX bytes */
 	struct directory directory;
+	const unsigned char *piece; /* of the member's data, that is still to be looked at, */
+	size_t piece_size;
+	bool expanding; /* and more of it comes out of what it is expanded from */
 	struct member member;
 	uint64_t member_number;			/* of those with packets, from 1 */
 	int places[PCAPNG_READ_INTERFACES_MAX]; /* in the output, of the member's interfaces */
@@ -61,18 +65,12 @@ static int put_packet(void *context, const struct packet *packet, struct err *er
 	return join->setup.output ? joined_put(&join->joined, packet, err) : 0;
 }
 
-static int open_order(struct join *join, struct err *err)
-{
-	return order_open(&join->order, join->setup.memory, put_packet, join, err);
-}
-
 static int open_input(struct join *join, struct err *err)
 {
 	const struct join_setup *setup = &join->setup;
 
-	join->input = setup->input;
-	if (!join->input)
-		join->input = join->own_input = input_open(setup->source, setup->source_context, err);
+	join->own_input = setup->input ? NULL : input_open(setup->source, setup->source_context, err);
+	join->input = setup->input ? setup->input : join->own_input;
 	return join->input ? 0 : -1;
 }
 
@@ -85,7 +83,8 @@ struct join *join_open(const struct join_setup *setup, struct err *err)
 	} else {
 		join->setup = *setup;
 		if (open_input(join, err) == 0 && (join->verify = verify_open(err)) &&
-		    (join->expand = decompress_open(err)) && (!setup->output || open_order(join, err) == 0)) {
+		    (join->expand = decompress_open(err)) &&
+		    (!setup->output || order_open(&join->order, setup->memory, put_packet, join, err) == 0)) {
 			joined_init(&join->joined, setup->output, setup->output_context);
 			return join;
 		}
@@ -149,9 +148,7 @@ static void left_out(struct join *join, int place)
 {
 	join->member.left_out = true;
 	defects_note(verify_defects(join->verify), DEFECT_HEADER, "%s is left out (%s)", join->member.name,
-		     place == JOINED_OTHER  ? "its link type, precision or snapshot length is another"
-		     : place == JOINED_LATE ? "the output has begun as a pcap file, of one interface"
-					    : "there are too many interfaces");
+		     joined_why(place));
 }
 
 /* An interface of the file: where its packets go. */
@@ -166,7 +163,7 @@ static void take_header(struct join *join)
 	/* The upper half of a pcap header's number is about FCS (draft-ietf-opsawg-pcap, section 4). */
 	verify_header(join->verify, series, join->records.interface.link_type & 0xffff,
 		      join->records.interface.snaplen);
-	place = join->setup.packet ? (int)join->setup.interface(join->setup.packet_context, series, &join->records)
+	place = join->setup.packet ? join->setup.interface(join->setup.packet_context, series, &join->records)
 				   : joined_find(&join->joined, series, &join->records);
 	join->places[join->records.interface_number] = place;
 	if (place < 0)
@@ -227,17 +224,21 @@ static int take_records(struct join *join, const unsigned char *data, size_t siz
 	return result;
 }
 
-static int take_compressed(struct join *join, const unsigned char *data, size_t size, struct err *err)
+/* A piece of what has come. What is damaged already needs no more of it, however much it would expand to. */
+static int take_piece(struct join *join, struct err *err)
 {
-	const unsigned char *expanded;
-	size_t expanded_size;
+	const unsigned char *piece = join->piece;
+	size_t size = join->piece_size, slice = join->setup.slice ? join->setup.slice : size;
 
-	decompress_feed(join->expand, data, size);
-	/* What is damaged already needs no more of it, however much it would expand to. */
-	while (!join->records.damaged && decompress_next(join->expand, &expanded, &expanded_size) == DECOMPRESS_SOME) {
-		if (take_records(join, expanded, expanded_size, err) < 0)
-			return -1;
+	size = size < slice ? size : slice;
+	if (size > 0) {
+		join->piece += size;
+		join->piece_size -= size;
+		return take_records(join, piece, size, err);
 	}
+	join->expanding = !join->records.damaged &&
+			  decompress_next(join->expand, &join->piece, &join->piece_size) == DECOMPRESS_SOME;
+	join->piece_size = join->expanding ? join->piece_size : 0;
 	return 0;
 }
 
@@ -250,25 +251,22 @@ static void take_text(struct join *join, const unsigned char *data, size_t size)
 	member->text_size += size;
 }
 
-static int take_data(struct join *join, struct err *err)
+static void take_data(struct join *join)
 {
 	const unsigned char *data = join->members.data;
 	size_t size = join->members.length;
 
-	switch (join->member.kind) {
-	case NAMING_OTHER:
-		return 0;
-	case NAMING_CONTEXT:
-	case NAMING_MANIFEST:
-	case NAMING_CAPTURE:
+	if (join->member.kind == NAMING_OTHER || join->member.skip == UINT64_MAX)
+		return;
+	if (join->member.kind != NAMING_PACKETS) {
 		take_text(join, data, size);
-		return 0;
-	case NAMING_PACKETS:
-		break;
+	} else if (join->member.compressed) {
+		decompress_feed(join->expand, data, size);
+		join->expanding = true;
+	} else {
+		join->piece = data;
+		join->piece_size = size;
 	}
-	if (join->member.skip == UINT64_MAX)
-		return 0;
-	return join->member.compressed ? take_compressed(join, data, size, err) : take_records(join, data, size, err);
 }
 
 /* --- a member's end --- */
@@ -321,7 +319,7 @@ static int begin_numbering(struct join *join, struct err *err)
 {
 	if (!verify_is_recorders(join->verify) || join->numbering || join->result->packets)
 		return 0;
-	if (!join->order.buffer && open_order(join, err) < 0)
+	if (!join->order.buffer && order_open(&join->order, join->setup.memory, put_packet, join, err) < 0)
 		return -1;
 	join->numbering = numbering_open(err);
 	return join->numbering ? 0 : -1;
@@ -389,34 +387,11 @@ static int close_end(struct join *join, struct err *err)
 	if (!join->open_end)
 		return 0;
 	join->open_end = false;
-	if (join->gaps != join->members.gaps)
-		join->records.damaged = true;
+	join->records.damaged |= join->gaps != join->members.gaps;
 	return end_member(join, false, err);
 }
 
 /* --- the end --- */
-
-static void note_stream(struct join *join)
-{
-	const struct members *members = &join->members;
-	struct defects *defects = verify_defects(join->verify);
-	const char *places = members->gaps == 1 ? "1 place" : "several places";
-
-	if (members->gaps && members->skipped)
-		defects_note(defects, DEFECT_BYTES, "%llu bytes are damaged at %s",
-			     (unsigned long long)members->skipped, places);
-	else if (members->gaps)
-		defects_note(defects, DEFECT_BYTES, "bytes are missing at %s", places);
-	if (!members->ended && !defects->of[DEFECT_CUT].count) {
-		if (join->member.name[0])
-			defects_note(defects, DEFECT_CUT, "it is cut after %s", join->member.name);
-		else
-			defects_note(defects, DEFECT_CUT, "it is cut after its beginning");
-	}
-	if (input_damage(join->input))
-		defects_note(defects, DEFECT_BYTES, "%s", input_damage(join->input));
-	verify_finish(join->verify);
-}
 
 static int finish_output(struct join *join, struct err *err)
 {
@@ -425,9 +400,12 @@ static int finish_output(struct join *join, struct err *err)
 	join->result->trailing = join->members.trailing;
 	join->result->defects = verify_defects(join->verify);
 	join->result->told = verify_told(join->verify);
+	join->result->verify = join->verify;
 	join->result->input = join->input;
-	if (join->result->found)
-		note_stream(join);
+	if (join->result->found) {
+		stream_note(&join->members, join->member.name, join->input, verify_defects(join->verify));
+		verify_finish(join->verify);
+	}
 	if (join->order.buffer && order_flush(&join->order, err) < 0)
 		return -1;
 	verify_event(join->verify, join->numbering);
@@ -438,10 +416,8 @@ static int finish_output(struct join *join, struct err *err)
 }
 
 /* Returns whether there is more. */
-static bool read_event(struct join *join, struct err *err)
+static bool take_event(struct join *join, enum members_event event, struct err *err)
 {
-	enum members_event event = members_next(&join->members);
-
 	if (close_end(join, err) < 0)
 		return false;
 	switch (event) {
@@ -449,7 +425,8 @@ static bool read_event(struct join *join, struct err *err)
 		begin_member(join);
 		return true;
 	case MEMBERS_DATA:
-		return take_data(join, err) == 0;
+		take_data(join);
+		return true;
 	case MEMBERS_DONE:
 		return member_done(join, err) == 0;
 	case MEMBERS_CUT:
@@ -463,24 +440,46 @@ static bool read_event(struct join *join, struct err *err)
 	return false;
 }
 
-static void read_members(struct join *join, struct err *err)
+int join_begin(struct join *join, struct join_result *result, struct err *err)
 {
 	enum input_content content;
 
-	if (join->own_input && input_look(join->input, &content, err) < 0)
-		return;
-	while (read_event(join, err))
-		;
-}
-
-int join_run(struct join *join, struct join_result *result, struct err *err)
-{
 	*result = (struct join_result){0};
 	join->result = result;
 	members_init(&join->members, input_read, join->input);
 	join->members.more_to_come = true;
-	read_members(join, err);
+	return join->own_input ? input_look(join->input, &content, err) : 0;
+}
+
+bool join_step(struct join *join, struct err *err)
+{
+	if (join->piece_size > 0 || join->expanding)
+		return take_piece(join, err) == 0;
+	return take_event(join, members_next(&join->members), err);
+}
+
+int join_finish(struct join *join, struct err *err)
+{
 	/* When the source fails, what it gave before is still delivered; when the output does, it fails once more. */
 	finish_output(join, err);
 	return err->status ? -1 : 0;
+}
+
+int join_run(struct join *join, struct join_result *result, struct err *err)
+{
+	bool more = join_begin(join, result, err) == 0;
+
+	while (more)
+		more = join_step(join, err);
+	return join_finish(join, err);
+}
+
+const char *join_directory(const struct join *join)
+{
+	return join->directory.known ? join->directory.path : "";
+}
+
+const char *join_interface_name(const struct join *join, const char *series)
+{
+	return joined_name(&join->joined, series);
 }

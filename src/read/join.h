@@ -21,9 +21,10 @@
 
 /*
  * For who only reads, without an output: then files of any link type belong together. Packets of an interface may come
- * from here on: series is the first part of its file's name, the records tell the rest. Returns a number of its own.
+ * from here on: series is the first part of its file's name, the records tell the rest. Returns a number of its own, or
+ * an enum joined_place where they have no place.
  */
-typedef unsigned join_interface(void *context, const char *series, const struct pcap_read *records);
+typedef int join_interface(void *context, const char *series, const struct pcap_read *records);
 
 /* Where a packet stands: member is its name without the directory, valid until the call returns. */
 struct join_place {
@@ -51,6 +52,7 @@ struct join_setup {
 	/* Where the file goes; NULL: nowhere. -1 with *err set ends the run. */
 	int (*output)(void *context, const void *data, size_t size, struct err *err);
 	void *source_context, *output_context; /* the caller's */
+	size_t slice;			       /* bytes of packets that join_step() takes at most; 0: as they come */
 	size_t memory; /* bytes for sorting, at least JOIN_MEMORY_MIN; without an output, only to find an event */
 	join_interface *interface; /* both, or NULL */
 	join_packet *packet;
@@ -68,6 +70,7 @@ struct join_result {
 	uint64_t late;			/* of these, too late to be sorted */
 	const struct defects *defects;	/* what is missing or wrong; this and told are valid until join_close */
 	const struct verify_told *told; /* what the manifest tells */
+	const struct verify *verify;	/* as valid as these */
 	const struct input *input;	/* what it is, where there is no archive; as valid as these */
 };
 
@@ -82,5 +85,19 @@ void join_close(struct join *join);
  * has failed; what came before that has been given to the output, and *result is filled.
  */
 int join_run(struct join *join, struct join_result *result, struct err *err);
+
+/*
+ * The same in steps, for who reads several at once: begin, step as long as it says that there is more, and finish in
+ * any case, also after an error. *result is filled by the last, and stays the caller's.
+ */
+int join_begin(struct join *join, struct join_result *result, struct err *err);
+bool join_step(struct join *join, struct err *err);
+int join_finish(struct join *join, struct err *err);
+
+/* The directory of its members, with the slash behind it; "" while it is not known, or where there is none. */
+const char *join_directory(const struct join *join);
+
+/* An interface's name, by its series: as capture.json told it, or else the series. */
+const char *join_interface_name(const struct join *join, const char *series);
 
 #endif

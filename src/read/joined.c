@@ -21,16 +21,30 @@ void joined_tell(struct joined *joined, const char *name)
 	joined->pcapng |= joined->told > 1;
 }
 
-/* Of files in which it has none: as it was told, or else as the files are called. */
-static void give_name(const struct joined *joined, struct joined_interface *interface)
+const char *joined_why(int place)
 {
-	const char *name = interface->series;
+	return place == JOINED_OTHER  ? "its link type, precision or snapshot length is another"
+	       : place == JOINED_LATE ? "the output has begun as a pcap file, of one interface"
+				      : "there are too many interfaces";
+}
+
+/* Of files in which it has none: as it was told, or else as the files are called. */
+const char *joined_name(const struct joined *joined, const char *series)
+{
+	const char *name = series;
 
 	for (unsigned i = 0; i < joined->told; i++) {
-		if (naming_is_series(interface->series, joined->names[i]))
+		if (naming_is_series(series, joined->names[i]))
 			name = joined->names[i];
 	}
-	pcapng_text(interface->description.name, sizeof(interface->description.name), name);
+	return name;
+}
+
+static void give_name(const struct joined *joined, struct pcapng_interface *interface, const char *series)
+{
+	if (joined->label || !interface->name[0])
+		pcapng_text(interface->name, sizeof(interface->name),
+			    joined->label ? joined->label : joined_name(joined, series));
 }
 
 static uint32_t tick_of(const struct pcap_read *records)
@@ -53,12 +67,12 @@ static int add_interface(struct joined *joined, const char *series, const struct
 		return JOINED_FULL;
 	if (joined->begun && !joined->pcapng)
 		return JOINED_LATE;
-	if (joined->count == 0) {
+	if (joined->count == 0 && !joined->label) {
 		memcpy(joined->file_header, records->file_header, PACKET_FILE_HEADER);
 		if (records->pcapng)
 			joined->section = records->blocks.section;
 	}
-	joined->pcapng |= records->pcapng || joined->count > 0;
+	joined->pcapng |= records->pcapng || joined->count > 0 || joined->label;
 	*interface = (struct joined_interface){
 		.number = records->interface_number,
 		.tick = tick_of(records),
@@ -66,8 +80,7 @@ static int add_interface(struct joined *joined, const char *series, const struct
 		.first = UINT64_MAX,
 	};
 	snprintf(interface->series, sizeof(interface->series), "%s", series);
-	if (!interface->description.name[0])
-		give_name(joined, interface);
+	give_name(joined, &interface->description, series);
 	return (int)joined->count++;
 }
 

@@ -15,7 +15,7 @@
 #include "format/pcapng.h"
 
 #define JOINED_INTERFACES 256
-#define JOINED_SERIES_SIZE 80
+#define JOINED_SERIES_SIZE 88
 
 /* Takes size bytes; -1 with *err set when it cannot. */
 typedef int joined_output(void *context, const void *data, size_t size, struct err *err);
@@ -33,6 +33,7 @@ struct joined {
 	void *context;
 	bool pcapng; /* once it has begun: what it is; before: what it has to be */
 	bool begun;
+	const char *label; /* set by the caller before joined_find(): what a new interface is called; NULL: as it is */
 	unsigned count, described; /* interfaces: known, and in the output */
 	unsigned char file_header[PACKET_FILE_HEADER];
 	struct pcapng_section section;
@@ -59,6 +60,12 @@ void joined_tell(struct joined *joined, const char *name);
  * joined_place. What is given to joined_put() has it as origin.interface.
  */
 int joined_find(struct joined *joined, const char *series, const struct pcap_read *records);
+
+/* What such a place is, in words. */
+const char *joined_why(int place);
+
+/* An interface's name, by its series: as it was told, or else the series. */
+const char *joined_name(const struct joined *joined, const char *series);
 
 /* Packets in the order in which they are to stand there. As order_output; context is the struct joined. */
 int joined_put(void *context, const struct packet *packet, struct err *err);

@@ -8,10 +8,9 @@
 #include "format/pcap_read.h"
 #include "read/input.h"
 #include "read/join.h"
-#include "request/number.h"
+#include "read/packets.h"
 #include "summary/analysis.h"
 
-#define BUFFER_SIZE ((size_t)128 << 10)
 #define QUEUE 16 /* packets that wait, */
 #define NEAR 6	 /* and those in front of which no conversation is asked for yet */
 
@@ -31,16 +30,15 @@ struct reading {
 	uint64_t member_number; /* the latest that a packet came of, */
 	uint32_t member;	/* and its place */
 	struct join *join;	/* of an archive */
+	struct join_result joined;
 
 	uint64_t queued, added; /* packets, of all */
 	struct waiting queue[QUEUE];
 
 	/* Of a file of packets. */
-	struct defects defects;
+	struct packets *packets;
 	struct verify_told told;
-	struct pcap_read records;
 	unsigned places_of[PCAPNG_READ_INTERFACES_MAX]; /* of its interfaces */
-	unsigned char buffer[BUFFER_SIZE];
 };
 
 /* The source, with its bytes counted. */
@@ -82,6 +80,7 @@ void summary_close(struct reading *reading)
 	analysis_close(reading->analysis);
 	places_close(reading->places);
 	join_close(reading->join);
+	packets_close(reading->packets);
 	input_close(reading->input);
 	free(reading);
 }
@@ -89,7 +88,7 @@ void summary_close(struct reading *reading)
 /* --- packets --- */
 
 /* Those that are too many share the last place. */
-static unsigned take_interface(void *context, const char *name, const struct pcap_read *records)
+static int take_interface(void *context, const char *name, const struct pcap_read *records)
 {
 	struct reading *reading = context;
 	struct summary *summary = &reading->summary;
@@ -99,7 +98,7 @@ static unsigned take_interface(void *context, const char *name, const struct pca
 
 	for (; place < summary->interface_count; place++, interface++) {
 		if (interface->link_type == link_type && strcmp(interface->name, name) == 0)
-			return place;
+			return (int)place;
 	}
 	if (place < SUMMARY_INTERFACES) {
 		summary->interface_count++;
@@ -110,7 +109,7 @@ static unsigned take_interface(void *context, const char *name, const struct pca
 	} else if (interface->link_type != link_type) {
 		interface->link_type = LINK_SEVERAL;
 	}
-	return place;
+	return (int)place;
 }
 
 static void count_time(struct summary *summary, uint64_t time, uint64_t bytes)
@@ -218,7 +217,7 @@ static int neither(const struct reading *reading, struct err *err)
 		       what ? what : "");
 }
 
-static int read_archive(struct reading *reading, struct err *err)
+static int begin_archive(struct reading *reading, struct err *err)
 {
 	struct join_setup setup = {
 		.input = reading->input,
@@ -229,37 +228,44 @@ static int read_archive(struct reading *reading, struct err *err)
 		.context_member = take_context_member,
 		.packet_context = reading,
 	};
-	struct summary *summary = &reading->summary;
-	struct join_result result;
 
 	reading->join = join_open(&setup, err);
-	if (!reading->join || join_run(reading->join, &result, err) < 0)
+	return reading->join ? join_begin(reading->join, &reading->joined, err) : -1;
+}
+
+static int end_archive(struct reading *reading, struct err *err)
+{
+	const struct join_result *result = &reading->joined;
+	struct summary *summary = &reading->summary;
+
+	if (join_finish(reading->join, err) < 0)
 		return -1;
-	if (!result.found)
+	if (!result->found)
 		return neither(reading, err);
 	summary->archive = true;
 	summary->format = "tar";
-	summary->junk = result.junk;
-	summary->trailing = result.trailing;
-	summary->files = result.files;
-	summary->defects = result.defects;
-	summary->told = result.told;
+	summary->junk = result->junk;
+	summary->trailing = result->trailing;
+	summary->files = result->files;
+	summary->defects = result->defects;
+	summary->told = result->told;
 	return 0;
 }
 
 /* --- a file of packets --- */
 
 /* An interface has a name in pcapng alone. */
-static void take_header(struct reading *reading)
+static void take_header(void *context, const struct pcap_read *records)
 {
-	const struct pcap_read *records = &reading->records;
+	struct reading *reading = context;
 
-	reading->places_of[records->interface_number] = take_interface(reading, records->interface.name, records);
+	reading->places_of[records->interface_number] =
+		(unsigned)take_interface(reading, records->interface.name, records);
 }
 
-static void take_record(struct reading *reading, const struct packet *packet)
+static void take_record(void *context, const struct pcap_read *records, struct packet *packet)
 {
-	const struct pcap_read *records = &reading->records;
+	struct reading *reading = context;
 	struct summary *summary = &reading->summary;
 	uint64_t number = summary->packets + 1; /* as who shows the file counts */
 	struct sighting sighting = {
@@ -276,82 +282,31 @@ static void take_record(struct reading *reading, const struct packet *packet)
 	summary->untimed += !records->timed;
 }
 
-static void take_records(struct reading *reading, const unsigned char *data, size_t size)
-{
-	struct packet packet;
-
-	pcap_read_feed(&reading->records, data, size);
-	for (;;) {
-		switch (pcap_read_next(&reading->records, &packet)) {
-		case PCAP_READ_PACKET:
-			take_record(reading, &packet);
-			break;
-		case PCAP_READ_HEADER:
-			take_header(reading);
-			break;
-		case PCAP_READ_MORE:
-		case PCAP_READ_DAMAGED:
-			flush(reading);
-			return;
-		}
-	}
-}
-
-/* What may have held packets. */
-static void note_passed(struct reading *reading)
-{
-	const struct pcapng_read_passed *passed = &reading->records.passed;
-
-	if (passed->blocks)
-		defects_note(&reading->defects, DEFECT_PASSED,
-			     "%llu block%s of an unknown type (0x%08x), which may hold packets, %s passed over",
-			     (unsigned long long)passed->blocks, number_plural(passed->blocks), passed->type,
-			     passed->blocks == 1 ? "was" : "were");
-	if (passed->packets)
-		defects_note(&reading->defects, DEFECT_PASSED,
-			     "%llu packets, longer than %d bytes or of more than %d interfaces, were passed over",
-			     (unsigned long long)passed->packets, PCAPNG_READ_CAPLEN_MAX, PCAPNG_READ_INTERFACES_MAX);
-}
-
 static void note_end(struct reading *reading)
 {
-	unsigned long long packets = reading->summary.packets;
+	const struct packets *packets = reading->packets;
+	struct summary *summary = &reading->summary;
 
-	reading->summary.defects = &reading->defects;
-	reading->summary.told = &reading->told;
-	reading->summary.loss = reading->records.loss;
-	reading->summary.format = reading->records.pcapng ? "pcapng" : "pcap";
-	reading->summary.nanoseconds = !reading->records.pcapng && reading->records.tick == PACKET_TICK_NANO;
-	note_passed(reading);
-	if (reading->records.damaged)
-		defects_note(&reading->defects, DEFECT_DAMAGED, "it is damaged after %llu packets", packets);
-	else if (!pcap_read_complete(&reading->records) || input_damage(reading->input))
-		defects_note(&reading->defects, DEFECT_CUT, "it is cut after %llu packets", packets);
-	else
-		reading->summary.files = 1;
+	summary->defects = &packets->defects;
+	summary->told = &reading->told;
+	summary->loss = packets->records.loss;
+	summary->format = packets->records.pcapng ? "pcapng" : "pcap";
+	summary->nanoseconds = !packets->records.pcapng && packets->records.tick == PACKET_TICK_NANO;
+	summary->files = !packets->defects.of[DEFECT_DAMAGED].count && !packets->defects.of[DEFECT_CUT].count;
 }
 
-static void take_zeros(struct reading *reading)
+static int begin_packets(struct reading *reading, struct err *err)
 {
-	struct packet packet;
+	struct packets_setup setup = {
+		.input = reading->input,
+		.context = reading,
+		.interface = take_header,
+		.packet = take_record,
+		.gone = flush,
+	};
 
-	while (pcap_read_next_zero(&reading->records, &packet))
-		take_record(reading, &packet);
-}
-
-static int read_packets(struct reading *reading, struct err *err)
-{
-	ssize_t n;
-
-	pcap_read_begin(&reading->records, PCAP_READ_FOREIGN);
-	while (!reading->records.damaged && (n = input_read(reading->input, reading->buffer, BUFFER_SIZE)) != 0) {
-		if (n < 0)
-			return err_sys(err, (int)-n, "cannot read the packets");
-		take_records(reading, reading->buffer, (size_t)n);
-	}
-	take_zeros(reading);
-	note_end(reading);
-	return 0;
+	reading->packets = packets_open(&setup, err);
+	return reading->packets ? 0 : -1;
 }
 
 static struct circumstances circumstances_of(const struct summary *summary)
@@ -370,19 +325,36 @@ static struct circumstances circumstances_of(const struct summary *summary)
 	};
 }
 
-const struct summary *summary_run(struct reading *reading, struct err *err)
+int summary_begin(struct reading *reading, struct err *err)
 {
 	enum input_content content;
-	struct circumstances circumstances;
 
 	if (input_look(reading->input, &content, err) < 0)
-		return NULL;
+		return -1;
 	reading->summary.conversations = analysis_conversations(reading->analysis);
 	reading->summary.places = reading->places;
-	if (content == INPUT_PACKETS)
-		read_packets(reading, err);
-	else
-		read_archive(reading, err);
+	return content == INPUT_PACKETS ? begin_packets(reading, err) : begin_archive(reading, err);
+}
+
+bool summary_step(struct reading *reading, struct err *err)
+{
+	return reading->join ? join_step(reading->join, err) : packets_step(reading->packets, err);
+}
+
+static void end_packets(struct reading *reading)
+{
+	packets_finish(reading->packets);
+	note_end(reading);
+}
+
+const struct summary *summary_finish(struct reading *reading, struct err *err)
+{
+	struct circumstances circumstances;
+
+	if (reading->join)
+		end_archive(reading, err);
+	else if (reading->packets)
+		end_packets(reading);
 	if (err->status)
 		return NULL;
 	circumstances = circumstances_of(&reading->summary);
@@ -393,4 +365,13 @@ const struct summary *summary_run(struct reading *reading, struct err *err)
 	reading->summary.kernel = analysis_kernel(reading->analysis);
 	reading->summary.servers = analysis_servers(reading->analysis);
 	return &reading->summary;
+}
+
+const struct summary *summary_run(struct reading *reading, struct err *err)
+{
+	bool more = summary_begin(reading, err) == 0;
+
+	while (more)
+		more = summary_step(reading, err);
+	return summary_finish(reading, err);
 }

@@ -84,4 +84,9 @@ void summary_close(struct reading *reading);
  */
 const struct summary *summary_run(struct reading *reading, struct err *err);
 
+/* The same in steps, for who reads several at once: begin, step as long as there is more, finish in any case. */
+int summary_begin(struct reading *reading, struct err *err);
+bool summary_step(struct reading *reading, struct err *err);
+const struct summary *summary_finish(struct reading *reading, struct err *err);
+
 #endif
