@@ -451,7 +451,7 @@ def test_table_of_clusters_says_what_was_measured():
 def test_targets_in_documents_exist():
     text = "\n".join(path.read_text() for path in ALL_DOCUMENTS)
     makefile = "\n".join(path.read_text() for path in (TOP / "Makefile", *sorted((TOP / "tests").rglob("*.mk"))))
-    for target in set(re.findall(r"`?\bmake ([a-z]+)`", text)) | set(re.findall(r"^    make ([a-z]+)", text, re.M)):
+    for target in set(re.findall(r"`?\bmake ([a-z-]+)`", text)) | set(re.findall(r"^    make ([a-z-]+)", text, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
