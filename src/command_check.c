@@ -14,6 +14,7 @@
 #include "request/command_line.h"
 #include "request/number.h"
 #include "request/options.h"
+#include "request/recipients.h"
 #include "run/report.h"
 #include "system/cgroup.h"
 #include "system/privileges.h"
@@ -123,6 +124,15 @@ static void print_limits(const struct options *options)
 	       options->lowered.snaplen ? " (TARCAP_MAX_SNAPLEN)" : "");
 }
 
+/* Whom it is for, all of them: who asks wants to see that nobody is missing, and nobody is too many. */
+static void print_recipients(const struct recipients *recipients)
+{
+	printf(ROW "%s", "encrypted", recipients ? "to" : "no");
+	for (unsigned i = 0; recipients && i < recipients->count; i++)
+		printf(" %s", recipients->list[i].text);
+	printf("%s\n", recipients && recipients->by_environment ? " (TARCAP_TO)" : "");
+}
+
 /* --record: is there the memory, and does the kernel keep others from writing to it? */
 static int try_area(const struct options *options, struct err *err)
 {
@@ -203,6 +213,7 @@ enum status command_check(int argc, char **argv, struct err *err)
 		print_memory_limit();
 		print_stdout();
 		print_limits(&options);
+		print_recipients(options.recipients);
 		try(&options, err);
 	}
 	options_free(&options);

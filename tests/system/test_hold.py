@@ -16,7 +16,7 @@ import pytest
 from archive import Archive
 from capture import run
 from hold import Hold
-from process import OWN, TARCAP, kill_all_started, lines, patience, rests, start_process, wait_until
+from process import OWN, TARCAP, kill_all_started, lines, patience, rests, sh, start_process, wait_until
 from wire import frame, numbered
 
 
@@ -430,13 +430,23 @@ def test_check_of_a_recorder(wire):
     assert done.status == 1 and done.said("--record"), done.err
 
 
+def test_check_says_whom_a_capture_is_encrypted_to(wire):
+    """All of them, in one line, and whether the container says so."""
+    one, two = (sh("age-keygen", "-y", "-", input=sh("age-keygen").stdout).stdout.strip() for _ in range(2))
+    result = run("check", "-i", "tc0", "--to", one, namespace=wire.b)
+    assert result.status == 0 and f"\nencrypted      to {one}\n" in result.out.decode()
+    result = run("check", "-i", "tc0", "--to", one, namespace=wire.b, env={**os.environ, "TARCAP_TO": f"{two} {one}"})
+    assert f"\nencrypted      to {one} {two} (TARCAP_TO)\n" in result.out.decode()
+
+
 def test_check(wire):
     result = run("check", "-i", "tc0", "tcp", namespace=wire.b)
     text = result.out.decode()
     assert result.status == 0 and text.endswith("a capture would work\n")
     rows = [line.partition(" ")[0] for line in text.splitlines()]
     assert rows == ["user", "NET_RAW", "capabilities", "no_new_privs", "seccomp", "interface", "interface", "memory",
-                    "stdout", "limits", "capture", "memory", "sandbox", "a"]
+                    "stdout", "limits", "encrypted", "capture", "memory", "sandbox", "a"]
+    assert "\nencrypted      no\n" in text
     assert "tc0, link-type EN10MB" in text and "ring 32M of 32M" in text
     assert "interface      lo: down; in 0 packets, 0 bytes; out 0 packets, 0 bytes\n" in text
     assert "interface      tc0: up; in " in text and "effective yes, permitted yes, in the container" in text
