@@ -1,12 +1,15 @@
 # --- the account at the end -------------------------------------------------------------------------------------
 
-# What became of one: sets result (whole, cut, failed, streamed), why and code.
+# What became of one: sets result (whole, encrypted, cut, failed, streamed), why, code, and told (of --until).
 judge() { # NUMBER
 	read -r file <"$work/$1.file"
 	code=1
 	[ ! -s "$work/$1.status" ] || read -r code <"$work/$1.status"
 	why=
 	[ ! -s "$work/$1.why" ] || read -r why <"$work/$1.why"
+	told=
+	[ -z "$until" ] ||
+		told=$(sed -n -e 's/^tarcap: \(event: [^;]*\).*/\1/p' -e 's/^tarcap: \(no event came\)$/\1/p' "$work/$1.words" | head -n 1)
 	size_of "$file"
 	bytes=$size
 	if [ -n "$why" ]; then
@@ -22,6 +25,8 @@ judge() { # NUMBER
 		[ "$code" -ne 0 ] || code=1
 		why_from_words "$1"
 		rm -f "$file"
+	elif is_encrypted "$file"; then
+		judge_encrypted "$1"
 	elif is_whole "$file"; then
 		result=whole
 		[ "$code" -eq 0 ] || why="status $code"
@@ -32,9 +37,22 @@ judge() { # NUMBER
 	fi
 }
 
+# Of one that only the key opens. (A cut one is good up to its last whole chunk.)
+judge_encrypted() { # NUMBER
+	result=encrypted
+	if ! read_totals "$1"; then
+		result="cut"
+		why="what tarcap says at the end did not come; all before the cut is good"
+		[ "$code" -ne 0 ] || code=1
+	elif [ "$code" -ne 0 ]; then
+		why="status $code"
+	fi
+	name_encrypted
+}
+
 why_from_words() { # NUMBER: the last of tarcap's, else of kubectl's
-	why=$(sed -n 's/^tarcap: //p' "$work/$1.err" | tail -n 1)
-	why=${why:-$(grep -v "^$me: " "$work/$1.err" | last_words)}
+	why=$(sed -n 's/^tarcap: //p' "$work/$1.words" | tail -n 1)
+	why=${why:-$(grep -v "^$me: " "$work/$1.words" | last_words)}
 	why=${why:-kubectl ended with status $code}
 	why_not_permitted "$1"
 }
@@ -71,7 +89,7 @@ summary() {
 			i=$((i + 1))
 			judge "$i"
 			[ "$code" -eq 0 ] || all=1
-			[ "$result" = failed ] && file=$why why= || file="$file${why:+ ($why)}"
+			[ "$result" = failed ] && file=$why why= || file="$file${why:+ ($why)}${told:+ ($told)}"
 			read -r target <"$work/$i.target"
 			human "$bytes"
 			printf '%s\t%s\t%s\t%s\n' "$target" "$result" "$text" "$file"
@@ -95,7 +113,11 @@ one_result() {
 	read -r target <"$work/1.target"
 	human "$bytes"
 	case $result in
-	whole) tell "$file is whole: $text${why:+ ($why)}" ;;
+	whole) tell "$file is whole: $text${why:+ ($why)}${told:+; $told}" ;;
+	encrypted)
+		tell "$file: $text, encrypted${why:+ ($why)}${told:+; $told}; tarcap says that it sent all of it, ${totals%%;*}"
+		tell "with the key: age -d -i key.txt $(quote "$file") | tarcap join --check"
+		;;
 	streamed) tell "$target: streamed; 'tarcap join --check' says whether it is whole" ;;
 	cut) say "$file is cut: $text, $why" ;;
 	failed) say "$target: $why" ;;
@@ -105,6 +127,7 @@ one_result() {
 
 # The viewer's failure counts, and its end does not: closing it is how a person ends the capture.
 live_result() {
+	[ -z "$live_refused" ] || exit 1
 	judge 1
 	read -r target <"$work/1.target"
 	seen=0

@@ -69,7 +69,7 @@ runs_or_fails() {
 	case $reason in
 	*ImagePull* | InvalidImageName | ErrImageNeverPull | ImageInspectError | RegistryUnavailable | SignatureValidationFailed)
 		why_no_image
-		cannot_run "the node cannot get the image $image ($reason): --image names one that it can. $message"
+		cannot_run "the node cannot get the image $image ($reason): --image or TARCAP_IMAGE names one that it can. The node says: $message"
 		;;
 	*ConfigError | CreateContainerError | RunContainerError | *HookError | CrashLoopBackOff | StartError)
 		cannot_run "the container cannot start ($reason): $message"

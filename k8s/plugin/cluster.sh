@@ -75,6 +75,11 @@ announce() {
 	fi
 	added="a container of $image is added where no hold runs"
 	[ -z "$node" ] || added="a pod of $image is made there"
+	if [ -n "$snapshot" ]; then
+		added="nothing is added"
+	else
+		added="$added (where nodes cannot pull that: --image, or TARCAP_IMAGE)"
+	fi
 	tell "$what${namespace:+ in namespace $namespace}: asking the cluster; $added"
 }
 
@@ -167,12 +172,12 @@ choose_pods() {
 file_for() { # POD
 	case $output in
 	-) file=- ;;
-	'') file=$1.tar ;;
-	*/) file=$output$1.tar ;;
+	'') file=$1.$suffix ;;
+	*/) file=$output$1.$suffix ;;
 	*)
 		file=$output
 		if [ -n "$several" ] || [ -d "$output" ]; then
-			file=$output/$1.tar
+			file=$output/$1.$suffix
 		fi
 		;;
 	esac

@@ -1,10 +1,10 @@
 # --- one pod: what a worker does, in a process of its own -------------------------------------------------------
 
-# A worker tells the main process through files below $work: NUMBER.phase (adding, capturing, done), NUMBER.err
+# A worker tells the main process through files below $work: NUMBER.phase (adding, capturing, done), NUMBER.words
 # (what kubectl and tarcap said), NUMBER.why (why it failed), NUMBER.status and NUMBER.pid (of kubectl).
 
 note() { # among kubectl's and tarcap's words
-	printf '%s: %s\n' "$me" "$*" >>"$work/$number.err"
+	printf '%s: %s\n' "$me" "$*" >>"$work/$number.words"
 }
 
 failed() { # WHY: end this worker
@@ -30,7 +30,8 @@ describe_pod() {
 	[ -s "$work/pod.$target" ] || failed "pods \"$target\" not found"
 	phase=$(awk '$1 == "P" { print $2 }' "$work/pod.$target")
 	[ -z "$(awk '$1 == "P" { print $3 }' "$work/pod.$target")" ] || failed "the pod is being deleted"
-	[ "$phase" = Running ] || failed "the pod is ${phase:-in no phase}, not Running"
+	# (Of a snapshot it is the recorder alone that has to run: see find_recorder.)
+	[ "$phase" = Running ] || [ -n "$snapshot" ] || failed "the pod is ${phase:-in no phase}, not Running"
 }
 
 # A container of this pod that runs 'tarcap hold', of an image of the same name: its name, or nothing.

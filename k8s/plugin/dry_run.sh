@@ -21,13 +21,19 @@ print_stream() { # TARGET CONTAINER FILE, the last two quoted
 	elif [ "$archive" = - ]; then
 		redirect=
 	fi
-	printf '# capture: Ctrl-D ends it (Ctrl-C would cut it)\n%s%s%s%s\n' \
-		"$(kube_words exec -i "$1" -c "$2" -- tarcap)" "$capture_options" "${filter:+ --$filter}" "$redirect"
+	what="capture: Ctrl-D ends it (Ctrl-C would cut it)"
+	[ -z "$record" ] || what="record: the event or Ctrl-D fetches what is held (Ctrl-C would cut it)"
+	[ -z "$together" ] || what="$what; the event of one pod is the time for Ctrl-D in the others"
+	[ -z "$snapshot" ] || what="fetch what the hold in that container has recorded"
+	printf '# %s\n%s%s%s%s\n' "$what" \
+		"$(kube_words exec -i "$1" -c "$2" -- tarcap ${snapshot:+snapshot})" "$capture_options" "${filter:+ --$filter}" "$redirect"
 	[ "$archive" = - ] || print_check "$archive"
 }
 
 print_check() { # FILE, quoted
-	if command -v tarcap >/dev/null 2>&1; then
+	if [ "$suffix" != tar ]; then
+		printf '# whole? With the key:\nage -d -i key.txt %s | tarcap join --check\n' "$1"
+	elif command -v tarcap >/dev/null 2>&1; then
 		printf '# whole?\ntarcap join --check %s\n' "$1"
 	else
 		printf '# whole? No tarcap is here, which would check every count; the last member must be manifest.json\n'
@@ -36,6 +42,12 @@ print_check() { # FILE, quoted
 }
 
 print_one() { # POD
+	if [ -n "$snapshot" ]; then
+		file_for "$1"
+		[ -n "$container" ] || printf "# RECORDER is the container that runs 'tarcap hold --record'\n"
+		print_stream "$1" "${container:-RECORDER}" "$(quote "$file")"
+		return
+	fi
 	name_of_container
 	printf '# add an idle container (one that runs already would be used again), wait until it runs\n'
 	if [ -z "$profile$custom" ]; then
@@ -75,8 +87,8 @@ print_commands() {
 		printf '\n'
 		return
 	fi
-	printf '# may you?\n%s\n%s\n' "$(kube_words auth can-i create pods --subresource=exec)" \
-		"$(kube_words auth can-i patch pods --subresource=ephemeralcontainers)"
+	printf '# may you?\n%s\n' "$(kube_words auth can-i create pods --subresource=exec)"
+	[ -n "$snapshot" ] || printf '%s\n' "$(kube_words auth can-i patch pods --subresource=ephemeralcontainers)"
 	if [ -n "$selector" ]; then
 		printf '# for each POD of\n%s\n' "$(kube_words get pods -l "$selector" -o name)"
 		print_one POD

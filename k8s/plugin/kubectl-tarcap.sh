@@ -21,6 +21,7 @@ help() {
 usage: kubectl tarcap POD...         [OPTION]... [CAPTURE OPTION]... [-- FILTER]
        kubectl tarcap -l SELECTOR    [OPTION]... [CAPTURE OPTION]... [-- FILTER]
        kubectl tarcap --node NODE    [OPTION]... [CAPTURE OPTION]... [-- FILTER]
+       kubectl tarcap --snapshot     POD...|-l SELECTOR [OPTION]... [--last D] [--after D] [--resume]
 Captures packets in the network namespace of a running pod, into POD.tar (a tar of pcap files; the last member,
 manifest.json, closes the account). Ctrl-C ends the capture; a second one gives it up. By itself it ends after 5m or 1G.
 FILTER is a pcap-filter(7) expression, such as 'tcp port 443'.
@@ -28,10 +29,10 @@ FILTER is a pcap-filter(7) expression, such as 'tcp port 443'.
   -n, --namespace NS      the pods' namespace
       --context C         as kubectl; so are --kubeconfig, --cluster, --user, --as, --as-group
   -l, --selector SELECTOR all pods that match, at once, one file for each
-      --parallel N        at most N at a time (default 50); the others wait for their turn
+      --parallel N        at most N at a time (default: all, up to 50); the others wait for their turn
   -c, --container NAME    capture in this container if there is one of that name (it must be tarcap's image),
                           else add it under that name (default: use a running 'tarcap hold', else add one)
-      --image IMAGE       tarcap's image, as the cluster's nodes can pull it (default tarcap:$version)
+      --image IMAGE       tarcap's image, as the cluster's nodes can pull it (default: \$TARCAP_IMAGE, or tarcap:$version)
       --profile PROFILE   profile of 'kubectl debug' instead of the least that works (netadmin, sysadmin, ...)
       --custom FILE       container settings for 'kubectl debug --custom' instead of the least that works
       --ttl D             how long the added container stays when idle (default 1h)
@@ -40,6 +41,11 @@ FILTER is a pcap-filter(7) expression, such as 'tcp port 443'.
                           tarcap's own stream is always left out there
   -o, --output FILE|DIR|- write there (default POD.tar here; -: stdout, for one pod)
       --force             overwrite a POD.tar or DIR/POD.tar that is there
+      --record SIZE       keep the newest packets in memory of SIZE (64M); an event or Ctrl-C fetches them
+      --until EVENT       end --after D (10s) an event: reset, http-5xx, a filter ...; --until help lists them
+      --together          with --until and several pods: an event in one of them ends all, so that each end is there
+      --snapshot          fetch what 'tarcap hold --record' in the pod has in memory; it goes on, and nothing is added
+      --to RECIPIENT|FILE encrypt in the pod, to age1..., or to those of a FILE here: into POD.tar.age
       --wireshark, --live no file: one pod's packets as they come, in the Wireshark here; without it, or without a
                           display, in tshark
       --dry-run           print the kubectl commands, do nothing
@@ -47,10 +53,10 @@ FILTER is a pcap-filter(7) expression, such as 'tcp port 443'.
   -h, --help, --version
 
 Capture options go to tarcap as they are: -i/--interface, -s/--snapshot-length, -Q/--direction, -p, --promiscuous,
---count N (tarcap's -c), --duration, --max-bytes, -C, -G, -W, -B, --memory, --name, --reason, --stall, -v and so on;
-'tarcap --help' has them all.
+--count N (tarcap's -c), --duration, --max-bytes, --keep, --first, -C, -G, -W, -B, --memory, --name, --reason, -v and
+so on; 'tarcap --help' has them all.
 
-Exit status: 0 every file is whole; one pod: tarcap's status, or 1 when its file was cut; several: 1 when any failed;
+Exit status: 0 every file is whole (of one that is encrypted: tarcap says it sent all); one pod: tarcap's status, or 1 when its file was cut; several: 1 when any failed;
 --wireshark: 1 when Wireshark failed; 2 wrong usage; 130 given up.
 What a capture holds is every byte the pod sends and receives: treat it so.
 END
@@ -59,7 +65,11 @@ END
 #include words.sh
 #include settings.sh
 #include defaults.sh
+#include numbers.sh
 #include options.sh
+#include encrypt.sh
+#include record.sh
+#include snapshot.sh
 #include dry_run.sh
 #include cluster.sh
 #include container.sh
@@ -67,7 +77,9 @@ END
 #include stream.sh
 #include live.sh
 #include workers.sh
+#include look.sh
 #include progress.sh
+#include table.sh
 #include account.sh
 
 parse "$@"
@@ -95,6 +107,7 @@ exec 3<>"$work/stdin" 4<"$work/stdin"
 
 [ -z "$live" ] || open_live
 ask_cluster
+check_together
 check_output
 waiting=${node:-$pods}
 trap on_interrupt INT TERM HUP

@@ -6,6 +6,7 @@
 viewer=''
 viewer_name=''
 viewer_options='-k -i -'
+live_refused='' # what comes is encrypted
 viewing=''     # it has been started
 viewer_ended=0 # how often it was seen to have ended while the capture had not
 
@@ -95,7 +96,7 @@ tend_viewer() {
 	if [ -z "$live" ]; then
 		return 0
 	elif [ -z "$viewing" ]; then
-		[ ! -e "$work/1.since" ] || start_viewer
+		[ ! -e "$work/1.since" ] || [ -n "$live_refused" ] || start_viewer
 	elif [ -s "$work/viewer.status" ] && falls_back; then
 		:
 	elif [ -s "$work/viewer.status" ] && [ "$active" -gt 0 ]; then

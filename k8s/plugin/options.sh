@@ -1,18 +1,25 @@
 # --- the command line -------------------------------------------------------------------------------------------
 
-number() { # FLAG VALUE MAXIMUM
-	case $2 in
-	'' | *[!0-9]* | ???????*) usage "$1 '$2': must be a number from 1 to $3" ;;
-	esac
-	if [ "$2" -lt 1 ] || [ "$2" -gt "$3" ]; then
-		usage "$1 '$2': must be a number from 1 to $3"
-	fi
-}
-
 # Kubernetes' names of pods, nodes, containers: they become file names and words of commands.
 name() { # FLAG VALUE
 	case $2 in
 	'' | *[!a-z0-9.-]* | -* | .*) usage "$1 '$2': no name that Kubernetes allows" ;;
+	esac
+}
+
+is_given() { # FLAG
+	case " $given " in
+	*" $1 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Is it about pods, the cluster or files, and not about what is captured?
+is_ours() { # FLAG
+	case $1 in
+	-n | --namespace | --context | --kubeconfig | --cluster | --user | --as | --as-group | -l | --selector | -c | --container | \
+		-o | --output | --parallel | --force | --dry-run | --snapshot | -q | --quiet) ;;
+	*) return 1 ;;
 	esac
 }
 
@@ -46,6 +53,7 @@ capture_option() { # WORD...
 
 # One flag with its value, or '' for a flag without. Returns 1 when the flag is not known.
 take_flag() { # FLAG VALUE
+	given="$given $1"
 	case $1 in
 	-n | --namespace) namespace=$2 ;;
 	--context | --kubeconfig | --cluster | --user | --as | --as-group)
@@ -83,10 +91,11 @@ take_flag() { # FLAG VALUE
 	-i | -s | -Q | -C | -G | -W | -B | -y) capture_option "$1" "$2" ;;
 	--interface | --linktype | --snapshot-length | --direction | --duration | --max-bytes | --segment-size | --segment-time | \
 		--format | --time-stamp-precision | --buffer-size | --memory | --compress | --name | --reason | \
-		--exclude-stream | --stall | --record | --keep | --until | --after | --first)
+		--exclude-stream | --stall)
 		capture_option "$1" "$2"
 		;;
-	--to) usage "--to: what is encrypted cannot be checked here: by hand, kubectl exec -i POD -c CONTAINER -- tarcap --to $2 >x.tar.age" ;;
+	--record | --keep | --until | --after | --first | --last) recorder_flag "$1" "$2" ;;
+	--to) recipients "$2" ;;
 	*) return 1 ;;
 	esac
 }
@@ -94,6 +103,9 @@ take_flag() { # FLAG VALUE
 # One flag that takes no value. Returns 1 when it is not known.
 take_switch() { # FLAG
 	case $1 in
+	--snapshot) snapshot=yes ;;
+	--together) together=yes ;;
+	--resume) capture_option "$1" ;;
 	--force) force=yes ;;
 	--dry-run) dry_run=yes ;;
 	-q | --quiet) quiet=yes ;;
@@ -119,6 +131,7 @@ take_switch() { # FLAG
 	-t | -it | -ti | --tty) usage "$1: a terminal spoils binary data" ;;
 	*) return 1 ;;
 	esac
+	given="$given $1"
 }
 
 parse() {
@@ -178,9 +191,13 @@ check_usage() {
 	[ -n "$image" ] || usage "--image needs a name"
 	if [ -n "$live" ]; then
 		[ -z "$several" ] || usage "$live: is for one pod, or one node"
+		[ "$suffix" = tar ] || usage "$live: cannot be combined with --to: nobody here has the key"
 		[ -z "$output" ] || usage "$live: writes no file, leave out -o; Wireshark can save what it shows"
 		capture_options=" --raw$capture_options"
 	fi
+	check_snapshot
+	check_recorder
+	parallel=${parallel:-50}
 	if [ "$output" = - ]; then
 		[ -z "$several" ] || usage "-o - is for one pod: several archives cannot share stdout"
 		[ -n "$dry_run" ] || [ ! -t 1 ] ||

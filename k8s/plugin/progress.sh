@@ -1,55 +1,5 @@
 # --- all pods: what is said meanwhile ---------------------------------------------------------------------------
 
-# Pass on what kubectl and tarcap have said since the last look, whole lines only.
-show_words() {
-	i=0
-	while [ "$i" -lt "$number" ]; do
-		i=$((i + 1))
-		shown=0
-		[ ! -e "$work/$i.shown" ] || read -r shown <"$work/$i.shown"
-		preface=''
-		[ -z "$several" ] || read -r preface <"$work/$i.target"
-		lines=0
-		while IFS= read -r line; do
-			lines=$((lines + 1))
-			[ "$lines" -gt "$shown" ] || continue
-			case $line in
-			*'listening on'*)
-				[ -e "$work/$i.since" ] || begun=$((begun + 1))
-				[ -e "$work/$i.since" ] || echo "$ticks" >"$work/$i.since"
-				;;
-			esac
-			is_quiet "$line" || is_refused "$i" "$line" || {
-				clear_status
-				printf '%s\n' "${preface:+$preface: }$line" >&2
-			}
-		done <"$work/$i.err"
-		[ "$lines" -eq "$shown" ] || echo "$lines" >"$work/$i.shown"
-	done
-}
-
-# Does it advise what the cluster has just refused? The account says what is left: see why_not_permitted.
-is_refused() { # NUMBER LINE
-	[ -e "$work/$1.refused" ] || return 1
-	case $2 in
-	*': no permission to capture: '*) ;;
-	*) return 1 ;;
-	esac
-}
-
-# Is this left out: by -q, or because there is a line of progress here, too?
-is_quiet() { # LINE
-	case $1 in
-	'tarcap: '[0-9]*' s: '*' captured, '*' dropped by kernel'*) return 0 ;;
-	esac
-	[ -n "$quiet" ] || return 1
-	case $1 in
-	*': asked for by uid '* | *'listening on '* | *' captured' | *' received by filter' | '0 packets dropped by kernel' | *': using the hold '*) ;;
-	"$me: adding container "* | "$me: made pod "* | 'tarcap: '*': idle: no packet passed') ;;
-	*) return 1 ;;
-	esac
-}
-
 # A file's size in $size. ('wc -c' would read all of it in busybox.)
 size_of() { # FILE
 	size=0
@@ -61,7 +11,7 @@ size_of() { # FILE
 	size=${5:-0}
 }
 
-# On a terminal one line that changes; else a line every 10 s.
+# On a terminal one line that changes, of several pods below a table; else lines every 10 s.
 show_progress() {
 	if [ -n "$quiet" ] || [ "$seconds" -lt "$next_progress" ]; then
 		return 0
@@ -71,44 +21,71 @@ show_progress() {
 	next_progress=$((seconds + 1))
 	[ -t 2 ] || next_progress=$((seconds + 10 - seconds % 10))
 	[ -t 2 ] || [ "$seconds" -ge 10 ] || return 0
-	bytes=0
+	if [ "$capturing" -eq 0 ]; then
+		text="waiting for the container to run"
+	else
+		describe_all
+	fi
+	if [ -t 2 ]; then
+		clear_status
+		[ -z "$several" ] || draw_table
+		printf '%s: %s s, %s' "$me" "$seconds" "$text" >&2
+		status_shown=yes
+	else
+		say "$seconds s, $text"
+		[ -z "$several" ] || [ "$number" -gt 10 ] || print_table
+	fi
+}
+
+# What all have together, in $text.
+describe_all() {
+	known='' came='' window=0 packets=0 rate=0 bytes=0 lost=0
+	while read -r _ state its_window its_packets its_rate its_bytes its_lost; do
+		[ "$state" != event ] || came=yes
+		[ "$its_window" -eq 0 ] || known=yes
+		[ "$its_window" -le "$window" ] || window=$its_window
+		[ "$state" = ended ] || rate=$((rate + its_rate))
+		packets=$((packets + its_packets)) bytes=$((bytes + its_bytes)) lost=$((lost + its_lost))
+	done <"$work/numbers"
+	losses="none lost"
+	[ "$lost" -eq 0 ] || losses="$lost lost"
+	written=
+	[ "$output" = - ] || [ -n "$live" ] || {
+		size_of_all
+		human "$size"
+		written=$text
+	}
+	if [ -n "$snapshot" ] || [ -n "$came" ]; then
+		what="${came:+the event came, }${written:+$written fetched; }Ctrl-C gives up"
+		[ -z "$came" ] || [ "$interrupts" -gt 0 ] || what="${what%gives up}fetches now"
+	elif [ -n "$record" ] && [ -n "$known" ]; then
+		human "$bytes"
+		what="holds $window s, $packets packets, $text, $losses; Ctrl-C fetches it"
+	elif [ -n "$record" ]; then
+		what="recording; Ctrl-C fetches what is held"
+	else
+		what="${written:+$written so far, }${known:+$rate packets/s, $losses, }"
+		what="${what%, }${what:+; }Ctrl-C ends it"
+	fi
+	# shellcheck disable=SC2086 # names without spaces
+	set -- $waiting
+	text="${several:+$capturing at it, }${1:+$# waiting, }$what"
+}
+
+# The sizes of all files together, in $size.
+size_of_all() {
+	size=$(trap '' INT && eval "ls -dln $files" 2>/dev/null | awk '/^-/ { size += $5 } END { printf("%.0f", size) }') || size=0
+}
+
+count_active() {
+	active=0
 	capturing=0
 	i=0
 	while [ "$i" -lt "$number" ]; do
 		i=$((i + 1))
 		phase_of "$i"
-		[ "$phase" != capturing ] || capturing=$((capturing + 1))
-		read -r file <"$work/$i.file"
-		if [ "$phase" != adding ]; then
-			size_of "$file"
-			bytes=$((bytes + size))
-		fi
-	done
-	if [ "$capturing" -eq 0 ]; then
-		text="waiting for the container to run"
-	else
-		human "$bytes"
-		[ "$output" != - ] && [ -z "$live" ] || text=''
-		# shellcheck disable=SC2086 # names without spaces
-		set -- $waiting
-		[ $# -eq 0 ] || text="$# waiting, $text"
-		text="${several:+$capturing capturing, }${text:+$text so far; }Ctrl-C ends it"
-	fi
-	if [ -t 2 ]; then
-		printf '\r\033[K%s: %s s, %s' "$me" "$seconds" "$text" >&2
-		status_shown=yes
-	else
-		say "$seconds s, $text"
-	fi
-}
-
-count_active() {
-	active=0
-	i=0
-	while [ "$i" -lt "$number" ]; do
-		i=$((i + 1))
-		phase_of "$i"
 		[ "$phase" = "done" ] || active=$((active + 1))
+		[ "$phase" != capturing ] || capturing=$((capturing + 1))
 	done
 }
 
@@ -159,11 +136,14 @@ run_all() {
 	next_progress=0
 	closed=
 	ending_since=
+	: >"$work/shown"
+	: >"$work/numbers"
 	while :; do
 		count_active
 		start_those_whose_turn_it_is
 		[ "$interrupts" -eq 0 ] || end_watches
 		show_words
+		end_together
 		tend_viewer
 		if [ "$active" -eq 0 ] && { [ -z "$waiting" ] || [ "$interrupts" -gt 0 ]; } && viewer_is_through; then
 			break

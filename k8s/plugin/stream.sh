@@ -14,8 +14,8 @@ stream() {
 		(: >"$file") 2>/dev/null || failed "cannot write $file"
 		exec 5>"$file"
 	fi
-	eval "kube_apart exec -i \"\$target\" -c \"\$container\" -- tarcap $capture_options ${filter:+-- $filter}" \
-		<&4 >&5 2>>"$work/$number.err" 4<&- 5>&- &
+	eval "kube_apart exec -i \"\$target\" -c \"\$container\" -- tarcap ${snapshot:+snapshot} $capture_options ${filter:+-- $filter}" \
+		<&4 >&5 2>>"$work/$number.words" 4<&- 5>&- &
 	echo $! >"$work/$number.pid"
 	exec 5>&-
 	code=0
@@ -45,7 +45,9 @@ is_whole() { # FILE
 pod_worker() {
 	added=
 	describe_pod
-	if [ -n "$container" ] && has_container "$container"; then
+	if [ -n "$snapshot" ]; then
+		find_recorder
+	elif [ -n "$container" ] && has_container "$container"; then
 		:
 	elif [ -z "$container" ] && hold=$(running_hold) && [ -n "$hold" ]; then
 		container=$hold

@@ -1,10 +1,14 @@
 # --- saying things ----------------------------------------------------------------------------------------------
 
 status_shown=
+status_rows=0 # above the line that is shown
 
 clear_status() {
-	[ -z "$status_shown" ] || printf '\r\033[K' >&2
+	[ -n "$status_shown" ] || return 0
+	[ "$status_rows" -eq 0 ] || printf '\033[%sA' "$status_rows" >&2
+	printf '\r\033[J' >&2
 	status_shown=
+	status_rows=0
 }
 
 say() {

@@ -2,6 +2,7 @@
 
 interrupts=0
 number=0  # of the last worker that was started
+files=    # of all, quoted for eval
 late=     # for a worker that had to wait for its turn
 ticks=0   # looks at everything since the start: at least a tick's time has passed for each
 began=0   # the clock when it started
@@ -18,7 +19,9 @@ on_interrupt() { # [WHY]
 	if [ "$interrupts" -eq 1 ]; then
 		: >"$work/stop"
 		how="ending the capture"
+		[ -z "$record" ] || how="fetching what is held"
 		[ "$begun" -gt 0 ] || how="stopping before the capture has begun"
+		[ -z "$snapshot" ] || how="waiting for what is on its way"
 		say "${1:-$how (again to give up)}"
 		# shellcheck disable=SC2086 # names without spaces
 		some_of $waiting
@@ -86,7 +89,8 @@ start_worker() { # TARGET
 	file_for "$target"
 	printf '%s\n' "$target" >"$work/$number.target"
 	printf '%s\n' "$file" >"$work/$number.file"
-	: >"$work/$number.err"
+	files="$files $(quote "$file")"
+	: >"$work/$number.words"
 	echo adding >"$work/$number.phase"
 	(
 		set -e

@@ -46,7 +46,7 @@ def links(directory, *names):
 
 # All that the plugin runs; and what the stand-in does.
 UTILITIES = ("awk", "basename", "cat", "chmod", "date", "dirname", "docker", "grep", "head", "ls", "mkdir", "mkfifo",
-             "mktemp", "rm", "sed", "sleep", "tail", "tar", "tr", "wc")
+             "mktemp", "mv", "rm", "sed", "sleep", "tail", "tar", "tr", "wc")
 
 
 def plugin(shell, *words, env=None, cwd=None, timeout=60, **more):

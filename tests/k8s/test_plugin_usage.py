@@ -188,7 +188,8 @@ def test_kubectl_that_cannot_ask(shell, no_kubectl, tmp_path, words):
     assert not list(tmp_path.glob("*.tar"))
 
 
-SAYS = "kubectl tarcap: {}: asking the cluster; a {} of tarcap:" + VERSION + " is {}\n"
+SAYS = "kubectl tarcap: {}: asking the cluster; a {} of tarcap:" + VERSION + " is {} (where nodes cannot pull that: --image, " \
+       "or TARCAP_IMAGE)\n"
 
 
 @pytest.mark.parametrize("words, what, added, where", [
@@ -286,8 +287,8 @@ ROLES = {"pod": "k8s/rbac.yaml has the role to ask for, tarcap-capture",
     (["-l", "app=web", "--image", "tarcap:1"], "web-2  failed     0B  " + EXEC.format("web-2", "old")),
     (["nosuch"], 'kubectl tarcap: pods "nosuch" not found'),
     (["web", "-n", "nosuchns"], 'kubectl tarcap: namespaces "nosuchns" not found'),
-    (["web", "--image", "none:1"], r"kubectl tarcap: web: the node cannot get the image none:1 \(ErrImagePull\): --image "
-                                   r"names one that it can. pull access denied \| twice"),
+    (["web", "--image", "none:1"], r"kubectl tarcap: web: the node cannot get the image none:1 \(ErrImagePull\): --image or TARCAP_IMAGE "
+                                   r"names one that it can. The node says: pull access denied \| twice"),
     (["web", "--image", "never:1", "--timeout", "10"],
      r"kubectl tarcap: web: the container does not run after 10 s \(ContainerCreating\); --timeout waits longer"),
     (["web", "--image", "denied:1"], "kubectl tarcap: web: no tarcap hold runs there, and you may not patch "

@@ -424,7 +424,7 @@ def test_commands_of_the_plugin_in_documents():
     lines = [span for span in spans_of_documents() if span.startswith("kubectl tarcap ") and span != "kubectl tarcap POD"]
     assert len(lines) >= 6
     for line in lines:
-        words = shlex.split(line.replace("POD", "web").replace("NODE", "node-1"))[2:]
+        words = shlex.split(line.replace("POD", "web").replace("NODE", "node-1").replace("age1…", "age1" + "q" * 58))[2:]
         done = call("k8s/kubectl-tarcap", "--dry-run", *words)
         assert done.returncode == 0 and "kubectl exec -i" in re.sub(r" -n \S+", "", done.stdout), (line, done.stderr)
 
