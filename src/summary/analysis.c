@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "summary/kernel_counters.h"
+#include "summary/kernel_sockets.h"
 #include "summary/neighbours.h"
 #include "summary/tcp.h"
 #include "summary/tls.h"
@@ -17,6 +18,7 @@ struct analysis {
 	struct icmp *icmp;
 	struct neighbours *neighbours;
 	struct kernel_counters *kernel;
+	struct kernel_sockets *sockets;
 	struct findings findings;
 };
 
@@ -31,7 +33,8 @@ struct analysis *analysis_open(const struct siphash_key *key, struct err *err)
 	if ((analysis->conversations = conversations_open(key, err)) && (analysis->tcp = tcp_open(key, err)) &&
 	    (analysis->dns = dns_open(key, err)) && (analysis->http = http_open(key, err)) &&
 	    (analysis->tls = tls_open(key, err)) && (analysis->icmp = icmp_open(key, err)) &&
-	    (analysis->neighbours = neighbours_open(key, err)) && (analysis->kernel = kernel_counters_open(err)))
+	    (analysis->neighbours = neighbours_open(key, err)) && (analysis->kernel = kernel_counters_open(err)) &&
+	    (analysis->sockets = kernel_sockets_open(err)))
 		return analysis;
 	analysis_close(analysis);
 	return NULL;
@@ -49,6 +52,7 @@ void analysis_close(struct analysis *analysis)
 	icmp_close(analysis->icmp);
 	neighbours_close(analysis->neighbours);
 	kernel_counters_close(analysis->kernel);
+	kernel_sockets_close(analysis->sockets);
 	free(analysis);
 }
 
@@ -125,6 +129,7 @@ void analysis_add(struct analysis *analysis, const struct sighting *sighting)
 void analysis_context(struct analysis *analysis, const char *name, const char *text, size_t size)
 {
 	kernel_counters_take(analysis->kernel, name, text, size);
+	kernel_sockets_take(analysis->sockets, name, text, size);
 }
 
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances)
@@ -136,6 +141,7 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	icmp_finish(analysis->icmp, &analysis->findings);
 	neighbours_finish(analysis->neighbours, analysis->conversations, circumstances, &analysis->findings);
 	kernel_counters_finish(analysis->kernel, analysis->conversations, circumstances, &analysis->findings);
+	kernel_sockets_finish(analysis->sockets, analysis->conversations, circumstances, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;
 }

@@ -212,6 +212,17 @@ struct conversation *conversations_add(struct conversations *conversations, uint
 	return conversation;
 }
 
+bool conversations_both_ways(const struct conversations *conversations)
+{
+	for (size_t i = 0; i < conversations_count(conversations); i++) {
+		const struct conversation *conversation = conversations_at(conversations, i);
+
+		if (conversation->sent[0].packets && conversation->sent[1].packets)
+			return true;
+	}
+	return false;
+}
+
 size_t conversations_count(const struct conversations *conversations)
 {
 	return conversations->count;

@@ -82,6 +82,9 @@ struct conversation *conversations_add(struct conversations *conversations, uint
 struct conversation *conversations_find(struct conversations *conversations, const struct dissected *dissected,
 					int *side);
 
+/* Does any have packets of both directions? */
+bool conversations_both_ways(const struct conversations *conversations);
+
 size_t conversations_count(const struct conversations *conversations);
 
 /* Packets for which there was no room. */

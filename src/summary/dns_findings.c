@@ -40,10 +40,10 @@ static void say_server(struct finding *finding, const struct dns_server *server)
 static void leave_open(struct finding *finding, const struct dns_server *server,
 		       const struct circumstances *circumstances)
 {
-	if (circumstances->lost)
-		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe answers)", circumstances->lost);
-	else if (circumstances->filtered && !server->counts.answered)
+	if (!circumstances->lost && circumstances->filtered && !server->counts.answered)
 		finding_say(finding, " (or the capture's filter left the answers out)");
+	else
+		finding_leave_open(finding, circumstances, "maybe answers", true);
 }
 
 /* Answers with a code that says so, but NXDOMAIN. */

@@ -371,8 +371,7 @@ static void find_unanswered(const struct neighbours *neighbours, uint8_t version
 	if (!most)
 		return;
 	finding = say_unanswered(findings, most, worst, neighbours);
-	if (circumstances->lost)
-		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe answers)", circumstances->lost);
+	finding_leave_open(finding, circumstances, "maybe answers", true);
 }
 
 static void find_conflict(const struct neighbour *neighbour, struct findings *findings)

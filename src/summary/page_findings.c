@@ -71,6 +71,21 @@ static void write_nothing(struct page *page)
 			  conversations, number_plural(conversations));
 }
 
+/* What "nothing" does not cover. */
+static void write_unseen(struct page *page)
+{
+	const struct summary *summary = page->summary;
+	uint64_t lost = summary->archive ? verify_lost(summary->told) : summary->loss.packets;
+
+	if (summary->kept < summary->bytes)
+		page_fact(page, "",
+			  "packets were cut (a snaplen, or --headers): of DNS, TLS and HTTP nothing is known "
+			  "beyond what is there");
+	if (lost)
+		page_fact(page, "", "%" PRIu64 " packet%s lost by the capture may have said otherwise", lost,
+			  number_plural(lost));
+}
+
 void page_findings(struct page *page)
 {
 	const struct findings *findings = page->summary->findings;
@@ -79,6 +94,8 @@ void page_findings(struct page *page)
 
 	if (findings_count(findings, FINDING_ERROR) + findings_count(findings, FINDING_WARNING) == 0)
 		write_nothing(page);
+	if (findings->count == 0 && page->summary->packets)
+		write_unseen(page);
 	for (size_t i = 0; i < shown; i++) {
 		if (page->lines - begin >= LINES_OF_ALL)
 			shown = i;

@@ -70,6 +70,7 @@ struct server {
 		zeros[2]; /* to it, from it */
 	uint64_t first, last;
 
+	uint64_t needless[2];  /* segments that had arrived when they were sent again, by D-SACK (RFC 2883) */
 	uint64_t explained[2]; /* segments that were sent again for another reason than loss */
 	struct durations handshakes, answers;
 	struct trouble troubles[TROUBLES];

@@ -25,6 +25,7 @@ struct sighting {
 struct circumstances {
 	bool loss_known;      /* else nothing says what the capture lost */
 	bool cut;	      /* packets are missing at the end, or within */
+	bool one_way;	      /* nobody answers anybody: packets of both directions are in no conversation */
 	bool filtered;	      /* only what passed a filter was captured */
 	bool window;	      /* a recorder's packets, of which older ones were overwritten or left out */
 	uint64_t lost;	      /* packets that the capture lost */

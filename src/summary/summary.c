@@ -1,6 +1,7 @@
 #include "summary/summary.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct reading {
 	/* Of a file of packets. */
 	struct packets *packets;
 	struct verify_told told;
+	bool numbered;					/* its interfaces have no names, */
 	unsigned places_of[PCAPNG_READ_INTERFACES_MAX]; /* of its interfaces */
 };
 
@@ -254,13 +256,32 @@ static int end_archive(struct reading *reading, struct err *err)
 
 /* --- a file of packets --- */
 
+/* Those that pcapng has no name for are told apart by their numbers, where there are several. */
+static const char *number_interface(struct reading *reading, uint32_t number, char text[32])
+{
+	struct summary *summary = &reading->summary;
+
+	reading->numbered |= number > 0;
+	for (size_t i = 0; reading->numbered && i < summary->interface_count; i++) {
+		if (!summary->interfaces[i].name[0])
+			snprintf(summary->interfaces[i].name, sizeof(summary->interfaces[i].name), "interface 0");
+	}
+	text[0] = 0;
+	if (reading->numbered)
+		snprintf(text, 32, "interface %" PRIu32, number);
+	return text;
+}
+
 /* An interface has a name in pcapng alone. */
 static void take_header(void *context, const struct pcap_read *records)
 {
 	struct reading *reading = context;
+	const char *name = records->interface.name;
+	char text[32];
 
-	reading->places_of[records->interface_number] =
-		(unsigned)take_interface(reading, records->interface.name, records);
+	if (!name[0] && records->pcapng)
+		name = number_interface(reading, records->interface_number, text);
+	reading->places_of[records->interface_number] = (unsigned)take_interface(reading, name, records);
 }
 
 static void take_record(void *context, const struct pcap_read *records, struct packet *packet)
@@ -316,6 +337,7 @@ static struct circumstances circumstances_of(const struct summary *summary)
 	return (struct circumstances){
 		.loss_known = summary->archive ? told->cause[0] != '\0' : summary->loss.counted > 0,
 		.cut = defects_any(summary->defects),
+		.one_way = !conversations_both_ways(summary->conversations),
 		.filtered = told->filter[0] != '\0',
 		.window = told->recorder.window_told,
 		.lost = summary->archive ? verify_lost(told) : summary->loss.packets,

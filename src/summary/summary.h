@@ -29,7 +29,7 @@
 
 /* Told apart by name and link type. */
 struct summary_interface {
-	char name[ROLL_NAME_SIZE]; /* the first part of its files' names; "" in a file of packets */
+	char name[ROLL_NAME_SIZE]; /* the first part of its files' names; of a file of packets what pcapng has, or "" */
 	uint32_t link_type;
 	uint64_t packets, bytes;
 };

@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "summary/tcp_step.h"
 
-#define AGAIN (CLOCK_SECOND / 2) /* a SYN that is sent again comes later: what comes sooner is a copy */
-#define SLOW CLOCK_SECOND	 /* an answer that begins later is slow */
+#define AGAIN (CLOCK_SECOND / 2)   /* a SYN that is sent again comes later: what comes sooner is a copy */
+#define SLOW CLOCK_SECOND	   /* an answer that begins later is slow */
+#define WINDOW (UINT32_C(1) << 30) /* bytes: no window is larger (RFC 7323, section 2.3) */
 
 struct tcp *tcp_open(const struct siphash_key *key, struct err *err)
 {
@@ -143,6 +144,39 @@ static void count_open(struct step *step)
 
 /* --- acknowledgments --- */
 
+/* The other side's numbers that it has got, and that have been passed over here: the capture alone lacks them. */
+static void take_missing(struct step *step, uint32_t from, uint32_t to)
+{
+	uint32_t owner = step->number * 2 + (uint32_t)!step->side + 1;
+	struct hole hole;
+
+	while (holes_fill(step->tcp->holes, owner, from, to, &hole)) {
+		step->verdict |= TCP_UNSEEN;
+		servers_note(servers_of(step->tcp->servers, step->conversation), TROUBLE_UNSEEN, step->number,
+			     &step->sighting->place, hole.to - hole.from, 0);
+	}
+}
+
+/*
+ * What it acknowledges and is not here: what was passed over, or what comes yet, as a capture's two directions are not
+ * always in order; before: the acknowledgment in front of this one.
+ */
+static void take_unseen(struct step *step, uint32_t before)
+{
+	uint32_t acknowledged = step->headers->acknowledged;
+	struct tcp_side *peer = step->peer;
+
+	if (tcp_behind(acknowledged, peer->next)) {
+		peer->marks |= TCP_SIDE_UNSEEN;
+		step->verdict |= TCP_UNSEEN;
+	}
+	if (!(peer->marks & TCP_HOLES))
+		return;
+	take_missing(step, before, acknowledged);
+	if (!tcp_behind(peer->next, acknowledged))
+		peer->marks &= (uint16_t)~TCP_HOLES;
+}
+
 /* What was stuck moves on. */
 static void advance_acknowledged(struct step *step)
 {
@@ -150,6 +184,7 @@ static void advance_acknowledged(struct step *step)
 	uint32_t acknowledged = step->headers->acknowledged;
 	struct tcp_side *peer = step->peer;
 	int other = !step->side;
+	uint32_t before = step->me->marks & TCP_ACKED ? step->me->acknowledged : acknowledged - WINDOW;
 
 	step->me->acknowledged = acknowledged;
 	step->me->repeats = 0;
@@ -162,12 +197,8 @@ static void advance_acknowledged(struct step *step)
 	}
 	if (connection->stuck_times[other] && tcp_behind(acknowledged, connection->stuck[other]))
 		connection->stuck_times[other] = 0;
-	if ((peer->marks & TCP_SEEN) && tcp_behind(acknowledged, peer->next)) {
-		peer->marks |= TCP_SIDE_UNSEEN;
-		step->verdict |= TCP_UNSEEN;
-		servers_note(servers_of(step->tcp->servers, step->conversation), TROUBLE_UNSEEN, step->number,
-			     &step->sighting->place, acknowledged - peer->next, 0);
-	}
+	if (peer->marks & TCP_SEEN)
+		take_unseen(step, before);
 }
 
 static void open_window(struct step *step)
@@ -215,11 +246,45 @@ static bool repeats_itself(const struct step *step, uint32_t next)
 	       !(headers->flags & (DISSECT_SYN | DISSECT_FIN));
 }
 
+/* Has it blocks of SACK? Behind no options but that, or the timestamps alone, it would be shorter. */
+static bool is_selective(const struct dissected *headers)
+{
+	return headers->tcp_header > 32 ||
+	       (headers->tcp_header == 32 && headers->upper_size > 22 && headers->upper[22] == 5);
+}
+
+/* The first block tells of what came twice: what is acknowledged, or within the second (RFC 2883, section 4). */
+static bool tells_duplicate(const struct dissect_options *options, uint32_t acknowledged)
+{
+	const uint32_t(*sack)[2] = options->sack;
+
+	return !tcp_behind(sack[0][1], acknowledged) ||
+	       (options->sacks > 1 && !tcp_behind(sack[1][0], sack[0][0]) && !tcp_behind(sack[0][1], sack[1][1]));
+}
+
+/* What it has got of the other side, beyond what it acknowledges: it need not have been sent again, or is not here. */
+static void take_selective(struct step *step)
+{
+	struct dissect_options options;
+
+	if (!step->together || !is_selective(step->headers))
+		return;
+	dissect_options(&options, step->headers);
+	if (!options.sacks || !(step->peer->marks & TCP_SEEN))
+		return;
+	if (tells_duplicate(&options, step->headers->acknowledged))
+		servers_of(step->tcp->servers, step->conversation)
+			->needless[step->side != servers_side(step->conversation)]++;
+	else if (step->peer->marks & TCP_HOLES)
+		take_missing(step, options.sack[0][0], options.sack[0][1]);
+}
+
 /* next: of what this side had sent before. */
 static void take_acknowledgment(struct step *step, uint32_t next)
 {
 	struct tcp_side *me = step->me;
 
+	take_selective(step);
 	if (!(me->marks & TCP_ACKED) || tcp_behind(step->headers->acknowledged, me->acknowledged)) {
 		advance_acknowledged(step);
 		me->marks |= TCP_ACKED;

@@ -192,6 +192,17 @@ static void judge_window(struct servers *servers, struct conversation *conversat
 			     &place, tcp_since(conversation->last, conversation->connection.zero_since[side]), 0);
 }
 
+/* Was it acknowledged, and never came here? */
+static void judge_unseen(struct servers *servers, struct conversation *conversation, uint32_t number, int side)
+{
+	const struct tcp_side *me = &conversation->tcp[side], *peer = &conversation->tcp[!side];
+	struct place place = beginning(conversation);
+	uint32_t missing = peer->acknowledged - me->next;
+
+	if ((me->marks & TCP_SIDE_UNSEEN) && (int32_t)missing > 0)
+		servers_note(servers_of(servers, conversation), TROUBLE_UNSEEN, number, &place, missing, 0);
+}
+
 /* One direction alone, of at least a few packets. */
 static void judge_sides(struct servers *servers, struct conversation *conversation, uint32_t number)
 {
@@ -221,6 +232,7 @@ void tcp_judge(struct servers *servers, struct conversation *conversation, uint3
 	for (int side = 0; side < 2; side++) {
 		judge_stuck(servers, conversation, number, side);
 		judge_window(servers, conversation, number, side);
+		judge_unseen(servers, conversation, number, side);
 	}
 	judge_sides(servers, conversation, number);
 }

@@ -16,29 +16,39 @@ static uint64_t again(const struct server *server, int to_or_from)
 	return all > explained ? all - explained : 0;
 }
 
+/* How many were lost where, of those that were sent again. */
+static void say_where(struct finding *finding, const struct server *server, int from, uint64_t count)
+{
+	uint64_t before = server->lost_before[from] < count ? server->lost_before[from] : count, seen = count - before;
+	uint64_t needless = server->needless[from] < seen ? server->needless[from] : seen;
+
+	finding_say(finding,
+		    ": %" PRIu64 " had been seen here and were lost behind this point, %" PRIu64 " were lost before it",
+		    seen - needless, before);
+	if (needless)
+		finding_say(finding, "; %" PRIu64 " had arrived all the same (D-SACK)", needless);
+	if (server->out_of_order[from])
+		finding_say(finding, "; %" PRIu64 " came out of order", server->out_of_order[from]);
+	if (server->repeats[!from])
+		finding_say(finding, "; %" PRIu64 " duplicate ACK%s came back", server->repeats[!from],
+			    number_plural(server->repeats[!from]));
+}
+
 static void tell_loss_of(const struct telling *telling, const struct server *server, int from)
 {
 	const struct trouble *trouble = &server->troubles[from ? TROUBLE_LOSS_FROM : TROUBLE_LOSS_TO];
 	uint64_t count = again(server, from), segments = server->segments[from];
 	bool grave = count >= 3 && count * 100 >= segments;
 	double share = segments ? (double)count * 100 / (double)segments : 0;
-	uint64_t before = server->lost_before[from] < count ? server->lost_before[from] : count;
 	char name[ENDS_TEXT_SIZE];
 	struct finding *finding =
 		telling_add(telling, FINDING_LOSS, grave ? FINDING_WARNING : FINDING_NOTE, grave ? 500 : 100, trouble);
 
 	finding->count = count;
-	finding_say(finding,
-		    "%" PRIu64 " of about %" PRIu64 " segments %s %s were sent again (%.*f %%): %" PRIu64
-		    " had been seen here and were lost behind this point, %" PRIu64 " were lost before it",
-		    count, segments, from ? "from" : "to", telling_name(server, name), share < 10 ? 1 : 0, share,
-		    count - before, before);
-	if (server->out_of_order[from])
-		finding_say(finding, "; %" PRIu64 " came out of order", server->out_of_order[from]);
-	if (server->repeats[!from])
-		finding_say(finding, "; %" PRIu64 " duplicate ACK%s came back", server->repeats[!from],
-			    number_plural(server->repeats[!from]));
-	telling_leave_open(telling, finding, false);
+	finding_say(finding, "%" PRIu64 " of about %" PRIu64 " segments %s %s were sent again (%.*f %%)", count,
+		    segments, from ? "from" : "to", telling_name(server, name), share < 10 ? 1 : 0, share);
+	say_where(finding, server, from, count);
+	telling_leave_open(telling, finding, trouble, "which may be why", "what was sent until then may count as lost");
 	telling_filter(finding, server, "tcp.analysis.retransmission");
 	finding_next(finding,
 		     "interfaces' error and drop counters on the way (ip -s link); a capture at the other end");
@@ -59,7 +69,8 @@ static void tell_windows_of(const struct telling *telling, const struct server *
 		    "sent to",
 		    client ? "a client of " : "", telling_name(server, name), telling_times(trouble->count, often),
 		    telling_duration(trouble->sum, took));
-	telling_leave_open(telling, finding, false);
+	telling_leave_open(telling, finding, trouble, "which may have opened it sooner",
+			   "it may have been zero for longer");
 	telling_filter(finding, server, "tcp.analysis.zero_window");
 	finding_next(finding, "what the %s does with what it reads: its processor time, its disk, its locks",
 		     client ? "client" : "server");
@@ -87,7 +98,8 @@ static void tell_slow_server(const struct telling *telling, const struct server 
 	if (network && network < trouble->least / 2)
 		finding_say(finding, "; a handshake takes %s: the server's time, not the network's",
 			    telling_duration(network, texts[3]));
-	telling_leave_open(telling, finding, false);
+	telling_leave_open(telling, finding, trouble, "maybe the first of an answer",
+			   "who serves whom is told by the lower port");
 	telling_filter(finding, server, "tcp.time_delta > 1");
 	finding_next(finding, "what the server waits for: its log, its own requests (is it slow for all paths?)");
 }

@@ -18,8 +18,11 @@ static void add_hole(struct step *step)
 
 	step->verdict |= TCP_GAP;
 	/* What the other has acknowledged was lost to the capture alone. */
-	if (step->together && (step->peer->marks & TCP_ACKED) && !tcp_behind(hole.to, step->peer->acknowledged))
+	if (step->together && (step->peer->marks & TCP_ACKED) && !tcp_behind(hole.to, step->peer->acknowledged)) {
+		servers_note(servers_of(step->tcp->servers, step->conversation), TROUBLE_UNSEEN, step->number,
+			     &step->sighting->place, hole.to - hole.from, 0);
 		return;
+	}
 	holes_add(step->tcp->holes, &hole);
 	step->me->marks |= TCP_HOLES;
 }

@@ -345,8 +345,8 @@ static void add_finding(const struct failure *failure, const struct circumstance
 	finding_say(finding, ", %" PRIu64 " time%s", failure->count, number_plural(failure->count));
 	if (failure->name[0])
 		finding_say(finding, "; server name asked for: %.*s", NAME_SHOWN, failure->name);
-	if (circumstances->lost && failure->key.failing == FAILING_SILENT)
-		finding_say(finding, " (the capture lost %" PRIu64 " packets, maybe the answer)", circumstances->lost);
+	if (failure->key.failing == FAILING_SILENT)
+		finding_leave_open(finding, circumstances, "maybe the answer", true);
 	finding_filter(finding, " && %s && tcp.port == %u", ends_filter(connection->version, &connection->b, filter),
 		       connection->b.port);
 	finding->count = failure->count;

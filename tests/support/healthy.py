@@ -225,11 +225,12 @@ def block(kind, body):
     return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
 
 
-def two_interfaces(tape, skew):
+def two_interfaces(tape, skew, named=True):
     """pcapng of two interfaces that both see all, the second so much later, and one interface after the other."""
     parts = [block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))]
     for interface in (0, 1):
-        parts.append(block(1, struct.pack("<HHIHH4sHHBxxxHH", 1, 0, 0, 2, 4, b"eth%d" % interface, 9, 1, 9, 0, 0)))
+        name = struct.pack("<HH4s", 2, 4, b"eth%d" % interface) if named else b""
+        parts.append(block(1, struct.pack("<HHI", 1, 0, 0) + name + struct.pack("<HHBxxxHH", 9, 1, 9, 0, 0)))
     for interface in (0, 1):
         for time, frame in tape.frames:
             time += interface * skew
@@ -248,6 +249,7 @@ def scenes():
             if name in ("download", "keep_alive", "gso", "names"):
                 files[f"{name}-{version}-headers-only"] = tape.pcap(keep=14 + (20 if version == 4 else 40) + 32)
                 files[f"{name}-{version}-two-interfaces"] = two_interfaces(tape, 20_000)
+                files[f"{name}-{version}-two-without-names"] = two_interfaces(tape, 20_000, named=False)
             if name in ("download", "gso"):
                 files[f"{name}-{version}-acknowledgements-only"] = pcap_of([frame for frame in tape.frames if len(frame[1]) < 100])
     return files

@@ -57,7 +57,7 @@ def counted(tmp_path_factory):
     path.write_bytes(run("join", stdin=result.out).out)
     text = sh(TOP / "tests/agreement", path, timeout=120).stdout
     kinds = {name: tuple(map(int, numbers)) for name, *numbers in re.findall(r"^(\w[\w -]*?) +(\d+) +(\d+) +(\d+)$", text, re.M)}
-    segments, agreed = map(int, re.search(r"^(\d+) segments, they agree in (\d+) ", text, re.M).groups())
+    agreed, segments = map(int, re.search(r"^everything: they agree in (\d+) of (\d+) ", text, re.M).groups())
     return kinds, segments, agreed, text, path
 
 

@@ -1,137 +1,4 @@
-#include "unit.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "summary/tcp.h"
-
-static struct conversations *conversations;
-static struct tcp *tcp;
-static struct findings findings;
-static struct circumstances circumstances;
-
-/* What the next segments have. */
-static uint64_t now;
-static uint32_t interface;
-static uint16_t port, id[2], window;
-static uint8_t hops[2], version;
-static uint64_t number;
-
-enum { CLIENT, SERVER };
-enum { SYN = DISSECT_SYN, ACK = DISSECT_ACK, FIN = DISSECT_FIN | DISSECT_ACK, RST = DISSECT_RST, PSH = 0x18 };
-
-static int set_up(void **state)
-{
-	const struct siphash_key key = {1, 2};
-	struct err err = {0};
-
-	(void)state;
-	conversations = conversations_open(&key, &err);
-	tcp = tcp_open(&key, &err);
-	assert_true(conversations && tcp);
-	findings = (struct findings){0};
-	circumstances = (struct circumstances){.loss_known = true};
-	now = 1000 * CLOCK_SECOND;
-	interface = 0;
-	port = 4000;
-	id[0] = id[1] = 0;
-	window = 500;
-	hops[CLIENT] = hops[SERVER] = 64;
-	version = 4;
-	number = 0;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tcp_close(tcp);
-	conversations_close(conversations);
-	return 0;
-}
-
-/* A millisecond after the one before; numbers are IP's where id is not 0, one more each time. */
-static unsigned segment(int side, uint8_t flags, uint32_t sequence, uint32_t acknowledged, uint32_t size)
-{
-	/* A SYN has a window scale of 7. */
-	const unsigned char header[24] = {[12] = 0x60, [20] = 3, 3, 7, 0};
-	struct dissect_end client = {{10, 0, 0, 1}, port}, server = {{10, 0, 0, 2}, 80};
-	struct dissected headers = {
-		.upper = header,
-		.upper_size = flags & SYN ? 24 : 20,
-		.upper_length = 32 + size,
-		.payload_length = size,
-		.sequence = sequence,
-		.acknowledged = acknowledged,
-		.window = window,
-		.tcp_header = flags & SYN ? 24 : 20,
-		.hops = hops[side],
-		.id = id[side] ? id[side]++ : 0,
-		.ethertype = DISSECT_IPV4,
-		.version = version,
-		.ports = true,
-		.protocol = PROTOCOL_TCP,
-		.flags = flags,
-		.from = side == CLIENT ? client : server,
-		.to = side == CLIENT ? server : client,
-	};
-	struct sighting sighting = {&headers,  {.packet = ++number, .time = now += CLOCK_SECOND / 1000},
-				    true,      66 + size,
-				    interface, conversations_chain(conversations, &headers)};
-	int from;
-	struct conversation *conversation =
-		conversations_add(conversations, sighting.chain, &headers, now, 66 + size, &from);
-
-	circumstances.last = now;
-	circumstances.packets = number;
-	return tcp_add(tcp, conversation, (uint32_t)conversations_index(conversations, conversation), from, &sighting);
-}
-
-/* The client's first number is 101 then, the server's 501. */
-static void handshake(void)
-{
-	assert_int_equal(segment(CLIENT, SYN, 100, 0, 0), 0);
-	assert_int_equal(segment(SERVER, SYN | ACK, 500, 101, 0), 0);
-	assert_int_equal(segment(CLIENT, ACK, 101, 501, 0), 0);
-}
-
-static void wait_for(double seconds)
-{
-	now += (uint64_t)(seconds * 1e9);
-}
-
-static void finish(void)
-{
-	tcp_finish(tcp, conversations, &circumstances, &findings);
-	findings_rank(&findings);
-	for (size_t i = 0; i < findings.count; i++)
-		print_message("%s %s: %s\n", finding_severity_name(findings.list[i].severity),
-			      finding_kind_name(findings.list[i].kind), findings.list[i].sentence);
-}
-
-static const struct conversation *only(void)
-{
-	assert_int_equal(conversations_count(conversations), 1);
-	return conversations_at(conversations, 0);
-}
-
-/* The first finding says this, at that packet. */
-static void first_is(enum finding_kind kind, enum finding_severity severity, uint64_t packet, const char *words)
-{
-	finish();
-	assert_true(findings.count > 0);
-	assert_string_equal(finding_kind_name(findings.list[0].kind), finding_kind_name(kind));
-	assert_int_equal(findings.list[0].severity, severity);
-	assert_int_equal(findings.list[0].first.packet, packet);
-	assert_non_null(strstr(findings.list[0].sentence, words));
-}
-
-static void nothing_is_wrong(void)
-{
-	finish();
-	assert_int_equal(findings_count(&findings, FINDING_ERROR) + findings_count(&findings, FINDING_WARNING), 0);
-}
+#include "tcp_segments.h"
 
 /* --- segments --- */
 
@@ -371,7 +238,7 @@ static void what_is_not_here(void **state)
 	assert_int_equal(segment(SERVER, PSH, 3501, 101, 1000), TCP_GAP);
 	/* It was acknowledged: lost by the capture alone. */
 	assert_int_equal(only()->connection.lost_before[SERVER], 0);
-	first_is(FINDING_CAPTURE_LOSS, FINDING_NOTE, 4, "that is not in the capture, once");
+	first_is(FINDING_CAPTURE_LOSS, FINDING_NOTE, 5, "that is not in the capture, once");
 }
 
 /* --- findings --- */
@@ -670,8 +537,6 @@ static void many_servers(void **state)
 	assert_non_null(strstr(last->sentence, "5 more servers (refused, 15 times in all)"));
 	assert_int_equal(last->count, 15);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
