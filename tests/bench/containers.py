@@ -1,5 +1,6 @@
 """The benchmark's row "delivered": what comes out of docker run while more is offered than the runtime takes."""
 
+import contextlib
 import json
 import os
 import re
@@ -108,8 +109,9 @@ def table_of(wire, kind, traffic):
     table.show()
 
 
-def delivered():
-    """Starts an engine where none answers, and ends that one."""
+@contextlib.contextmanager
+def with_engine():
+    """With tarcap's image in it. Starts an engine where none answers, and ends that one."""
     engine, own = str(TOP / "tests/engine"), False
     found = subprocess.run([engine, "find"], capture_output=True, text=True, check=False)
     if found.returncode:
@@ -118,6 +120,14 @@ def delivered():
     try:
         sh("make", "-C", str(TOP), "-s", "load", f"BUILD={BUILD}", timeout=300,
            env={**os.environ, "TARCAP_ENGINE": "docker"})
+        yield
+    finally:
+        if own:
+            sh(engine, "stop", timeout=120)
+
+
+def delivered():
+    with with_engine():
         tcpdump_image()
         wire = Target()
         try:
@@ -126,6 +136,3 @@ def delivered():
         finally:
             wire.close()
             sh("docker", "rmi", TCPDUMP, check=False, timeout=60)
-    finally:
-        if own:
-            sh(engine, "stop", timeout=120)

@@ -13,6 +13,7 @@ import time
 from bench import NO_LIMITS, TARCAP, TIME, Table, load, packets_in
 from payload import http
 from process import lines, start_process, wait_until
+from record_moments import looks, through_docker
 from wire import Wire
 
 MIB = 1 << 20
@@ -138,3 +139,5 @@ def keeps_up():
 def record():
     history()
     keeps_up()
+    looks()
+    through_docker()
