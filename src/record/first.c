@@ -18,7 +18,7 @@
 #define IN_TIME(seconds) ((uint32_t)((seconds)*CLOCK_SECOND >> TIME_SHIFT))
 
 #define WINDOW (UINT32_C(1) << 30) /* the largest of TCP: what lies further away is of another connection */
-#define NEAR UINT32_C(65536)	   /* after IDLE_TCP, as far may a retransmission lie back */
+#define NEAR UINT32_C(65536)	   /* as far may a retransmission lie back after IDLE_TCP, and before the first seen */
 #define IDLE_TCP IN_TIME(60)
 #define IDLE_UDP IN_TIME(30)
 
@@ -146,7 +146,9 @@ static bool is_another(const struct flow *flow, uint32_t sequence, uint32_t now)
 
 	if (idle(flow, now) >= IDLE_TCP && back > NEAR)
 		return true;
-	return back > WINDOW && back < -WINDOW;
+	if (back > WINDOW)
+		return back < -WINDOW;
+	return back > flow->passed && back - flow->passed > NEAR; /* before the first that was seen */
 }
 
 /* How many bytes of the direction have passed before the payload at sequence, which is counted. */

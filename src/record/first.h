@@ -4,7 +4,8 @@
  *
  * TCP's payload counts by its place in the stream, from the first packet of the direction that is seen: what comes
  * again counts once, and what is missing counts. A SYN begins anew; so does what comes after 60 s where its sequence
- * numbers do not go on, and at any time what lies further away than the largest window (1 GiB; RFC 7323, section 2.3).
+ * numbers do not go on, and at any time what lies further away than the largest window (1 GiB; RFC 7323, section 2.3),
+ * or more than 64 KiB before the first that was seen.
  * UDP's counts as it comes, and begins anew after 30 s without a packet. Fragments but the first, and what is neither
  * TCP nor UDP, stay whole.
  */

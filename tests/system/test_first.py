@@ -95,6 +95,15 @@ def test_numbers_that_do_not_go_on_begin_anew_after_a_minute_and_those_that_do_n
     assert whole_or_headers(far, 1000, times=[0, 1, 2]) == [True, False, True]
 
 
+def test_ports_that_are_used_again_without_a_syn_get_hardly_more():
+    """Of one that was seen from 700,000,001 on; lower numbers would never have come to its first bytes."""
+    old = [frame(tcp(700_000_001 + 1000 * number, KILO)) for number in range(2)]
+    again = [frame(tcp(5_000_001 + 1000 * number, KILO)) for number in range(5)]
+    assert whole_or_headers([*old, *again], 2000) == [True] * 4 + [False] * 3
+    late = [frame(tcp(700_000_001 - 1000 * number, KILO)) for number in (3, 2, 1)]
+    assert whole_or_headers([*old, *late, old[1], frame(tcp(700_002_001, KILO))], 2000) == [True] * 6 + [False]
+
+
 def test_a_reset_that_comes_first_says_nothing_of_the_numbers():
     frames = [frame(tcp(0, flags=RST)), frame(tcp(500_000_001, KILO)), frame(tcp(500_001_001, KILO))]
     assert whole_or_headers(frames, 1000) == [True, True, False]
