@@ -8,6 +8,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
+#include "base/pages.h"
 #include "request/plan.h"
 
 /* A multiple of zstd's blocks (128 KiB), so that nothing is left over between slices. */
@@ -66,13 +67,14 @@ struct compress *compress_open(size_t largest, struct err *err)
 	struct compress *compress = calloc(1, sizeof(*compress));
 	size_t size = (size_t)plan_compressor(largest);
 
-	if (!compress || !(compress->memory = malloc(size))) {
+	if (compress)
+		compress->largest = largest;
+	if (!compress || !(compress->memory = pages_take(size))) {
 		compress_close(compress);
 		err_sys(err, ENOMEM, "--compress: cannot have %zu bytes", size);
 		return NULL;
 	}
 	compress->output = compress->memory + PLAN_COMPRESSOR_CONTEXT;
-	compress->largest = largest;
 	if (begin_anew(compress))
 		return compress;
 	compress_close(compress);
@@ -84,7 +86,7 @@ void compress_close(struct compress *compress)
 {
 	if (!compress)
 		return;
-	free(compress->memory);
+	pages_give(compress->memory, (size_t)plan_compressor(compress->largest));
 	free(compress);
 }
 

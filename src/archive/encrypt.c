@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
+
 #define NONCE_SIZE crypto_aead_chacha20poly1305_ietf_NPUBBYTES
 #define LAST_FLAG (NONCE_SIZE - 1)
 
@@ -24,7 +26,7 @@ struct encrypt {
 
 struct encrypt *encrypt_open(const struct recipients *recipients, age_random *random, struct err *err)
 {
-	struct encrypt *encrypt = calloc(1, sizeof(*encrypt));
+	struct encrypt *encrypt = pages_take(sizeof(*encrypt)); /* packets, and the key */
 	struct age_header *header = malloc(sizeof(*header));
 
 	if (!encrypt || !header)
@@ -47,7 +49,7 @@ void encrypt_close(struct encrypt *encrypt)
 	if (!encrypt)
 		return;
 	sodium_memzero(encrypt, sizeof(*encrypt));
-	free(encrypt);
+	pages_give(encrypt, sizeof(*encrypt));
 }
 
 /* No nonce comes twice: 2^88 chunks are more than there can be. */

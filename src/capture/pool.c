@@ -2,21 +2,18 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "base/pages.h"
 
 int pool_open(struct pool *pool, size_t memory, size_t segment_size, struct err *err)
 {
 	size_t count = memory / segment_size;
-	void *mapped;
-
 	if (count > POOL_SEGMENTS_MAX)
 		count = POOL_SEGMENTS_MAX;
 	*pool = (struct pool){.segment_size = segment_size};
-	mapped = mmap(NULL, count * segment_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (mapped == MAP_FAILED)
+	pool->memory = pages_take(count * segment_size);
+	if (!pool->memory)
 		return err_sys(err, errno, "--memory: cannot have %zu bytes", count * segment_size);
-	(void)madvise(mapped, count * segment_size, MADV_DONTDUMP);
-	pool->memory = mapped;
 	pool->count = (unsigned)count;
 	pool->segments = calloc(count, sizeof(*pool->segments));
 	if (!pool->segments) {
@@ -32,8 +29,7 @@ int pool_open(struct pool *pool, size_t memory, size_t segment_size, struct err 
 
 void pool_close(struct pool *pool)
 {
-	if (pool->memory)
-		munmap(pool->memory, pool->count * pool->segment_size);
+	pages_give(pool->memory, pool->count * pool->segment_size);
 	free(pool->segments);
 	*pool = (struct pool){0};
 }

@@ -3,6 +3,7 @@
 #include <linux/if_packet.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -26,6 +27,8 @@ static struct ring mapped(int fd)
 		/* NOLINTNEXTLINE(performance-no-int-to-ptr): it is text where it comes from */
 		ring.blocks = (const unsigned char *)from;
 		ring.size += to - from;
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+		(void)madvise((void *)from, to - from, MADV_DONTDUMP);
 	}
 	fclose(maps);
 	return ring;

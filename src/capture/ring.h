@@ -14,7 +14,8 @@ struct ring {
 	bool unknown;		     /* then it is what was asked for: at most that much */
 };
 
-/* Find what of the packet socket fd is mapped here, of so many bytes that were asked for. Without /proc, nothing. */
+/* Find what of the packet socket fd is mapped here, of so many bytes that were asked for, and keep it out of core
+ * dumps. Without /proc, nothing. */
 struct ring ring_find(int fd, uint64_t asked);
 
 /*
