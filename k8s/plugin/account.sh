@@ -80,34 +80,6 @@ why_not_permitted() { # NUMBER
 	esac
 }
 
-summary() {
-	all=0
-	{
-		printf 'POD\tRESULT\tBYTES\tFILE OR REASON\n'
-		i=0
-		while [ "$i" -lt "$number" ]; do
-			i=$((i + 1))
-			judge "$i"
-			[ "$code" -eq 0 ] || all=1
-			[ "$result" = failed ] && file=$why why= || file="$file${why:+ ($why)}${told:+ ($told)}"
-			read -r target <"$work/$i.target"
-			human "$bytes"
-			printf '%s\t%s\t%s\t%s\n' "$target" "$result" "$text" "$file"
-		done
-		for pod in $waiting; do
-			printf '%s\tfailed\t0B\tnot started\n' "$pod"
-			all=1
-		done
-	} >"$work/summary"
-	if [ -z "$quiet" ] || [ "$all" -ne 0 ]; then
-		awk -F '\t' '{ for (i = 1; i <= 3; i++) if (length($i) > width[i]) width[i] = length($i); line[NR] = $0 }
-			END { for (n = 1; n <= NR; n++) { split(line[n], f, "\t")
-				printf("%-*s  %-*s  %*s  %s\n", width[1], f[1], width[2], f[2], width[3], f[3], f[4]) } }' \
-			"$work/summary" >&2
-	fi
-	exit "$all"
-}
-
 one_result() {
 	judge 1
 	read -r target <"$work/1.target"

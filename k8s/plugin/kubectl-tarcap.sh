@@ -81,6 +81,7 @@ END
 #include progress.sh
 #include table.sh
 #include account.sh
+#include summary.sh
 
 parse "$@"
 check_usage

@@ -28,8 +28,10 @@ show_progress() {
 	fi
 	if [ -t 2 ]; then
 		clear_status
+		measure_screen
 		[ -z "$several" ] || draw_table
-		printf '%s: %s s, %s' "$me" "$seconds" "$text" >&2
+		# What wraps could not be cleared again.
+		printf "%.$((screen_columns - 1))s" "$me: $seconds s, $text" >&2
 		status_shown=yes
 	else
 		say "$seconds s, $text"

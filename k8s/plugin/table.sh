@@ -52,13 +52,12 @@ table() { # ROWS COLUMNS
 			for (unit = 0; n >= 1024 && unit < 4; unit++) n /= 1024
 			return sprintf(unit && n < 10 ? "%.1f%s" : "%d%s", n, substr("BKMGT", unit + 1, 1))
 		}
-		function out(line) { print columns > 1 ? substr(line, 1, columns - 1) : line }
+		function out(line) { print (columns ? substr(line, 1, columns - 1) : line) }
 		' [0-9]*.target [0-9]*.phase "$@" numbers
 }
 
 # On a terminal, above the line of progress; where it was before it has been cleared.
 draw_table() {
-	measure_screen
 	(table $((screen_rows - 2)) "$screen_columns") >"$work/table" 2>/dev/null || return 0
 	rows=0
 	while IFS= read -r line; do
