@@ -6,6 +6,7 @@ or wire.py step_load NAMESPACE INTERFACE
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -14,11 +15,13 @@ import struct
 import sys
 import threading
 import time
+from pathlib import Path
 
 from process import OWN, sh, start_process, wait_until
 
 PROGRAM = __file__
 CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 MAC_A, MAC_B = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 
 
@@ -56,9 +59,21 @@ def raw_socket(namespace, interface):
 def wait_up(namespace, names):
     """Until these interfaces pass packets on: before that, what is sent is thrown away, and nobody hears of it."""
     def are_up():
-        lines = sh("ip", "-n", namespace, "-br", "link", "show", "up").stdout.splitlines()
-        return set(names) <= {line.split()[0].partition("@")[0] for line in lines if line.split()[1] == "UP"}
-    wait_until(are_up, 5, f"{', '.join(names)} going up")
+        return all(struct.unpack_from("H", fcntl.ioctl(asking, SIOCGIFFLAGS, struct.pack("16s24x", name.encode())), 16)[0]
+                   & IFF_RUNNING for name in names)
+    with in_namespace(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asking:
+        wait_until(are_up, 5, f"{', '.join(names)} going up")
+
+
+def without_ipv6():
+    """For in_namespace(); also for the interfaces to come."""
+    for path in Path("/proc/sys/net/ipv6/conf").glob("*/disable_ipv6"):
+        path.write_text("1")
+
+
+def ip_batch(*commands):
+    """ip's commands, all by one process."""
+    sh("ip", "-batch", "-", input="\n".join(commands))
 
 
 class Wire:
@@ -69,11 +84,12 @@ class Wire:
     def __init__(self, ipv6=False):
         Wire.count += 1
         self.a, self.b = (f"tc{OWN}-{Wire.count}{end}" for end in "ab")
-        for name in (self.a, self.b):
-            sh("ip", "netns", "add", name)
-            if not ipv6:
-                self.within(name, "sh", "-c", "echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6")
-        sh("ip", "link", "add", "tc1", "netns", self.a, "type", "veth", "peer", "name", "tc0", "netns", self.b)
+        # Where both ends have the same number, the kernel takes them for no pair, and a second until it lets them up.
+        ip_batch(f"netns add {self.a}", f"netns add {self.b}",
+                 f"link add tc1 index 3 netns {self.a} type veth peer name tc0 index 2 netns {self.b}")
+        if not ipv6:
+            in_namespace(self.a, without_ipv6)
+            in_namespace(self.b, without_ipv6)
         # Without ARP the kernel itself says nothing on the wire.
         self.ip(self.a, "link", "set", "tc1", "address", MAC_A.hex(":"), "arp", "off", "up")
         self.ip(self.b, "link", "set", "tc0", "address", MAC_B.hex(":"), "arp", "off", "up")
@@ -110,8 +126,7 @@ class Wire:
 
     def close(self):
         self.socket.close()
-        for name in (self.a, self.b):
-            sh("ip", "netns", "del", name, check=False)
+        sh("ip", "-force", "-batch", "-", input=f"netns del {self.a}\nnetns del {self.b}\n", check=False)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------
