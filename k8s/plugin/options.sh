@@ -18,7 +18,7 @@ is_given() { # FLAG
 is_ours() { # FLAG
 	case $1 in
 	-n | --namespace | --context | --kubeconfig | --cluster | --user | --as | --as-group | -l | --selector | -c | --container | \
-		-o | --output | --parallel | --force | --dry-run | --snapshot | -q | --quiet) ;;
+		-o | --output | --parallel | --force | --dry-run | --snapshot | --image | -q | --quiet) ;;
 	*) return 1 ;;
 	esac
 }

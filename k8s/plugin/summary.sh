@@ -62,7 +62,7 @@ count_results() {
 			for (i = 1; i <= keys; i++)
 				if (!plain[order[i]]) {
 					if (++shown >= room && keys - i > 0) {
-						say("and " keys - i + 1 " more kinds of results")
+						say("and " (keys - i + 1) " more kinds of results")
 						exit
 					}
 					say(count[order[i]] " " order[i] ": " names[order[i]] (left[order[i]] ? " and " left[order[i]] " more" : ""))

@@ -21,6 +21,14 @@ def plugin_on_one_pod(suite):
 
 
 @check
+def plugin_fetches_what_came_before_an_event(suite):
+    """A readiness probe is the event."""
+    path = suite.path(".tar")
+    done = suite.plugin("web-1", "--record", "4M", "--until", "tcp port 9", "--after", "1s", "-o", path)
+    assert re.search(rf"{path} is whole: .*; event: tcp port 9 on eth0, at ", done.err), done.err
+
+
+@check
 def plugin_adds_its_own_container(suite):
     path = suite.path(".tar")
     name = f"tarcap-{suite.number()}"

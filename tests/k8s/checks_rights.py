@@ -162,6 +162,9 @@ def sidecar_that_records(suite):
         [path] = Path(target).rglob("manifest.json")  # the packets are compressed, which only newer Pythons can read
         manifest = json.loads(path.read_text())
         assert manifest["ended_by"]["cause"] == "snapshot" and manifest["totals"]["packets"] > 0
+    path = suite.path(".tar")
+    done = suite.plugin("--snapshot", pod, "-o", path)
+    assert "what the hold in container tarcap has recorded" in done.err and f"{path} is whole" in done.err, done.err
     suite.kubectl("exec", pod, "-c", "tarcap", "--", "tarcap", "stop")
 
 

@@ -152,3 +152,22 @@ def test_progress_of_several_without_a_terminal(archive, tmp_path):
     process.terminate()
     assert process.wait(30 * patience()) == 0, said()
     assert re.search(r"^POD +RESULT +BYTES +FILE OR REASON\nweb-1 +whole +[\d.]+[BK] +out/web-1.tar\n", said(), re.M), said()
+
+
+def test_progress_of_one_says_how_fast_and_what_is_lost(archive, tmp_path):
+    """And the image comes from the caller's environment, where no flag names one."""
+    path = many(tmp_path, archive, 7)
+    path.write_text(path.read_text().replace("get pods '*) printf '", "get pods '*) printf 'N web-7\\nP Running \\nS cap "
+                                             "mine/tarcap:3 [\"tarcap\",\"hold\"]\\nR cap 2026\\nC \\n'; exit; echo '"))
+    env = {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path), "TARCAP_IMAGE": "mine/tarcap:3"}
+    with (tmp_path / "stderr").open("w") as stderr:
+        process = start_process(["dash", str(PLUGIN), "web-7", "--count", "1"], stdin=subprocess.DEVNULL, stderr=stderr, env=env,
+                                cwd=tmp_path)
+
+    def said():
+        return (tmp_path / "stderr").read_text()
+    wait_until(lambda: re.search(r"^kubectl tarcap: 1\d s, 0B so far, 200 packets/s, 12 lost; Ctrl-C ends it$", said(), re.M),
+               30 * patience(), "the line of progress")
+    assert "a container of mine/tarcap:3 is added where no hold runs" in said() and "using the hold" in said()
+    process.terminate()
+    assert process.wait(30 * patience()) == 0, said()

@@ -105,7 +105,7 @@ def test_what_tarcap_takes_is_taken(shell, no_kubectl):
     (["--snapshot", "web", "--", "tcp"], "takes no filter"),
     (["--snapshot", "web", "--record", "4M"], "--record: is for a recording that begins"),
     (["--snapshot", "web", "-i", "eth0"], "-i: cannot be combined with --snapshot"),
-    (["--snapshot", "web", "--image", "x"], "--image: adds a container"),
+    (["--snapshot", "web", "--ttl", "1h"], "--ttl: adds a container"),
     (["--snapshot", "web", "--live"], "--live: cannot be combined with --snapshot"),
 ])
 def test_what_does_not_go_together(shell, no_kubectl, words, says):
