@@ -20,7 +20,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) $(2)
 endif
 
-.PHONY: all static image load push reproducible FORCE demo test coverage soak plugin install release-files help clean distclean
+.PHONY: all static image load push reproducible FORCE demo test coverage soak plugin install uninstall install-extcap release-files help clean distclean
 .DELETE_ON_ERROR:
 
 ## make: the development binary, build/dev/tarcap
@@ -77,7 +77,7 @@ soak: $(BUILD)/$(ARCH)/tarcap
 
 -include tests/programs.mk tests/bench/programs.mk # where tests/ is: a build from source for the image has none
 
-## make plugin: k8s/kubectl-tarcap, put together from its parts in k8s/plugin
+## make plugin: k8s/kubectl-tarcap and k8s/tarcap-extcap, put together from their parts in k8s/plugin
 plugin:
 	$(Q)k8s/plugin/assemble
 
@@ -155,11 +155,20 @@ $(BUILD)/tarcap.oci.tar: $(ARCHES:%=$(BUILD)/%/layer.tar) image/archive Containe
 
 PREFIX ?= /usr/local
 
-## make install: the shipped binary, its manual page and its completion in bash below $(DESTDIR)$(PREFIX), by default /usr/local
+INSTALL = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTCAPDIR="$(EXTCAPDIR)" BUILD=$(abspath $(BUILD)) image/install
+
+## make install: the shipped binary, plugin, extcap program, Wireshark profiles, manual page, completions and licences below
+##   $(DESTDIR)$(PREFIX), by default /usr/local; EXTCAPDIR is the folder of Wireshark's extcap programs
 install: $(BUILD)/$(ARCH)/tarcap
-	$(Q)install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tarcap
-	$(Q)install -D -m 644 src/tarcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/tarcap.1
-	$(Q)install -D -m 644 src/tarcap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tarcap
+	$(Q)$(INSTALL) $<
+
+## make uninstall: remove what make install uninstall install-extcap has put there
+uninstall:
+	$(Q)$(INSTALL) --uninstall
+
+## make install-extcap: containers and pods on your own Wireshark's start screen; takes no root
+install-extcap:
+	$(Q)$(INSTALL) --extcap
 
 help:
 	@sed -n 's/^## //p' $(filter Makefile %.mk,$(MAKEFILE_LIST))

@@ -96,29 +96,3 @@ one_result() {
 	esac
 	exit "$code"
 }
-
-# The viewer's failure counts, and its end does not: closing it is how a person ends the capture.
-live_result() {
-	[ -z "$live_refused" ] || exit 1
-	judge 1
-	read -r target <"$work/1.target"
-	seen=0
-	[ ! -s "$work/viewer.status" ] || read -r seen <"$work/viewer.status"
-	said=$(grep -v '^Running as user' "$work/viewer.err" 2>/dev/null | last_words)
-	case $seen:$said in
-	0:* | 141:*) ;;
-	2:) ;; # tshark's way to say that nobody reads it any more, as in 'kubectl tarcap web --live | head'
-	*)
-		say "$viewer_name failed (status $seen)${said:+: $said}"
-		exit 1
-		;;
-	esac
-	if [ "$viewer_ended" -ge 2 ]; then
-		code=0
-	elif [ "$result" = failed ]; then
-		say "$target: $why"
-	elif [ "$viewer_name" != tshark ]; then
-		tell "$target: the capture has ended; $viewer_name shows what came"
-	fi
-	exit "$code"
-}

@@ -18,7 +18,7 @@ failed_stopped() {
 
 # The last line that kubectl said, without its own preface.
 last_words() { # [FILE]
-	sed -e '/^$/d' -e "/^See 'kubectl /d" -e 's/^error: //' -e 's/^Error from server ([A-Za-z]*): //' ${1:+"$1"} | tail -n 1
+	sed -e '/^$/d' -e "/^See '[a-z]* /d" -e "/^Run '[a-z]* /d" -e 's/^error: //' -e 's/^docker: //' -e 's/^Error response from daemon: //' -e 's/^Error from server ([A-Za-z]*): //' ${1:+"$1"} | tail -n 1
 }
 
 # What is known of the pod; asked anew for one that had to wait for its turn.

@@ -1,7 +1,6 @@
 # --- what was asked for, when nothing is said --------------------------------------------------------------------
 
 quiet=''
-dry_run=''
 live=''
 namespace=''
 selector=''
@@ -19,11 +18,14 @@ timeout=60
 kube_options='' # quoted for eval, like the next two
 capture_options=''
 filter=''
-given='' # the flags, as they were called
 
 snapshot=''
 record=''   # --record's SIZE
 until=''    # an --until was given
-after=10000 # ms that are recorded behind an event
-together='' # one pod's event is everybody's
 suffix=tar # of the files' names
+
+capture_option() { # WORD...
+	for word in "$@"; do
+		capture_options="$capture_options $(quote "$word")"
+	done
+}

@@ -1,5 +1,10 @@
 # --- the command line -------------------------------------------------------------------------------------------
 
+dry_run=''
+given='' # the flags, as they were called
+after=10000 # ms that are recorded behind an event
+together='' # one pod's event is everybody's
+
 # Kubernetes' names of pods, nodes, containers: they become file names and words of commands.
 name() { # FLAG VALUE
 	case $2 in
@@ -43,12 +48,6 @@ add_pod() {
 	*" $pod "*) ;;
 	*) pods="$pods $pod" ;;
 	esac
-}
-
-capture_option() { # WORD...
-	for word in "$@"; do
-		capture_options="$capture_options $(quote "$word")"
-	done
 }
 
 # One flag with its value, or '' for a flag without. Returns 1 when the flag is not known.

@@ -14,13 +14,18 @@ stream() {
 		(: >"$file") 2>/dev/null || failed "cannot write $file"
 		exec 5>"$file"
 	fi
-	eval "kube_apart exec -i \"\$target\" -c \"\$container\" -- tarcap ${snapshot:+snapshot} $capture_options ${filter:+-- $filter}" \
+	eval "tarcap_there ${snapshot:+snapshot} $capture_options ${filter:+-- $filter}" \
 		<&4 >&5 2>>"$work/$number.words" 4<&- 5>&- &
 	echo $! >"$work/$number.pid"
 	exec 5>&-
 	code=0
 	wait $! || code=$?
 	echo "$code" >"$work/$number.status"
+}
+
+# shellcheck disable=SC2317 # called by an eval
+tarcap_there() { # OPTION... [-- FILTER]
+	kube_apart exec -i "$target" -c "$container" -- tarcap "$@"
 }
 
 # What --force overwrites may have been for all eyes, or be open before some: a new file is not. (A link stays a link.)

@@ -47,6 +47,12 @@ def version(state, words):
                       "serverVersion": {"gitVersion": "v0.0.0-stand-in"}}))
 
 
+def config(state, words):
+    if words != ["current-context"]:
+        refuse(f"config {' '.join(words)}")
+    print("stand-in")
+
+
 def auth(state, words):
     given = Arguments(words, valued=["--subresource"], switches=["-q"])
     if given.words[:1] != ["can-i"] or len(given.words) != 3:
@@ -482,7 +488,7 @@ def copy(state, words):
     return status
 
 
-COMMANDS = {"version": version, "auth": auth, "get": get, "create": create, "apply": apply, "delete": delete,
+COMMANDS = {"version": version, "config": config, "auth": auth, "get": get, "create": create, "apply": apply, "delete": delete,
             "wait": wait, "debug": debug, "exec": execute, "attach": attach, "logs": logs, "cp": copy}
 
 

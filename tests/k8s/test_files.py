@@ -9,6 +9,7 @@ import pytest
 
 from plugin import BASELINE, K8S, LEAST, NO_NEW_PRIVS, PLUGIN, ROOT
 from process import TARCAP, TOP, VERSION
+from wireshark import EXTCAP
 
 yaml = pytest.importorskip("yaml", reason="needs python3-yaml")
 
@@ -32,7 +33,7 @@ def test_every_file_is_checked_here():
     known = {"debug-profile.yaml", "debug-profile-baseline.yaml", "debug-profile-no-new-privs.yaml",
              "debug-profile-ceilings.yaml", "debug-profile-encrypted.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml",
              "sidecar-volume.yaml", "rbac.yaml",
-             "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap",
+             "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap", "tarcap-extcap",
              "plugin",  # which tests/lint compares with kubectl-tarcap
              "README.md"}  # which test_manual.py reads
     assert {path.name for path in K8S.iterdir()} == known
@@ -44,7 +45,8 @@ def test_one_version_everywhere():
         text = path.read_text()
         assert set(re.findall(r"\btarcap:(\d[\w.]*)", text)) <= {VERSION}, path
         assert "latest" not in re.findall(r"\btarcap:(\w+)", text), path
-    assert f"\nversion={VERSION} " in PLUGIN.read_text()
+    for program in (PLUGIN, EXTCAP):
+        assert f"\nversion={VERSION} " in program.read_text()
     assert document("krew.yaml")["spec"]["version"] == f"v{VERSION}"
 
 

@@ -16,7 +16,6 @@ from wire import frame
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "src/tarcap.1"
-COMPLETION = "share/bash-completion/completions/tarcap"
 COMMANDS = ("check", "help", "hold", "join", "snapshot", "stop", "summary", "tar")
 MESSAGE = re.compile(r"mandoc: .*: (STYLE|WARNING|ERROR|UNSUPP): ")
 
@@ -487,28 +486,3 @@ def test_texts_are_plain():
         text = path.read_text()
         assert "\u2014" not in text and "\u2013" not in text, path
         assert not re.search(r"\w!(\s|$)", text), path
-
-
-# --- make install -----------------------------------------------------------------------------------------------
-
-def installed(root):
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
-
-
-@pytest.mark.parametrize("prefix", [None, "/usr"])
-def test_install(tmp_path, mandoc, prefix):
-    more = [f"PREFIX={prefix}"] if prefix else []
-    done = call("make", "-s", "install", f"DESTDIR={tmp_path}", *more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    below = tmp_path / (prefix or "/usr/local").lstrip("/")
-    assert installed(tmp_path) == [str((below / path).relative_to(tmp_path))
-                                   for path in ("bin/tarcap", COMPLETION, "share/man/man1/tarcap.1")]
-    binary, page = below / "bin/tarcap", below / "share/man/man1/tarcap.1"
-    assert os.stat(binary).st_mode & 0o7777 == 0o755 and os.stat(page).st_mode & 0o7777 == 0o644
-    assert (below / COMPLETION).read_bytes() == (TOP / "src/tarcap.bash").read_bytes()
-    assert os.stat(below / COMPLETION).st_mode & 0o7777 == 0o644
-    assert not binary.is_symlink()
-    assert call(str(binary), "--version").stdout == call("build/tarcap", "--version").stdout
-    assert page.read_bytes() == PAGE.read_bytes()
-    text, said = mandoc(page, "-Tutf8", "-Wwarning")
-    assert said == [] and "tarcap" in text
