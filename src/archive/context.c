@@ -13,6 +13,8 @@
 #include "system/sock_diag.h"
 
 #define MEMBER_MIN 4096 /* bytes of room, below which a member is not begun */
+#define SOCKET_ROW 256	/* bytes of a row of /proc/net/tcp and the like: 150 to 180 */
+#define KERNEL_PAGE 4096
 
 /* What can be long comes last, so that it is what finds no room. */
 /* clang-format off */
@@ -29,10 +31,10 @@ const struct context_source context_sources[] = {
 	{"sockets.json", NULL, netstate_sockets, .open = sock_diag_open},
 	{"proc-net-sockstat", "/proc/net/sockstat"},
 	{"proc-net-sockstat6", "/proc/net/sockstat6"},
-	{"proc-net-tcp", "/proc/net/tcp"},
-	{"proc-net-tcp6", "/proc/net/tcp6"},
-	{"proc-net-udp", "/proc/net/udp"},
-	{"proc-net-udp6", "/proc/net/udp6"},
+	{"proc-net-tcp", "/proc/net/tcp", .row = SOCKET_ROW},
+	{"proc-net-tcp6", "/proc/net/tcp6", .row = SOCKET_ROW},
+	{"proc-net-udp", "/proc/net/udp", .row = SOCKET_ROW},
+	{"proc-net-udp6", "/proc/net/udp6", .row = SOCKET_ROW},
 };
 /* clang-format on */
 const size_t context_source_count = sizeof(context_sources) / sizeof(context_sources[0]);
@@ -102,8 +104,18 @@ static void cut(struct context_member *member, char *text, size_t room)
 	member->cut = true;
 }
 
+/*
+ * The kernel gives as many rows as go into a page (seq_read_iter()), so fewer are the last. To ask for more only to
+ * hear that there are none, it would look through its whole table once more, which takes milliseconds.
+ */
+static bool is_last(const struct context_source *source, ssize_t n)
+{
+	return source->row && (size_t)n + source->row <= KERNEL_PAGE;
+}
+
 /* A file of /proc is made anew when it is read from its beginning. */
-static void read_file(struct context_member *member, int fd, bool again, char *text, size_t room)
+static void read_file(struct context_member *member, const struct context_source *source, int fd, bool again,
+		      char *text, size_t room)
 {
 	char more;
 	ssize_t n = again && lseek(fd, 0, SEEK_SET) < 0 ? -1 : 1;
@@ -111,6 +123,8 @@ static void read_file(struct context_member *member, int fd, bool again, char *t
 	while (n > 0 && member->size < room) {
 		n = read(fd, text + member->size, room - member->size);
 		member->size += n > 0 ? (size_t)n : 0;
+		if (is_last(source, n))
+			break;
 	}
 	if (n < 0)
 		member->left_out = strerror(errno);
@@ -171,7 +185,7 @@ static void read_member(struct context *context, enum context_moment moment, siz
 	else if (is_collected(&context->sources[i]))
 		collect_counters(context, context->members[moment], i, text, room);
 	else if (context->sources[i].path)
-		read_file(member, context->fds[i], moment != CONTEXT_START, text, room);
+		read_file(member, &context->sources[i], context->fds[i], moment != CONTEXT_START, text, room);
 	else
 		ask_kernel(member, context->sources[i].write, context->fds[i], text, room);
 	if (member->left_out)

@@ -27,6 +27,7 @@ struct context_source {
 	const char *name, *path;
 	netstate_write *write;
 	bool counters;	   /* a file of them, as counters.h says */
+	size_t row;	   /* of a file of rows that the kernel makes: bytes of one, at most; 0: it is none */
 	int (*open)(void); /* of the kernel's answers: a descriptor of its own, for another protocol than rtnetlink */
 };
 

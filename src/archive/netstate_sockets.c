@@ -127,7 +127,7 @@ void netstate_sockets(struct netstate_text *text, int fd, uint64_t time)
 	enum rtnetlink_result result;
 
 	memset(&sockets, 0, offsetof(struct sockets, list));
-	result = sock_diag_list(fd, note_socket, &sockets);
+	result = sock_diag_list(fd, UINT32_MAX, note_socket, &sockets);
 	if (result == RTNETLINK_FAILED) {
 		text->errnum = errno;
 		return;

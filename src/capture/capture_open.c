@@ -24,6 +24,14 @@
 #define ETHERTYPE_UNUSED 0x00FF
 #define ETHERTYPE_ALL 0x0003
 
+/*
+ * What libpcap binds to before we fire. It asks for the lower 16 bits, and takes 0 as a whole for all ethertypes; a
+ * socket bound to 0 is not hooked in at all, and to fire it is no more than to hook it in. From ETHERTYPE_UNUSED, which
+ * is what disarms, the kernel would first wait until nobody looks at the old hook any more: packet_do_bind() and
+ * synchronize_net(), 10 ms and more for each interface.
+ */
+#define ETHERTYPE_NONE 0x10000
+
 static int no_such_interface(const char *name, struct err *err)
 {
 	char names[256];
@@ -43,6 +51,11 @@ static int refused(const struct capture *capture, struct err *err)
 		       capture->interface, refusal->why, refusal->docker, refusal->kubernetes);
 }
 
+static int interface_down(const struct capture *capture, struct err *err)
+{
+	return err_set(err, STATUS_FAILED, "%s: the interface is down", capture->interface);
+}
+
 static int activation_failed(struct capture *capture, int result, struct err *err)
 {
 	const char *name = capture->interface;
@@ -54,7 +67,7 @@ static int activation_failed(struct capture *capture, int result, struct err *er
 	case PCAP_ERROR_PROMISC_PERM_DENIED:
 		return refused(capture, err);
 	case PCAP_ERROR_IFACE_NOT_UP:
-		return err_set(err, STATUS_FAILED, "%s: the interface is down", name);
+		return interface_down(capture, err);
 	default:
 		return err_set(err, STATUS_FAILED,
 			       "%s: %s (%s); where memory is short, a smaller -B/--buffer-size may do", name,
@@ -90,7 +103,7 @@ static int activate(struct capture *capture, uint64_t ring, const struct options
 	pcap_set_promisc(capture->pcap, options->promiscuous);
 	pcap_set_timeout(capture->pcap, CAPTURE_BLOCK_TIMEOUT);
 	pcap_set_buffer_size(capture->pcap, (int)ring);
-	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_UNUSED);
+	pcap_set_protocol_linux(capture->pcap, ETHERTYPE_NONE);
 	if (options->precision == PRECISION_NANO)
 		pcap_set_tstamp_precision(capture->pcap, PCAP_TSTAMP_PRECISION_NANO);
 	privileges_raise();
@@ -181,7 +194,7 @@ static uint32_t known_flags(const struct options *options)
 	return options->direction == DIRECTION_IN ? PCAPNG_INBOUND : PCAPNG_OUTBOUND;
 }
 
-static int describe(struct capture *capture, uint64_t ring, const struct options *options)
+static int describe(struct capture *capture, uint64_t ring, const struct options *options, struct err *err)
 {
 	struct ifreq request = {0};
 
@@ -192,10 +205,13 @@ static int describe(struct capture *capture, uint64_t ring, const struct options
 	if (capture->any)
 		return 0;
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", capture->interface);
-	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) == 0)
-		capture->loopback = request.ifr_flags & IFF_LOOPBACK;
+	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0)
+		return no_such_interface(capture->interface, err);
+	if (!(request.ifr_flags & IFF_UP))
+		return interface_down(capture, err);
+	capture->loopback = request.ifr_flags & IFF_LOOPBACK;
 	if (ioctl(capture->fd, SIOCGIFINDEX, &request) < 0)
-		return -1;
+		return no_such_interface(capture->interface, err);
 	capture->ifindex = request.ifr_ifindex;
 	return 0;
 }
@@ -315,9 +331,7 @@ int capture_open_live(struct capture *capture, const char *name, uint64_t ring, 
 		return -1;
 	if (options->link_type && set_link_type(capture, options->link_type, err) < 0)
 		return -1;
-	if (describe(capture, ring, options) < 0)
-		return no_such_interface(capture->interface, err);
-	if (make_bindings(capture, err) < 0)
+	if (describe(capture, ring, options, err) < 0 || make_bindings(capture, err) < 0)
 		return -1;
 	if (capture->loopback && options->direction == DIRECTION_OUT)
 		return err_set(err, STATUS_USAGE,

@@ -8,12 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "system/sock_diag.h"
+
 #define KUBELET_PORT 10250
-#define TCP_LISTEN 0x0A /* net/tcp_states.h */
 #define LINES_MAX 100000
 
 /* /proc/net/tcp: "sl local_address rem_address st ...", addresses as HEX:PORT (proc_net_tcp in the kernel's docs). */
-static bool somebody_listens(const char *path, unsigned wanted)
+static bool listens_by_file(const char *path)
 {
 	FILE *sockets = fopen(path, "re");
 	bool found = false;
@@ -24,19 +25,47 @@ static bool somebody_listens(const char *path, unsigned wanted)
 	for (unsigned lines = 0; !found && lines < LINES_MAX && fgets(line, sizeof(line), sockets); lines++) {
 		unsigned port, state;
 
-		found = sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &port, &state) == 2 && port == wanted &&
-			state == TCP_LISTEN;
+		found = sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &port, &state) == 2 &&
+			port == KUBELET_PORT && state == SOCK_DIAG_LISTEN;
 	}
 	fclose(sockets);
 	return found;
 }
 
-bool exclude_host_network(void)
+static void note_port(void *context, const struct sock_diag_socket *socket)
+{
+	bool *found = context;
+
+	*found |= socket->local_port == KUBELET_PORT;
+}
+
+static bool kubelet_listens(void)
+{
+	int fd = sock_diag_open();
+	bool found = false;
+	bool answered = fd >= 0 && sock_diag_list(fd, 1U << SOCK_DIAG_LISTEN, note_port, &found) == RTNETLINK_WHOLE;
+
+	if (fd >= 0)
+		close(fd);
+	if (found || answered)
+		return found;
+	return listens_by_file("/proc/net/tcp") || listens_by_file("/proc/net/tcp6");
+}
+
+static bool is_host_network(void)
 {
 	if (access("/proc/self", F_OK) < 0)
 		return true; /* nobody can say: then it may be one */
-	return access("/proc/sys/net/core/netdev_max_backlog", F_OK) == 0 ||
-	       somebody_listens("/proc/net/tcp", KUBELET_PORT) || somebody_listens("/proc/net/tcp6", KUBELET_PORT);
+	return access("/proc/sys/net/core/netdev_max_backlog", F_OK) == 0 || kubelet_listens();
+}
+
+bool exclude_host_network(void)
+{
+	static enum { UNKNOWN, NO, YES } known;
+
+	if (known == UNKNOWN)
+		known = is_host_network() ? YES : NO;
+	return known == YES;
 }
 
 bool exclude_may_come_back(int output_fd)

@@ -8,7 +8,8 @@
 
 /*
  * Is this a host's network, through which an archive leaves? It is when a sysctl is here that only the initial network
- * namespace has (net/core/sysctl_net_core.c), or when something listens on a kubelet's port.
+ * namespace has (net/core/sysctl_net_core.c), or when something listens on a kubelet's port. Found out once, for all
+ * interfaces.
  */
 bool exclude_host_network(void);
 

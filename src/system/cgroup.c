@@ -91,24 +91,24 @@ static uint64_t used_in(const char *directory, const struct version *version)
 	return used > cache ? used - cache : 0;
 }
 
-/* One group: note its limit where that leaves less than those before. */
-static void take_limit(const char *directory, const struct version *version, struct cgroup_memory *memory)
+/* One group: note its limit where that leaves less than those before. False: no group above has one, either. */
+static bool take_limit(const char *directory, const struct version *version, struct cgroup_memory *memory)
 {
-	uint64_t limit = read_number(directory, version->limit, "", UINT64_MAX), used, left;
+	uint64_t limit = read_number(directory, version->limit, "", UINT64_MAX), used, left, above = 0;
 
-	if (version->above) {
-		uint64_t above = read_number(directory, "memory.stat", version->above, UINT64_MAX);
-
-		limit = above < limit ? above : limit;
-	}
+	if (version->above)
+		above = read_number(directory, "memory.stat", version->above, 0);
+	if (above && above < limit)
+		limit = above;
 	if (limit >= LIMIT_NONE)
-		return;
+		return above < LIMIT_NONE;
 	used = used_in(directory, version);
 	left = limit > used ? limit - used : 0;
 	if (!memory->limit || left < memory->left) {
 		memory->limit = limit;
 		memory->left = left;
 	}
+	return true;
 }
 
 static bool has(const char *directory, const char *name)
@@ -131,7 +131,8 @@ static void climb(const char *root, const struct version *version, struct cgroup
 
 		if (has(directory, version->used)) {
 			memory->seen = true;
-			take_limit(directory, version, memory);
+			if (!take_limit(directory, version, memory))
+				return; /* the top's memory.stat takes milliseconds */
 		}
 		slash = strrchr(directory, '/');
 		if (!slash || strlen(directory) <= top)

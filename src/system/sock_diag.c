@@ -9,9 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The kernel's numbers: include/net/tcp_states.h. */
-#define STATE_LISTEN 10
-
 struct listing {
 	sock_diag_entry *entry;
 	void *context;
@@ -29,7 +26,7 @@ static void take_info(struct sock_diag_socket *socket, const struct nlmsghdr *me
 	size_t size;
 	const void *data = rtnetlink_attribute(message, sizeof(struct inet_diag_msg), INET_DIAG_INFO, &size);
 
-	if (!data || socket->state == STATE_LISTEN)
+	if (!data || socket->state == SOCK_DIAG_LISTEN)
 		return;
 	memcpy(&info, data, size < sizeof(info) ? size : sizeof(info));
 	socket->retransmits = info.tcpi_retransmits;
@@ -68,7 +65,7 @@ static bool take_socket(void *context, const struct nlmsghdr *message)
 	return true;
 }
 
-static enum rtnetlink_result list_family(int fd, uint8_t family, struct listing *listing)
+static enum rtnetlink_result list_family(int fd, uint8_t family, uint32_t states, struct listing *listing)
 {
 	const struct {
 		struct nlmsghdr header;
@@ -79,18 +76,18 @@ static enum rtnetlink_result list_family(int fd, uint8_t family, struct listing 
 		     .request = {.sdiag_family = family,
 				 .sdiag_protocol = IPPROTO_TCP,
 				 .idiag_ext = 1 << (INET_DIAG_INFO - 1),
-				 .idiag_states = UINT32_MAX}};
+				 .idiag_states = states}};
 
 	return rtnetlink_dump(fd, &message.header, take_socket, listing);
 }
 
-enum rtnetlink_result sock_diag_list(int fd, sock_diag_entry *entry, void *context)
+enum rtnetlink_result sock_diag_list(int fd, uint32_t states, sock_diag_entry *entry, void *context)
 {
 	struct listing listing = {entry, context};
-	enum rtnetlink_result first = list_family(fd, AF_INET, &listing), second = RTNETLINK_WHOLE;
+	enum rtnetlink_result first = list_family(fd, AF_INET, states, &listing), second = RTNETLINK_WHOLE;
 
 	if (first != RTNETLINK_FAILED)
-		second = list_family(fd, AF_INET6, &listing);
+		second = list_family(fd, AF_INET6, states, &listing);
 	if (first == RTNETLINK_FAILED || second == RTNETLINK_FAILED)
 		return RTNETLINK_FAILED;
 	return first == RTNETLINK_CHANGED ? first : second;

@@ -26,8 +26,13 @@ typedef void sock_diag_entry(void *context, const struct sock_diag_socket *socke
 /* A descriptor that belongs to the network namespace of now; needs no privilege. -1 with errno. */
 int sock_diag_open(void);
 
-/* All sockets of TCP, of both families, as rtnetlink_list(): by read(2) and write(2) alone. */
-enum rtnetlink_result sock_diag_list(int fd, sock_diag_entry *entry, void *context);
+#define SOCK_DIAG_LISTEN 10 /* a state; the kernel's numbers: include/net/tcp_states.h */
+
+/*
+ * The sockets of TCP, of both families, as rtnetlink_list(): by read(2) and write(2) alone. states: a bit of each state
+ * that is wanted. Of those that listen the kernel need not look through all connections, as it does for /proc/net/tcp.
+ */
+enum rtnetlink_result sock_diag_list(int fd, uint32_t states, sock_diag_entry *entry, void *context);
 
 /* "ESTAB", as ss(8) says; of 1 to 11, else "unknown". */
 #define SOCK_DIAG_STATES 12

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/context.h"
 #include "base/clock.h"
+
+#define SOCKETS_MAX 60 /* more than two pages of rows */
 
 static char directory[] = "/tmp/context-XXXXXX";
 
@@ -159,6 +162,40 @@ static void dropped(void **state)
 	context_close(context);
 }
 
+/* With an archive's sources, and so many sockets. */
+static void check_sockets(size_t number)
+{
+	struct context *context = open_context(context_sources, context_source_count);
+	const struct context_member *member = context->members[CONTEXT_START];
+	int fds[SOCKETS_MAX];
+	size_t tcp = 0, found = 0;
+
+	while (strcmp(context_sources[tcp].name, "proc-net-tcp") != 0)
+		tcp++;
+	for (size_t i = 0; i < number; i++)
+		assert_true((fds[i] = socket(AF_INET, SOCK_STREAM, 0)) >= 0 && listen(fds[i], 1) == 0);
+	context_read(context, CONTEXT_START);
+	for (size_t i = 0; i < number; i++) {
+		struct stat status;
+		char inode[32];
+
+		assert_int_equal(fstat(fds[i], &status), 0);
+		snprintf(inode, sizeof(inode), " %llu ", (unsigned long long)status.st_ino);
+		found += memmem(member[tcp].text, member[tcp].size, inode, strlen(inode)) != NULL;
+		close(fds[i]);
+	}
+	assert_int_equal(found, number);
+	context_close(context);
+}
+
+/* The end of a list of sockets is seen without asking for more, wherever in a page it lies, and no row is missing. */
+static void rows(void **state)
+{
+	(void)state;
+	for (size_t number = 0; number <= SOCKETS_MAX; number += 3)
+		check_sockets(number);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +204,7 @@ int main(void)
 		cmocka_unit_test(cut),
 		cmocka_unit_test(full),
 		cmocka_unit_test(dropped),
+		cmocka_unit_test(rows),
 	};
 	static const char *const names[] = {"small", "empty", "fifo", "file", "fits", "long", "first", "second"};
 	int failed;
