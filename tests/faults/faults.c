@@ -3,7 +3,8 @@
  *
  * FAULT=GROUP:N[:HOW] makes the N-th call of GROUP fail; N+ every one from there on. Groups are malloc, pcap, archive,
  * json, write (but not to stderr), read, system, socket and clock. HOW is an errno's name as below, or SHORT (a write
- * of some of the bytes). clock: from the N-th reading on, the real time is an hour earlier.
+ * of some of the bytes). clock: from the N-th reading on, the real time is an hour earlier; N+ an
+ * hour more with each.
  * FAULT_LOG=FILE: at the end, a line "GROUP CALLS" for each group goes there.
  */
 #include <archive.h>
@@ -321,12 +322,17 @@ REAL(int, clock_gettime, (clockid_t id, struct timespec *now));
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 {
+	static bool asked, again;
+	static int hours;
 	int result = __real_clock_gettime(id, now);
 
-	if (id == CLOCK_REALTIME) {
-		from_there_on |= faulty == GROUP_CLOCK; /* a clock that was set stays so */
-		if (fails(GROUP_CLOCK))
-			now->tv_sec -= HOUR;
+	if (id == CLOCK_REALTIME && faulty == GROUP_CLOCK) {
+		again = asked ? again : from_there_on;
+		asked = from_there_on = true; /* a clock that was set stays so */
+	}
+	if (id == CLOCK_REALTIME && fails(GROUP_CLOCK)) {
+		hours = again ? hours + 1 : 1;
+		now->tv_sec -= hours * HOUR;
 	}
 	return result;
 }

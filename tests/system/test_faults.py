@@ -440,3 +440,19 @@ def test_system_call_that_fails_live(wire, tmp_path, call, error):
     runs = [Run("", traced(f"{call}:error={error}:when={number}", *command, before=namespace)).check()
             for number in range(first, min(count, 20) + 1)]
     assert call == "mmap" or any(made.status == 1 for made in runs), runs
+
+
+@pytest.mark.parametrize("fault", ["clock:1", "clock:12+"])
+def test_silence_is_by_a_clock_that_nobody_sets(wire, fault):
+    """The real one is an hour earlier, once, or each time that somebody looks."""
+    capture = Capture(wire, "--until", "silence=1500ms", "--after", 0, "--record", "4M", binary=FAULT,
+                      env={**os.environ, **SANITIZERS, "FAULT": fault})
+    for number in range(4):
+        wire.send([frame(number)])
+        time.sleep(0.3)
+    begin = time.monotonic() - 0.3
+    result = capture.wait(10)
+    assert time.monotonic() - begin > 1.4
+    archive = result.whole()
+    assert archive.cause == "event" and archive.manifest["event"]["what"] == "silence=1500ms"
+    assert archive.numbers() == [0, 1, 2, 3] and archive.manifest["events"] == 1

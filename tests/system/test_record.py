@@ -154,6 +154,28 @@ def test_a_file_is_recorded_by_its_packets_times(tmp_path):
     assert kept.capture["keep_seconds"] == 60 and kept.capture["segment_seconds"] == 15
 
 
+def hourly(count):
+    return pcap_file([(1_800_000_000 + 3600 * n, 0, frame(n)) for n in range(count)])
+
+
+def test_one_packet_an_hour_is_a_file_each_and_as_many_as_there_are_places(tmp_path):
+    """Each is stored in no more than 4 KiB on average, whatever its own size: 4 MiB have about a thousand places."""
+    archive = run("-r", "-", "--record", "4M", stdin=hourly(3000)).whole()
+    numbers = newest(archive, 3000)
+    assert 900 < len(numbers) == len(archive.files) < 1024
+    assert archive.manifest["window"] == {"from": archive.listed()[0]["first"], "to": archive.listed()[-1]["last"]}
+    kept = run("-r", "-", "--record", "4M", "--keep", "24h", stdin=hourly(200)).whole()
+    assert 24 <= len(newest(kept, 200)) <= 25
+
+
+def test_no_file_can_be_larger_than_the_memory():
+    """The least memory is four of the largest files; unit/recorder.c has what would come of another."""
+    assert run("-r", "-", "--record", "4M", "-C", "1M", stdin=hourly(2)).whole().numbers() == [0, 1]
+    for arguments in (["--record", "4M", "-C", "1025k"], ["--record", "3M"]):
+        result = run("-r", "-", *arguments, stdin=hourly(2))
+        assert result.status == 2 and len(result.err) == 1 and result.said(arguments[-2], "allowed"), result.err
+
+
 def test_a_hundred_interfaces_share_the_memory(wire):
     cables = Cables(wire, 100)
     try:
@@ -187,6 +209,30 @@ def test_what_came_before_an_event_and_after(wire):
     assert [event["what"], event["interface"], event["packet"]] == ["udp port 53", "tc0", 201]
     assert file.name.endswith(event["member"]) and udp_port(file.records[200].data) == 53
     assert len(archive.records) == 251
+
+
+@pytest.mark.parametrize("cause, arguments", [("signal", []), ("stdin closed", []), ("duration", ["--duration", "2500ms"])])
+def test_what_ends_it_after_the_event_does_not_wait(wire, cause, arguments):
+    """The event is told all the same."""
+    capture = Capture(wire, "--record", "4M", "--until", "udp port 53", "--after", "1h", *arguments, stdin=subprocess.PIPE)
+    wire.send([*numbered(10), udp(1, 53)])
+    capture.heard("event: udp port 53")
+    if cause == "signal":
+        capture.kill()
+    elif cause == "stdin closed":
+        time.sleep(1.1)
+        capture.process.stdin.close()
+    archive = capture.wait().whole()
+    assert archive.cause == cause and archive.manifest["event"]["packet"] == 11 and len(archive.records) == 11
+
+
+def test_a_reader_that_goes_away_between_the_event_and_the_end(wire):
+    capture = Capture(wire, "--record", "4M", "--until", "udp port 53", "--after", "1h", read=False)
+    wire.send([udp(1, 53)])
+    capture.heard("event: udp port 53")
+    capture.process.stdout.close()
+    result = capture.wait(5)
+    assert result.status == 3 and result.said("the reader has gone away")
 
 
 def test_without_an_event_it_ends_as_ever_and_says_so(wire):
