@@ -88,6 +88,8 @@ def get(state, words):
         for namespace in names:
             if namespace not in state.read():
                 fail(f'Error from server (NotFound): namespaces "{namespace}" not found')
+        if not names:
+            show({"items": [{"metadata": {"name": name}} for name in sorted(state.read())]}, given.get("-o"), "namespace")
     else:
         refuse(f"get {kind}")
 

@@ -33,7 +33,7 @@ def test_every_file_is_checked_here():
     known = {"debug-profile.yaml", "debug-profile-baseline.yaml", "debug-profile-no-new-privs.yaml",
              "debug-profile-ceilings.yaml", "debug-profile-encrypted.yaml", "sidecar.yaml", "sidecar-plain.yaml", "sidecar-recorder.yaml",
              "sidecar-volume.yaml", "rbac.yaml",
-             "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap", "tarcap-extcap",
+             "rbac-node.yaml", "admission-policy.yaml", "krew.yaml", "kubectl-tarcap", "tarcap-extcap", "kubectl_complete-tarcap",
              "plugin",  # which tests/lint compares with kubectl-tarcap
              "README.md"}  # which test_manual.py reads
     assert {path.name for path in K8S.iterdir()} == known

@@ -1,17 +1,14 @@
 """Completion in bash: it knows the flags of the program, no others, and their values; tried in a real bash."""
 
-import os
-import pty
 import re
-import select
 import subprocess
-import time
 
 import pytest
 
 from capture import run
 from flags import flag_rows
 from process import TOP
+from terminal import Terminal
 from wire import in_namespace
 
 COMPLETION = TOP / "src/tarcap.bash"
@@ -110,34 +107,9 @@ def test_commands_are_those_of_the_program():
 
 # --- in a terminal ----------------------------------------------------------------------------------------------
 
-class Terminal:
-    """An interactive bash on a terminal of its own."""
-
-    def __init__(self, directory):
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.chdir(directory)
-            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"],
-                       {"PS1": "$ ", "TERM": "dumb", "PATH": os.environ["PATH"], "INPUTRC": "/dev/null"})
-        self.seen = ""
-
-    def type(self, text, until, timeout=10):
-        os.write(self.terminal, text.encode())
-        start, end = len(self.seen), time.monotonic() + timeout
-        while not re.search(until, self.seen[start:]):
-            assert time.monotonic() < end, (text, self.seen[start:])
-            if select.select([self.terminal], [], [], 0.1)[0]:
-                self.seen += os.read(self.terminal, 4096).decode("utf-8", "replace")
-        return self.seen[start:]
-
-    def close(self):
-        os.close(self.terminal)  # bash gets SIGHUP
-        os.waitpid(self.pid, 0)
-
-
 def test_in_a_terminal(tmp_path):
     (tmp_path / "old capture.pcap").touch()
-    bash = Terminal(tmp_path)
+    bash = Terminal(tmp_path, "bash", "--norc", "--noprofile", "-i")
     try:
         bash.type(f"source {COMPLETION}\n", r"\$ $")
         bash.type("tarcap --compr\tz\t", r"--compress zstd $")

@@ -10,8 +10,10 @@ from process import BUILD, TOP, sh
 
 PROFILES = TOP / "image/root/usr/share/tarcap/wireshark"
 PROGRAMS = {"bin/tarcap": BUILD / "tarcap", "bin/kubectl-tarcap": "k8s/kubectl-tarcap",
+            "bin/kubectl_complete-tarcap": "k8s/kubectl_complete-tarcap",
             "lib/wireshark/extcap/tarcap-extcap": "k8s/tarcap-extcap"}
 TEXTS = {"share/man/man1/tarcap.1": "src/tarcap.1", "share/bash-completion/completions/tarcap": "src/tarcap.bash",
+         "share/zsh/site-functions/_tarcap": "src/tarcap.zsh", "share/fish/vendor_completions.d/tarcap.fish": "src/tarcap.fish",
          **{f"share/wireshark/profiles/{path.relative_to(PROFILES)}": path for path in PROFILES.rglob("*") if path.is_file()}}
 INSTALLED_LICENCES = [f"share/licenses/tarcap/{name}/{file}" for name, files in LICENCES.items() for file in files]
 
