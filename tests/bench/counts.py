@@ -14,10 +14,10 @@ LACKEY = ["valgrind", "--tool=lackey", "--basic-counts=no", "--detailed-counts=y
 OPEN = str(OUT / "tarcap-open")  # the same objects, without the sandbox that valgrind's own work would need to pass
 
 
-def calls_until_ready(wire, command, user="root"):
+def calls_until_ready(wire, command, user="root", env=None):
     """System calls from exec to the one that writes the line."""
     log = OUT / "start.strace"
-    tool = Tool(wire, ["strace", "-u", user, "-f", "-s", "200", "-o", str(log), *command])
+    tool = Tool(wire, ["strace", "-u", user, "-f", "-s", "200", "-o", str(log), *command], env=env)
     end_child(tool)
     lines = log.read_text(errors="replace").splitlines()
     # dumpcap's line comes in a write of its own; tcpdump has it in a buffer with another.

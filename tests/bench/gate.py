@@ -1,18 +1,23 @@
 """What a packet costs in counts that do not drift, each with a limit a little above today's value: python3 gate.py.
 
-Counted live, on a wire, by the difference of two runs: so what a start or an end costs is not in it. Then something is
-wasted on purpose (waste.c), and each count has to notice. Ends with "N passed, N failed".
+Counted live, on a wire, by the difference of two runs: so what a start or an end costs is not in it, but in counts of
+its own, with what waiting costs and the memory. Then something is wasted on purpose (waste.c), and each count has to
+notice. Ends with "N passed, N failed".
 """
 
 import os
+import re
 import sys
+import time
 
-from bench import OUT, TARCAP
-from counts import CALLGRIND, LACKEY, OPEN, callgrind_total, counted, difference, stored_total, strace_total
+from bench import NO_LIMITS, OUT, TARCAP, Tool, measure, wait_until
+from counts import (CALLGRIND, LACKEY, OPEN, callgrind_total, calls_until_ready, counted, difference, stored_total,
+                    strace_total)
 from process import sh
+from rows import Cgroup
 from wire import Wire
 
-# count: (today's value, limit, what waste.c wastes for it to notice). Live, the clock has a part in the first and in the
+# count: (today's value, limit, what waste.c wastes for it to notice); a packet's, unless it says what else. Live, the clock has a part in the first and in the
 # system calls: a machine that is slow wakes up more often for as many packets.
 LIMITS = {
     "instructions, 64 B": (279, 295, "instructions"),
@@ -28,6 +33,10 @@ LIMITS = {
     "bytes stored, 1472 B": (1812, 1880, "copy"),
     "system calls, 64 B": (0.003, 0.03, "call"),
     "system calls from a file, 64 B": (0.002, 0.0025, "call"),
+    "system calls until it listens": (332, 380, "start"),
+    "instructions of a start and an end": (8458400, 8900000, "start"),
+    "wakings in a second of waiting": (0.1, 0.5, "waking"),
+    "MiB charged while the reader keeps up": (3.7, 4, "memory"),
 }
 # All of one segment, and little enough for the ring to take it while valgrind is slow.
 ONE_SEGMENT = ["-C", "4M"]
@@ -77,6 +86,43 @@ def from_a_file(_, binary=TARCAP, env=None):
     return difference(count, *MANY)
 
 
+def until_ready(wire, binary=TARCAP, env=None):
+    return calls_until_ready(wire, [binary, "-i", "tc0", *NO_LIMITS], env=env)
+
+
+def whole_life(wire, binary=OPEN, env=None):
+    tool = Tool(wire, [*CALLGRIND, binary, "-i", "tc0", *NO_LIMITS], env=env)
+    tool.end()
+    return callgrind_total(tool.pid)["instructions"]
+
+
+def wakings(wire, binary=TARCAP, env=None):
+    """Of the process, as the kernel counts them (proc(5)); what the start has left to do is done by then."""
+    def count(tool):
+        with open(f"/proc/{tool.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.MULTILINE)[1])
+    tool = Tool(wire, [binary, "-i", "tc0", *NO_LIMITS], env=env)
+    time.sleep(0.5)
+    before, seconds = count(tool), 6
+    time.sleep(seconds)
+    woken = count(tool) - before
+    tool.end()
+    return woken / seconds
+
+
+def charged(wire, binary=TARCAP, env=None):
+    """To its control group, at most. So slow that a reader keeps up on a busy machine, too."""
+    group = Cgroup()
+    try:
+        sample = measure(wire, [binary, "-i", "tc0", *NO_LIMITS], ["-s", 1472, "-r", 5000, "-n", 10000],
+                         into=group.enter, look=lambda _: {"charged": group.peak()}, env=env)
+        assert sample["loss"] == 0
+        return sample["charged"] / 2**20
+    finally:
+        wait_until(lambda: not open(f"{group.path}/cgroup.procs", encoding="ascii").read())
+        group.close()
+
+
 MEASURES = {
     "instructions, 64 B": lambda wire, **more: by_callgrind(wire, "instructions", MANY, **more),
     "instructions, 64 B, nano": lambda wire, **more: by_callgrind(wire, "instructions", MANY, flags=["--nano"], **more),
@@ -97,6 +143,10 @@ MEASURES = {
     "bytes stored, 1472 B": lambda wire, **more: by_lackey(wire, 1472, **more),
     "system calls, 64 B": by_strace,
     "system calls from a file, 64 B": from_a_file,
+    "system calls until it listens": until_ready,
+    "instructions of a start and an end": whole_life,
+    "wakings in a second of waiting": wakings,
+    "MiB charged while the reader keeps up": charged,
 }
 
 
@@ -106,12 +156,14 @@ def judge(right, line):
     print(("ok: " if right else "FAILED: ") + line, flush=True)
 
 
-def main():
+def main(names):
     wire = Wire()
     try:
         for name, (today, limit, waste) in LIMITS.items():
+            if names and name not in names:
+                continue
             value = MEASURES[name](wire)
-            judge(value <= limit, f"{name}: {value:.4f} a packet (limit {limit}; {today} when it was set)")
+            judge(value <= limit, f"{name}: {value:.4f} (limit {limit}; {today} when it was set)")
             value = MEASURES[name](wire, binary=WASTE, env={"BENCH_WASTE": waste})
             judge(value > limit, f"{name}: {value:.4f} with waste ({waste}): above the limit")
     finally:
@@ -121,4 +173,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

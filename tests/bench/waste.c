@@ -1,7 +1,9 @@
 /*
  * Wastes something for each packet, to show that the gate turns red: linked with the shipped program's objects by
- * -Wl,--wrap=segments_add, and the same for pcapng. BENCH_WASTE=malloc, copy, call or instructions says what.
+ * -Wl,--wrap=segments_add, the same for pcapng, and poll. BENCH_WASTE=malloc, copy, call or instructions says what; or,
+ * beside packets, start (system calls and instructions), memory, or waking.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -15,6 +17,35 @@ enum verdict __real_segments_add_block(struct series *series, uint64_t time, uin
 				       uint32_t flags, const unsigned char *data);
 enum verdict __wrap_segments_add_block(struct series *series, uint64_t time, uint32_t caplen, uint32_t length,
 				       uint32_t flags, const unsigned char *data);
+
+int __real_poll(struct pollfd *polled, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *polled, nfds_t count, int timeout);
+
+static bool wastes(const char *what)
+{
+	const char *wanted = getenv("BENCH_WASTE");
+
+	return wanted && strcmp(wanted, what) == 0;
+}
+
+__attribute__((constructor)) static void waste_at_start(void)
+{
+	static volatile unsigned counted;
+	static volatile char memory[4 << 20];
+
+	for (size_t at = 0; wastes("memory") && at < sizeof(memory); at += 4096)
+		memory[at] = 1;
+	for (unsigned i = 0; wastes("start") && i < 100; i++) {
+		syscall(SYS_getppid);
+		for (unsigned k = 0; k < 10000; k++)
+			counted++;
+	}
+}
+
+int __wrap_poll(struct pollfd *polled, nfds_t count, int timeout)
+{
+	return __real_poll(polled, count, timeout < 0 && wastes("waking") ? 100 : timeout);
+}
 
 static void waste(uint32_t caplen, const unsigned char *data)
 {
