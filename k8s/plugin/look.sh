@@ -87,7 +87,8 @@ is_quiet() { # LINE
 	case $1 in
 	*': asked for by uid '* | *'listening on '* | *' captured' | *' received by filter' | '0 packets dropped by kernel' | *': using the hold '*) ;;
 	"$me: adding container "* | "$me: made pod "* | "$me: taking what "* | 'tarcap: '*': idle: no packet passed') ;;
-	"$encrypted_totals"* | 'tarcap: encrypted to '* | 'tarcap: event: '* | 'tarcap: no event came' | 'window: '* | *' overwritten: the oldest, '* | *' came after the limit') ;;
+	"$encrypted_totals"* | 'tarcap: encrypted to '* | 'tarcap: event: '* | 'tarcap: no event came' | 'window: '*) ;;
+	*' overwritten: the oldest, '* | *' came after the limit') ;;
 	*) return 1 ;;
 	esac
 }

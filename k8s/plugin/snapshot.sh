@@ -9,8 +9,12 @@ check_snapshot() {
 	for flag in $given; do
 		case $flag in
 		--last | --after | --resume | --name | --reason | --stall | --to) ;;
-		--profile | --custom | --ttl | --timeout) usage "$flag: adds a container, and --snapshot takes what one that is there has recorded" ;;
-		--together | --record | --until | --keep | --first) usage "$flag: is for a recording that begins; --snapshot takes what one has" ;;
+		--profile | --custom | --ttl | --timeout)
+			usage "$flag: adds a container, and --snapshot takes what one that is there has recorded"
+			;;
+		--together | --record | --until | --keep | --first)
+			usage "$flag: is for a recording that begins; --snapshot takes what one has"
+			;;
 		*) is_ours "$flag" || usage "$flag: cannot be combined with --snapshot: that was decided when the recording began" ;;
 		esac
 	done

@@ -33,8 +33,8 @@ def test_encrypted_to_one_recipient(shell, cluster, web, keys, tmp_path):
     assert [path.name for path in tmp_path.glob("*.tar*")] == ["web.tar.age"]
     assert len(opened(tmp_path / "web.tar.age", key).records) == 3
     first, second = done.stderr.splitlines()[-2:]
-    assert re.match(r"kubectl tarcap: web.tar.age: [\d.]+K, encrypted; tarcap says that it sent all of it, 3 packets in \d+ files?, "
-                    r"\d+ bytes$", first), first
+    assert re.match(r"kubectl tarcap: web.tar.age: [\d.]+K, encrypted; tarcap says that it sent all of it, 3 packets in "
+                    r"\d+ files?, \d+ bytes$", first), first
     assert second == "kubectl tarcap: with the key: age -d -i key.txt web.tar.age | tarcap join --check"
     done = plugin(shell, "web", "-n", web, "--to", recipient, env=cluster.env, cwd=tmp_path)
     assert done.returncode == 1 and "web.tar.age is there already" in done.stderr
@@ -55,7 +55,8 @@ def compulsory(cluster, keys):
                "command": ["tarcap", "hold", "--record", "4M", "--ttl", "0"],
                "env": [{"name": "TARCAP_TO", "value": keys[0][1]}]}
     namespace = cluster.make(spec={**POD["spec"], "initContainers": [sidecar]})
-    wait_until(lambda: "listening on" in cluster.kubectl("-n", namespace, "logs", "web", "-c", "recorder").stdout, 20, "a recorder")
+    wait_until(lambda: "listening on" in cluster.kubectl("-n", namespace, "logs", "web", "-c", "recorder").stdout, 20,
+               "a recorder")
     return namespace
 
 
@@ -70,6 +71,8 @@ def test_what_the_container_encrypts_by_itself_is_named_so(cluster, compulsory, 
     assert (tmp_path / "web.tar.age").stat().st_mode & 0o777 == 0o600
     opened(tmp_path / "web.tar.age", keys[0][0])
     assert "web.tar.age: " in done.stderr and "encrypted" in done.stderr and "is whole" not in done.stderr
+    if words != ["--count", 1]:
+        return
     # A name of the user's stays; what is there stays, too.
     before = (tmp_path / "web.tar.age").read_bytes()
     done = plugin(["dash"], "web", "-n", compulsory, *words, *where, "-o", "mine", env=cluster.env, cwd=tmp_path)

@@ -8,7 +8,6 @@ import socket
 
 import pytest
 
-from archive import Archive
 from plugin import K8S, POD, plugin, whole
 from process import TARCAP, VERSION, patience, sh, wait_until
 
@@ -33,6 +32,11 @@ def with_recorder(*names, **more):
     sidecars = [{"name": name, "image": f"tarcap:{VERSION}", "restartPolicy": "Always", "command": HOLD, **more}
                 for name in names]
     return {**POD["spec"], "initContainers": sidecars}
+
+
+def await_recorder(cluster, namespace):
+    wait_until(lambda: "listening on" in cluster.kubectl("-n", namespace, "logs", "web", "-c", "recorder").stdout, 20,
+               "a recorder")
 
 
 def another(cluster, namespace, name, directory, **spec):
@@ -69,7 +73,8 @@ def test_interrupt_fetches_what_is_held(shell, cluster, web, tmp_path):
 
 
 @pytest.mark.parametrize("words", [
-    ["--record", "1M"], ["--record", "64X"], ["--record", "1.5G3"], ["--first", "0"], ["--keep", "3"], ["--record", "4M", "--keep", "400d"],
+    ["--record", "1M"], ["--record", "64X"], ["--record", "1.5G3"], ["--first", "0"], ["--keep", "3"],
+    ["--record", "4M", "--keep", "400d"],
     ["--after", "3"], ["--until", "reset", "--after", "1x"], ["--until", "reset", "--after", "5m1h"], ["--until", "silence"],
     ["--until", "silence=1ms"], ["--until", "rst"], ["--until", "dns"], ["--until", "504"], ["--until", "alert"],
     ["--until", "idle"], ["--until", ""], ["--record", "64M", "-W", "3"], ["--first", "16K", "--headers"],
@@ -116,7 +121,7 @@ def test_what_does_not_go_together(shell, no_kubectl, words, says):
 def test_snapshot_of_a_pod_that_records(shell, cluster, tmp_path):
     """Of the sidecar that is found, twice, with --last; nothing is added, and whoever may only exec may have it."""
     namespace = cluster.make(spec=with_recorder("recorder"))
-    wait_until(lambda: "listening on" in cluster.kubectl("-n", namespace, "logs", "web", "-c", "recorder").stdout, 20, "a recorder")
+    await_recorder(cluster, namespace)
     env = {**cluster.env, "STAND_IN_DENY": "patch pods/ephemeralcontainers,watch pods"}
     cluster.request(namespace, 3)
     done = plugin(shell, "--snapshot", "web", "-n", namespace, "--reason", "ticket 12", env=env, cwd=tmp_path)
@@ -159,7 +164,8 @@ def test_one_alert_takes_snapshots_of_all_pods(cluster, tmp_path):
     env = {**cluster.env, "ALERT": "5xx above 1 %", "PATH": f"{K8S}:{cluster.env['PATH']}"}
 
     def alert():
-        return sh("dash", "-c", line.replace("kubectl tarcap", f"kubectl-tarcap -n {namespace}"), env=env, cwd=tmp_path, check=False)
+        return sh("dash", "-c", line.replace("kubectl tarcap", f"kubectl-tarcap -n {namespace}"), env=env, cwd=tmp_path,
+                  check=False)
     done = alert()
     assert done.returncode == 0, done.stderr
     [directory] = tmp_path.glob("alert-*")
