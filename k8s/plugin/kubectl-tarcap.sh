@@ -56,8 +56,8 @@ Capture options go to tarcap as they are: -i/--interface, -s/--snapshot-length, 
 --count N (tarcap's -c), --duration, --max-bytes, --keep, --first, -C, -G, -W, -B, --memory, --name, --reason, -v and
 so on; 'tarcap --help' has them all.
 
-Exit status: 0 every file is whole (of one that is encrypted: tarcap says it sent all); one pod: tarcap's status, or 1 when its file was cut; several: 1 when any failed;
---wireshark: 1 when Wireshark failed; 2 wrong usage; 130 given up.
+Exit status: 0 every file is whole (of one that is encrypted: tarcap says it sent all); one pod: tarcap's status, or
+1 when its file was cut; several: 1 when any failed; --wireshark: 1 when Wireshark failed; 2 wrong usage; 130 given up.
 What a capture holds is every byte the pod sends and receives: treat it so.
 END
 }
