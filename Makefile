@@ -113,7 +113,7 @@ endef
 
 SANITIZED := -O1 -g -DSANDBOX_OPEN -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN_FLAGS := $(SANITIZED) -fno-pie -no-pie
-FUZZ_FLAGS := $(SANITIZED) -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
+FUZZ_FLAGS := $(SANITIZED) -DTABLE_SHARE=256 -fsanitize=fuzzer-no-link -Wno-format-nonliteral -Wno-implicit-fallthrough
 # The hardened musl build, for one machine; -z text: a relocation that would need writable code is an error.
 musl_cc = $(BUILD)/libs/$(1)/bin/musl-gcc
 # A frame of more than 6 KiB is an error: a stack may be as small as 64 KiB (ulimit -s), and libraries have a part in it.

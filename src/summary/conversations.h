@@ -11,10 +11,11 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/dissect.h"
 #include "summary/tcp_state.h"
 
-#define CONVERSATIONS_MAX 131072 /* 50 MB; pages cost nothing until they are used */
+#define CONVERSATIONS_MAX TABLE_OF(131072) /* 50 MB; pages cost nothing until they are used */
 
 struct conversation_sent {
 	uint64_t packets, bytes;

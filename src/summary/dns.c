@@ -1,4 +1,5 @@
 #include "summary/dns.h"
+#include "base/sizes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #define PORT 53
 
 /* Queries without an answer yet: place all ways of a set are taken, the oldest is settled. */
-#define SETS 4096
+#define SETS TABLE_OF(4096)
 #define WAYS 4
 
 /* A query that comes again sooner is the same packet, seen on another interface. In ns. */
@@ -337,15 +338,14 @@ static bool read_message(struct dns_message *message, const struct dissected *di
 	       dns_message_read(message, dissected->payload + before, dissected->payload_size - before);
 }
 
-void dns_add(struct dns *dns, const struct sighting *sighting)
+/* What it takes is large, and is made ready for packets of names alone. */
+static void take_message(struct dns *dns, const struct sighting *sighting)
 {
 	const struct dissected *headers = sighting->headers;
 	struct dns_message message;
 	struct query query;
 
-	if ((headers->to.port != PORT && headers->from.port != PORT) ||
-	    (headers->protocol != PROTOCOL_UDP && headers->protocol != PROTOCOL_TCP) ||
-	    !read_message(&message, headers))
+	if (!read_message(&message, headers))
 		return;
 	if (message.answer ? headers->from.port != PORT : headers->to.port != PORT)
 		return;
@@ -357,6 +357,15 @@ void dns_add(struct dns *dns, const struct sighting *sighting)
 		take_answer(dns, &query, &message);
 	else
 		take_query(dns, &query, &message);
+}
+
+void dns_add(struct dns *dns, const struct sighting *sighting)
+{
+	const struct dissected *headers = sighting->headers;
+
+	if ((headers->to.port == PORT || headers->from.port == PORT) &&
+	    (headers->protocol == PROTOCOL_UDP || headers->protocol == PROTOCOL_TCP))
+		take_message(dns, sighting);
 }
 
 void dns_refused(struct dns *dns, const struct dissected *quoted)

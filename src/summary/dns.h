@@ -11,12 +11,13 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/dns_message.h"
 #include "summary/durations.h"
 #include "summary/sighting.h"
 
 #define DNS_CODES 16
-#define DNS_NAMES_MAX 4096
+#define DNS_NAMES_MAX TABLE_OF(4096)
 #define DNS_SERVERS_MAX 64
 
 /* An answer that takes as long as this is slow: most resolvers take some milliseconds. In ns. */

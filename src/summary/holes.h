@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sizes.h"
 
-#define HOLES_MAX 8192
+#define HOLES_MAX TABLE_OF(8192)
 
 struct hole {
 	uint32_t from, to;	/* the first sequence number that is missing, and the first that is there */

@@ -7,9 +7,10 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/sighting.h"
 
-#define HTTP_SERVERS_MAX 256
+#define HTTP_SERVERS_MAX TABLE_OF(256)
 #define HTTP_CODES 500 /* 100 to 599 */
 
 struct http_server_key {

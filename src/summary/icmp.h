@@ -11,10 +11,11 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/findings.h"
 #include "summary/sighting.h"
 
-#define ICMP_ERRORS_MAX 1024
+#define ICMP_ERRORS_MAX TABLE_OF(1024)
 #define ICMP_PORTS 4 /* of those who sent what is quoted, that are kept */
 
 enum icmp_meaning {

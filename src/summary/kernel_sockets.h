@@ -8,11 +8,12 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/sizes.h"
 #include "summary/conversations.h"
 #include "summary/findings.h"
 #include "summary/sighting.h"
 
-#define KERNEL_SOCKETS_MAX 768 /* of each moment: more do not fit into 64 KiB of JSON */
+#define KERNEL_SOCKETS_MAX TABLE_OF(768) /* of each moment: more do not fit into 64 KiB of JSON */
 
 struct kernel_sockets;
 

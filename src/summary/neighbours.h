@@ -11,11 +11,12 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/conversations.h"
 #include "summary/findings.h"
 #include "summary/sighting.h"
 
-#define NEIGHBOURS_MAX 4096
+#define NEIGHBOURS_MAX TABLE_OF(4096)
 #define NEIGHBOURS_ASKERS 4 /* of an address, that are kept */
 
 struct neighbours;

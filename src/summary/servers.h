@@ -11,11 +11,12 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "summary/conversations.h"
 #include "summary/durations.h"
 #include "summary/findings.h"
 
-#define SERVERS_MAX 1024 /* and the others */
+#define SERVERS_MAX TABLE_OF(1024) /* and the others */
 
 /* What can go wrong with a connection; what the amounts are stands beside it. */
 enum trouble_kind {

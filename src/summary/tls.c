@@ -1,4 +1,5 @@
 #include "summary/tls.h"
+#include "base/sizes.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,9 +12,9 @@
 #include "summary/tls_record.h"
 
 /* Handshakes at once, and some that are over: where all ways of a set are taken, the oldest goes. */
-#define SETS 2048
+#define SETS TABLE_OF(2048)
 #define WAYS 4
-#define FAILURES_MAX 512
+#define FAILURES_MAX TABLE_OF(512)
 
 /* A server that takes longer than this does not answer; at the end of a capture it has not had that time. In ns. */
 #define PATIENCE UINT64_C(3000000000)
@@ -272,21 +273,29 @@ static void take_from_client(struct tls *tls, const struct dissected *headers, u
 		set_state(tls, session, SESSION_OVER);
 }
 
-void tls_add(struct tls *tls, const struct sighting *sighting)
+/* Its record is large, and is made ready for what may be one alone. */
+static void look_into(struct tls *tls, const struct sighting *sighting)
 {
 	const struct dissected *headers = sighting->headers;
 	struct tls_record record = {.content = TLS_NONE};
+
+	tls_record_read(&record, headers->payload, headers->payload_size);
+	if (record.content == TLS_CLIENT_HELLO || record.content == TLS_PART)
+		take_hello(tls, sighting, &record);
+	else if (record.content == TLS_ALERT)
+		take_alert(tls, sighting, &record);
+}
+
+void tls_add(struct tls *tls, const struct sighting *sighting)
+{
+	const struct dissected *headers = sighting->headers;
 
 	if (!headers->tcp_header)
 		return;
 	/* All that is looked into begins with a type of 21 or 22, and 3. */
 	if (headers->payload_size > 5 && (headers->payload[0] == 21 || headers->payload[0] == 22) &&
 	    headers->payload[1] == 3)
-		tls_record_read(&record, headers->payload, headers->payload_size);
-	if (record.content == TLS_CLIENT_HELLO || record.content == TLS_PART)
-		take_hello(tls, sighting, &record);
-	else if (record.content == TLS_ALERT)
-		take_alert(tls, sighting, &record);
+		look_into(tls, sighting);
 	if (tls->waiting[headers->to.port])
 		take_from_server(tls, headers);
 	if (tls->waiting[headers->from.port])
