@@ -9,7 +9,7 @@ import pytest
 from process import TOP
 
 sys.path.append(str(TOP / "tests/demo"))
-import terminal  # noqa: E402
+import drawn_terminal as terminal  # noqa: E402
 
 DRAWINGS = sorted((TOP / "src/doc").glob("*.svg"))
 SVG = "{http://www.w3.org/2000/svg}"
