@@ -8,7 +8,7 @@ import pytest
 from altered import archive_of, captured, records, taken_apart
 from archive import pcap_file
 from capture import Capture, run
-from join import bad, numbers, whole
+from join import bad, numbers, some, whole
 from wire import frame
 
 
@@ -36,7 +36,7 @@ def every_other_length(data, size, unseen=()):
     text = next(text for name, text in taken_apart(data) if ".pcap" in name)
     at = packets_at(text)[1]
     assert struct.unpack_from("<II", text, at + 20) == (size, size)
-    for caplen in [n for n in range(size + 40) if n != size and n not in unseen]:
+    for caplen in some(n for n in range(size + 40) if n != size and n not in unseen):
         bad(with_number(data, 0, at + 20, caplen), "is damaged after 1 packets", arguments=["--check"])
     for length in (0, 1, size - 4, size - 1):
         bad(with_number(data, 0, at + 24, length), "is damaged after 1 packets", arguments=["--check"])

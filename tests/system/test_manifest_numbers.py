@@ -10,7 +10,7 @@ import pytest
 from altered import archive_of, captured, leaves, records, taken_apart, with_manifest, with_value
 from archive import pcap_file
 from capture import Capture
-from join import bad, join, whole
+from join import bad, join, some, whole
 from process import TOP
 from recorded import overwritten, with_cut, with_event
 from summary import page
@@ -45,7 +45,7 @@ def check_each(data):
     manifest = json.loads(taken_apart(data)[-1][1])
     found = list(leaves(manifest))
     unseen = []
-    for path, value in found:
+    for path, value in some(found):
         for changed in changes(value):
             made = with_manifest(data, lambda _: with_value(manifest, path, changed))
             status = join(made, "--check").status
