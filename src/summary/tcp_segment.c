@@ -63,8 +63,9 @@ static void count_stuck(struct step *step)
 /* The very packet in which next moved, once more: what is sent again has another number of IP's. */
 static bool is_copy(const struct step *step)
 {
-	return step->headers->id && step->headers->id == step->me->id && step->end == step->me->next &&
-	       step->headers->payload_length && tcp_since(step->now, step->me->moved) < COPIED;
+	return step->headers->id && step->headers->id == step->me->id && !(step->me->marks & TCP_ID_STANDS) &&
+	       step->end == step->me->next && step->headers->payload_length &&
+	       tcp_since(step->now, step->me->moved) < COPIED;
 }
 
 static void count_again(struct step *step, bool seen)
@@ -141,6 +142,8 @@ static bool is_keep_alive(const struct step *step)
 
 static void advance(struct step *step)
 {
+	if (step->headers->id && step->headers->id == step->me->id)
+		step->me->marks |= TCP_ID_STANDS;
 	step->me->next = step->end;
 	step->me->moved = step->now;
 	step->me->id = step->headers->id;

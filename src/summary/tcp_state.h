@@ -36,6 +36,7 @@ enum tcp_mark {
 	TCP_HOLES = 2048,	/* some sequence numbers below next have not been seen: see holes.h */
 	TCP_DATA = 4096,	/* it has sent data */
 	TCP_SYN_WINDOW = 16384, /* its window is that of its SYN, which is never scaled (RFC 7323, section 2.2) */
+	TCP_ID_STANDS = 32768,	/* IP's numbers do not count its packets */
 	TCP_SIDE_UNSEEN = 8192, /* of what it sent, something was acknowledged that is not here */
 };
 

@@ -45,6 +45,19 @@ static void a_gap_that_is_acknowledged(void **state)
 	assert_true(says(FINDING_CAPTURE_LOSS, "is not in the capture, once"));
 }
 
+/* One whose numbers of IP are always the same has sent again what looks like a copy. */
+static void no_copy_of_a_sender_that_does_not_count(void **state)
+{
+	(void)state;
+	handshake();
+	for (uint32_t at = 501; at < 703; at += 101) {
+		id[SERVER] = 1;
+		assert_int_equal(segment(SERVER, PSH, at, 101, 101), 0);
+	}
+	id[SERVER] = 1;
+	assert_int_equal(segment(SERVER, PSH, 602, 101, 101), TCP_RETRANSMISSION);
+}
+
 /* --- SACK --- */
 
 static void needless_by_dsack(void **state)
@@ -234,6 +247,7 @@ int main(void)
 		TEST(acknowledged_before_it_comes),
 		TEST(acknowledged_and_never_here),
 		TEST(a_gap_that_is_acknowledged),
+		TEST(no_copy_of_a_sender_that_does_not_count),
 		TEST(needless_by_dsack),
 		TEST(needless_within_the_second_block),
 		TEST(lost_in_spite_of_sack),
