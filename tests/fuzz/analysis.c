@@ -20,7 +20,8 @@ static void take(struct analysis *analysis, const uint8_t *head, const uint8_t *
 	memcpy(packet, data, size);
 	now += UINT64_C(1) << head[1] % 40;
 	sighting.length = (uint32_t)size + (head[0] & 0x40 ? 1000 : 0);
-	sighting.place = (struct place){1, ++packets, packets, now};
+	packets++;
+	sighting.place = (struct place){1, packets, packets, now};
 	dissect(&headers, head[0] & 0x80 ? LINK_ETHERNET : LINK_RAW, packet, size, sighting.length);
 	addressed += headers.version != 0;
 	analysis_announce(analysis, &sighting);
