@@ -19,7 +19,9 @@ static struct ring mapped(int fd)
 
 	if (!maps)
 		return ring;
-	while (fstat(fd, &status) == 0 && fgets(line, sizeof(line), maps)) {
+	if (fstat(fd, &status) < 0)
+		status = (struct stat){0};
+	while (status.st_ino && fgets(line, sizeof(line), maps)) {
 		unsigned long from, to, inode;
 
 		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) != 3 || inode != status.st_ino)

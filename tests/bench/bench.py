@@ -172,8 +172,11 @@ def offered(results):
 
 # --- the table --------------------------------------------------------------------------------------------------
 
+RESULTS = {"machine": {}, "tables": []}  # as results.json has them: tests/bench/compare reads two of these
+
+
 class Table:
-    """Printed at once and appended to the results."""
+    """Printed at once, appended to the results, and put into results.json."""
 
     def __init__(self, name, title, *columns):
         self.name, self.title, self.columns, self.lines, self.notes = name, title, columns, [], []
@@ -195,3 +198,6 @@ class Table:
         print(self.text(), flush=True)
         with open(OUT / "results.txt", "a", encoding="ascii") as results:
             results.write(self.text() + "\n")
+        RESULTS["tables"].append({"name": self.name, "title": self.title, "columns": self.columns,
+                                  "rows": {line[0]: line[1:] for line in self.lines}, "notes": self.notes})
+        (OUT / "results.json").write_text(json.dumps(RESULTS, indent=1) + "\n", encoding="ascii")

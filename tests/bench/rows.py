@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from bench import (NO_LIMITS, OUT, OWN, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
+from bench import (NO_LIMITS, OUT, OWN, RESULTS, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
                    pinned, ratios, rounds, wait_until)
 from archive import pcap_file
 from wire import Wire
@@ -518,6 +518,9 @@ def machine():
         [TARCAP, "--version"], ["tcpdump", "--version"], ["dumpcap", "--version"])]
     words = [(done.stdout or done.stderr).splitlines()[0] for done in versions]
     load_average = os.getloadavg()[0]
+    RESULTS["machine"] = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "kernel": os.uname().release,
+                          "processors": os.cpu_count(), "processor": model[1] if model else os.uname().machine,
+                          "load": round(load_average, 1), "programs": words, "rounds": ROUNDS}
     return (f"{time.strftime('%Y-%m-%d', time.gmtime())}, Linux {os.uname().release}, {os.cpu_count()} x "
             f"{model[1] if model else os.uname().machine}, load average before: {load_average:.1f}\n"
             f"{', '.join(word.split(' (Git')[0] for word in words)}; {ROUNDS} rounds: median (least-greatest)\n")
