@@ -16,9 +16,10 @@
 #include "request/flags.h"
 #include "request/number.h"
 #include "run/say.h"
+#include "summary/together.h"
 
 struct join_options {
-	bool check, quiet, help;
+	bool align, check, quiet, help;
 	uint64_t memory;
 	struct sources sources;
 };
@@ -27,6 +28,7 @@ struct join_options {
 
 /* clang-format off */
 static const struct flag join_flags[] = {
+	{0, "align", FLAG_SET, NULL, AT(align), .help = "of several: times by the clock of the first"},
 	{0, "check", FLAG_SET, NULL, AT(check), .help = "only check: write nothing"},
 	{0, "memory", FLAG_NUMBER, "N", AT(memory), {NUMBER_SIZE, JOIN_MEMORY_MIN, GIB, 0},
 	 .help = "memory for sorting (default 16M); a packet too late for that keeps its place"},
@@ -58,7 +60,11 @@ static int parse_join(struct join_options *options, int argc, char **argv, struc
 
 	*options = (struct join_options){.memory = JOIN_MEMORY};
 	words = flags_parse(&join_table, argc, argv, options, err);
-	return words < 0 ? -1 : sources_find(&options->sources, "join", argv + words, err);
+	if (words < 0 || sources_find(&options->sources, "join", argv + words, err) < 0)
+		return -1;
+	if (options->align && options->sources.count == 1)
+		return err_set(err, STATUS_USAGE, "--align: allowed is it with several FILEs (see tarcap join --help)");
+	return 0;
 }
 
 static int write_output(void *context, const void *data, size_t size, struct err *err)
@@ -248,16 +254,60 @@ static int judge_all(const struct join_options *options, const struct several *s
 	return 0;
 }
 
+static void say_offset(const struct join_options *options, size_t i, bool known, int64_t offset)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (options->quiet)
+		return;
+	if (known)
+		say("%.100s: its clock is %s s %s that of the first: its times are moved",
+		    source_name(&options->sources.list[i]),
+		    clock_seconds((uint64_t)(offset < 0 ? -offset : offset), text), offset < 0 ? "behind" : "ahead of");
+	else
+		say("%.100s: no connection tells its clock against the first: its times stay",
+		    source_name(&options->sources.list[i]));
+}
+
+/* What to add to each one's times, from reading them all once. */
+static int find_offsets(struct join_options *options, int64_t offsets[SOURCES_MAX], struct err *err)
+{
+	struct siphash_key key = {0};
+	struct together *together = together_open(&options->sources, &key, err);
+	struct page_both both;
+
+	if (together && together_run(together, &both, err) == 0) {
+		for (size_t i = 1; i < options->sources.count; i++) {
+			bool known = betweens_offset(both.betweens, 0, (unsigned)i, &offsets[i]);
+
+			say_offset(options, i, known, offsets[i]);
+			offsets[i] = -offsets[i];
+		}
+	}
+	together_close(together);
+	for (size_t i = 0; i < options->sources.count && !err->status; i++) {
+		if (source_again(&options->sources.list[i]) < 0)
+			err_set(err, STATUS_USAGE,
+				"--align reads everything twice, which %.100s does not allow: name a file",
+				source_name(&options->sources.list[i]));
+	}
+	return err->status ? -1 : 0;
+}
+
 static int join_several(struct join_options *options, struct output *output, struct err *err)
 {
+	int64_t offsets[SOURCES_MAX] = {0};
 	struct several_setup setup = {
+		.offsets = offsets,
 		.sources = &options->sources,
 		.output = options->check ? NULL : write_output,
 		.output_context = output,
 		.memory = options->memory,
 	};
-	struct several *several = several_open(&setup, err);
+	struct several *several = NULL;
 
+	if (!options->align || find_offsets(options, offsets, err) == 0)
+		several = several_open(&setup, err);
 	if (!several)
 		return -1;
 	if (several_run(several, err) == 0 && (options->check || output_flush(output, err) == 0))

@@ -13,6 +13,7 @@
 #include "request/flags.h"
 #include "summary/page.h"
 #include "summary/summary.h"
+#include "summary/together.h"
 
 struct summary_options {
 	bool json, help;
@@ -30,9 +31,11 @@ static const struct flag_table summary_table = {"summary", FLAG_ROWS(summary_fla
 
 static void summary_help(void)
 {
-	printf("usage: tarcap summary [OPTION]... [FILE]\n"
+	printf("usage: tarcap summary [OPTION]... [FILE]...\n"
 	       "Reads an archive that tarcap wrote, or a pcap file (FILE, or stdin), and prints one page about it:\n"
-	       "span, packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n\n");
+	       "span, packets, bytes, loss, why it ended, protocols, traffic over time, and who talked with whom.\n"
+	       "Of several FILEs, or the .tar files in a directory, first what only two can tell of connections that\n"
+	       "are in both: clocks, delays, what was lost, made or changed between; then the findings of each.\n\n");
 	flags_help(&summary_table);
 	printf("\n"
 	       "    tarcap summary x.tar\n"
@@ -47,12 +50,7 @@ static int parse_summary(struct summary_options *options, int argc, char **argv,
 
 	*options = (struct summary_options){0};
 	words = flags_parse(&summary_table, argc, argv, options, err);
-	if (words < 0 || sources_find(&options->sources, "summary", argv + words, err) < 0)
-		return -1;
-	if (options->sources.count > 1)
-		return err_set(err, STATUS_USAGE, "summary '%.100s': allowed is one FILE (see tarcap summary --help)",
-			       source_name(&options->sources.list[1]));
-	return 0;
+	return words < 0 ? -1 : sources_find(&options->sources, "summary", argv + words, err);
 }
 
 /* The page comes first, then the sentence that goes with the status. */
@@ -91,6 +89,46 @@ static int summarize(struct summary_options *options, const struct siphash_key *
 	return err->status ? -1 : 0;
 }
 
+/* All pages come first, then which are not whole. */
+static int write_together(const struct summary_options *options, const struct page_both *both, struct output *output,
+			  struct err *err)
+{
+	size_t bad = 0, first = 0;
+
+	if ((options->json ? page_both_write_json : page_both_write)(both, output, err) < 0 ||
+	    output_flush(output, err) < 0)
+		return -1;
+	for (size_t i = both->count; i-- > 0;) {
+		if (defects_any(both->summaries[i]->defects)) {
+			first = i;
+			bad++;
+		}
+	}
+	if (bad)
+		return err_set(err, STATUS_FAILED, "%zu of %zu inputs %s not whole: %.100s%s", bad, both->count,
+			       bad == 1 ? "is" : "are", source_name(&options->sources.list[first]),
+			       bad > 1 ? " and others" : "");
+	return 0;
+}
+
+static int summarize_together(struct summary_options *options, const struct siphash_key *key, struct err *err)
+{
+	struct output *output = malloc(sizeof(*output));
+	struct together *together = together_open(&options->sources, key, err);
+	struct page_both both;
+
+	if (!output) {
+		err_sys(err, ENOMEM, "memory for the output");
+	} else if (together) {
+		output_init(output, STDOUT_FILENO);
+		if (together_run(together, &both, err) == 0)
+			write_together(options, &both, output, err);
+	}
+	together_close(together);
+	free(output);
+	return err->status ? -1 : 0;
+}
+
 /* From a file where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not know it. */
 static int make_key(struct siphash_key *key, struct err *err)
 {
@@ -110,7 +148,7 @@ static int summarize_in_sandbox(struct summary_options *options, struct err *err
 
 	if (make_key(&key, err) < 0 || sources_open(&options->sources, err) < 0)
 		return -1;
-	return summarize(options, &key, err);
+	return options->sources.count == 1 ? summarize(options, &key, err) : summarize_together(options, &key, err);
 }
 
 enum status command_summary(int argc, char **argv, struct err *err)

@@ -12,7 +12,7 @@ _tarcap_flags() { # COMMAND: the flags that it takes
 			"--wait-reader --stdin --stall --to -q --quiet -v --verbose -D --list-interfaces -L --list-data-link-types -d" \
 			"-O --no-optimize -h --help --version"
 		;;
-	join) echo "-q --quiet --check --memory -h --help" ;;
+	join) echo "-q --quiet --align --check --memory -h --help" ;;
 	summary) echo "--json -h --help" ;;
 	hold) echo "-q --quiet --ttl --record --until --after --keep -h --help --" ;;
 	snapshot) echo "-q --quiet -w --last --after --resume --to --name --reason --stall -h --help" ;;

@@ -6,6 +6,7 @@
 #include "summary/kernel_counters.h"
 #include "summary/kernel_sockets.h"
 #include "summary/neighbours.h"
+#include "summary/pairing.h"
 #include "summary/tcp.h"
 #include "summary/tls.h"
 
@@ -19,6 +20,8 @@ struct analysis {
 	struct neighbours *neighbours;
 	struct kernel_counters *kernel;
 	struct kernel_sockets *sockets;
+	struct pairing *pairing; /* of several archives, or NULL; of which this is: */
+	unsigned archive;
 	struct findings findings;
 };
 
@@ -75,9 +78,14 @@ static void add_icmp(struct analysis *analysis, const struct sighting *sighting)
 static void add_tcp(struct analysis *analysis, struct conversation *conversation, int side,
 		    const struct sighting *sighting)
 {
-	if (conversation)
-		tcp_add(analysis->tcp, conversation,
-			(uint32_t)conversations_index(analysis->conversations, conversation), side, sighting);
+	uint32_t number = 0;
+
+	if (conversation) {
+		number = (uint32_t)conversations_index(analysis->conversations, conversation);
+		tcp_add(analysis->tcp, conversation, number, side, sighting);
+	}
+	if (conversation && analysis->pairing)
+		pairing_add(analysis->pairing, analysis->archive, number, sighting);
 	tls_add(analysis->tls, sighting);
 	if (sighting->headers->payload_size) {
 		dns_add(analysis->dns, sighting);
@@ -124,6 +132,12 @@ void analysis_add(struct analysis *analysis, const struct sighting *sighting)
 		add_addressed(analysis, sighting);
 	else if (sighting->headers->ethertype == DISSECT_ARP)
 		neighbours_add(analysis->neighbours, sighting);
+}
+
+void analysis_pair(struct analysis *analysis, struct pairing *pairing, unsigned archive)
+{
+	analysis->pairing = pairing;
+	analysis->archive = archive;
 }
 
 void analysis_context(struct analysis *analysis, const char *name, const char *text, size_t size)

@@ -17,6 +17,7 @@
 #include "summary/sighting.h"
 
 struct analysis;
+struct pairing;
 
 /* key: random, for tables whose chains nobody can choose. NULL when there is no memory. */
 struct analysis *analysis_open(const struct siphash_key *key, struct err *err);
@@ -29,6 +30,9 @@ void analysis_close(struct analysis *analysis);
 void analysis_announce(struct analysis *analysis, struct sighting *sighting);
 void analysis_approach(struct analysis *analysis, const struct sighting *sighting);
 void analysis_add(struct analysis *analysis, const struct sighting *sighting);
+
+/* What is TCP goes there, too, as of that archive; the caller's. */
+void analysis_pair(struct analysis *analysis, struct pairing *pairing, unsigned archive);
 
 /* A member of the context, by its name in the archive. */
 void analysis_context(struct analysis *analysis, const char *name, const char *text, size_t size);

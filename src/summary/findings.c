@@ -143,6 +143,11 @@ const char *finding_kind_name(enum finding_kind kind)
 		[FINDING_CHECKSUM] = "checksum",
 		[FINDING_KERNEL_DROPS] = "kernel-drops",
 		[FINDING_CAPTURE_LOSS] = "capture-loss",
+		[FINDING_INJECTED_BETWEEN] = "injected-between",
+		[FINDING_LOST_BETWEEN] = "lost-between",
+		[FINDING_REWRITTEN] = "rewritten",
+		[FINDING_CLOCK_OFFSET] = "clock-offset",
+		[FINDING_PATH_DELAY] = "path-delay",
 	};
 
 	return names[kind];

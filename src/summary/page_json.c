@@ -238,24 +238,27 @@ static json_t *json_place(const struct summary *summary, const struct place *pla
 	return object;
 }
 
+json_t *page_json_finding(const struct summary *summary, const struct finding *finding)
+{
+	json_t *row = json_object();
+
+	json_put_text(&row, "kind", finding_kind_name(finding->kind));
+	json_put_text(&row, "severity", finding_severity_name(finding->severity));
+	json_put(&row, "sentence", json_clean(finding->sentence));
+	json_put_number(&row, "count", finding->count);
+	json_put(&row, "connections", json_connections(finding));
+	json_put(&row, "first", json_place(summary, &finding->first));
+	json_put(&row, "display_filter", json_told(finding->display_filter));
+	json_put(&row, "next", json_told(finding->next));
+	return row;
+}
+
 static json_t *json_findings(const struct summary *summary)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < summary->findings->count; i++) {
-		const struct finding *finding = &summary->findings->list[i];
-		json_t *row = json_object();
-
-		json_put_text(&row, "kind", finding_kind_name(finding->kind));
-		json_put_text(&row, "severity", finding_severity_name(finding->severity));
-		json_put(&row, "sentence", json_clean(finding->sentence));
-		json_put_number(&row, "count", finding->count);
-		json_put(&row, "connections", json_connections(finding));
-		json_put(&row, "first", json_place(summary, &finding->first));
-		json_put(&row, "display_filter", json_told(finding->display_filter));
-		json_put(&row, "next", json_told(finding->next));
-		json_append(&list, row);
-	}
+	for (size_t i = 0; i < summary->findings->count; i++)
+		json_append(&list, page_json_finding(summary, &summary->findings->list[i]));
 	return list;
 }
 
@@ -372,7 +375,7 @@ static void put_source(json_t **root, const struct summary *summary, const char 
 	json_put_number(root, "whole_files", summary->files);
 }
 
-static json_t *json_summary(const struct summary *summary, const char *name)
+json_t *page_json_summary(const struct summary *summary, const char *name)
 {
 	json_t *root = json_object();
 
@@ -413,9 +416,8 @@ static int to_output(const char *data, size_t size, void *context)
 	return output_put(sink->output, data, size, sink->err);
 }
 
-int page_write_json(const struct summary *summary, const char *name, struct output *output, struct err *err)
+int page_json_put(json_t *root, struct output *output, struct err *err)
 {
-	json_t *root = json_summary(summary, name);
 	struct sink sink = {output, err};
 
 	if (!root || json_dump_callback(root, to_output, &sink, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0)
@@ -424,4 +426,9 @@ int page_write_json(const struct summary *summary, const char *name, struct outp
 		output_put(output, "\n", 1, err);
 	json_decref(root);
 	return err->status ? -1 : 0;
+}
+
+int page_write_json(const struct summary *summary, const char *name, struct output *output, struct err *err)
+{
+	return page_json_put(page_json_summary(summary, name), output, err);
 }

@@ -358,6 +358,16 @@ int summary_begin(struct reading *reading, struct err *err)
 	return content == INPUT_PACKETS ? begin_packets(reading, err) : begin_archive(reading, err);
 }
 
+void summary_pair(struct reading *reading, struct pairing *pairing, unsigned archive)
+{
+	analysis_pair(reading->analysis, pairing, archive);
+}
+
+uint64_t summary_latest(const struct reading *reading)
+{
+	return reading->summary.last;
+}
+
 bool summary_step(struct reading *reading, struct err *err)
 {
 	return reading->join ? join_step(reading->join, err) : packets_step(reading->packets, err);

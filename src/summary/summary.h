@@ -73,6 +73,7 @@ static inline uint64_t summary_joined(const struct summary *summary, const struc
 }
 
 struct reading;
+struct pairing;
 
 /* key: see conversations_open(). The context stays the caller's. NULL when there is no memory. */
 struct reading *summary_open(members_source *source, void *context, const struct siphash_key *key, struct err *err);
@@ -83,6 +84,12 @@ void summary_close(struct reading *reading);
  * has failed, or is neither an archive nor a file of packets.
  */
 const struct summary *summary_run(struct reading *reading, struct err *err);
+
+/* TCP of it is paired with that of others, as of that archive. The pairing stays the caller's. */
+void summary_pair(struct reading *reading, struct pairing *pairing, unsigned archive);
+
+/* The latest time so far, ns. */
+uint64_t summary_latest(const struct reading *reading);
 
 /* The same in steps, for who reads several at once: begin, step as long as there is more, finish in any case. */
 int summary_begin(struct reading *reading, struct err *err);

@@ -36,6 +36,14 @@ def fault(kind, value):
     return error and f"{kind} {error.json_path}: {error.message[:300]}"
 
 
+def check_together(value):
+    """Of several captures: a part of the summary's schema."""
+    whole = validator("summary")
+    error = best_match(whole.descend(value, {"$ref": "#/$defs/together"}))
+    assert error is None, f"{error.json_path}: {error.message[:300]}"
+    return value
+
+
 def check_schema(kind, value):
     assert fault(kind, value) is None, fault(kind, value)
     return value

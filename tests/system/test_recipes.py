@@ -66,8 +66,9 @@ def directory(tmp_path_factory):
 def answer(recipe, directory, number=0, start="tshark"):
     """What a recipe's tshark command prints, row by row."""
     command = commands(recipe, start)[number]
+    path = f"{os.path.dirname(TARCAP)}:{os.environ['PATH']}"
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=directory, capture_output=True, text=True,
-                          timeout=60, stdin=subprocess.DEVNULL)
+                          timeout=60, stdin=subprocess.DEVNULL, env=os.environ | {"PATH": path})
     said = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
     assert done.returncode == 0 and said == [], (command, said)
     return [line.split("\t") for line in done.stdout.splitlines()]
@@ -187,7 +188,11 @@ def test_what_goes_over_loopback(directory):
 
 def test_both_ends(directory):
     """Nothing was lost between them, until one packet is taken out of one of the files."""
-    answer(BOTH, directory, start="mergecap")
+    for name in ("web", "client"):
+        if not (directory / f"{name}.tar").exists():
+            (directory / f"{name}.tar").symlink_to(directory / f"{name}.pcap")
+    assert "summary of 2 captures together" in answer(BOTH, directory, start="tarcap summary")[0]
+    answer(BOTH, directory, start="tarcap join")
     assert answer(BOTH, directory) == []
     fields = ["ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.len", "frame.number"]
     out = subprocess.run(["tshark", "-r", "web.pcap", "-Y", "http.request.uri == \"/missing\"", "-T", "fields",
@@ -196,9 +201,9 @@ def test_both_ends(directory):
     [*row, number] = out.split()
     lost = directory / "lost"
     lost.mkdir()
-    (lost / "client.pcap").symlink_to(directory / "client.pcap")
-    subprocess.run(["editcap", "-F", "pcap", directory / "web.pcap", lost / "web.pcap", number], check=True, timeout=60)
-    answer(BOTH, lost, start="mergecap")
+    (lost / "client.tar").symlink_to(directory / "client.pcap")
+    subprocess.run(["editcap", "-F", "pcap", directory / "web.pcap", lost / "web.tar", number], check=True, timeout=60)
+    answer(BOTH, lost, start="tarcap join")
     assert answer(BOTH, lost) == [row]
 
 

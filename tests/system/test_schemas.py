@@ -75,7 +75,9 @@ def test_it_is_a_schema_that_allows_nothing_it_does_not_name(kind):
     check(validator(kind).schema)
     assert closed > 5
     defined = set(validator(kind).schema["$defs"])
-    assert set(re.findall(r'"\$ref": "#/\$defs/(\w+)"', text)) == defined and text.count("$ref") == text.count("#/$defs/")
+    # What summary prints of several captures has a summary of each in it, and findings of the same kind.
+    named = set(re.findall(r'"\$ref": "([^"]+)"', text)) - {"#", "#/properties/findings"}
+    assert named == {f"#/$defs/{name}" for name in defined - {"together"}}
 
 
 @pytest.mark.parametrize("kind", KINDS)

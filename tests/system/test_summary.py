@@ -391,7 +391,7 @@ def test_no_claim_takes_memory(small):
     (["--frob"], "unknown flag --frob (see tarcap summary --help)"),
     (["--json=1"], "--json=1: --json takes no value (see tarcap summary --help)"),
     (["-q"], "unknown flag -q (see tarcap summary --help)"),
-    (["a", "b"], "summary 'b': allowed is one FILE (see tarcap summary --help)"),
+    (["-", "-"], "summary '-': stdin can be read once"),
 ])
 def test_wrong_usage(arguments, said):
     result = run("summary", *arguments)

@@ -1,0 +1,433 @@
+#include "summary/pairing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "summary/conversations.h"
+#include "summary/ends.h"
+
+#define SEEN_MAX (UINT32_C(1) << 17) /* packets that may be found again: 5 MiB */
+#define WAYS 8			     /* of them that have one place */
+#define START (UINT64_C(1) << 32)    /* position of a side's first byte: what was sent before has room below */
+#define RESETS_OF_A_SIDE 4096
+#define FIRST_BYTES 4096 /* of a stream, of which each packet is looked for in the others */
+
+/* A packet, by what it has in common wherever it is seen. */
+struct seen {
+	uint64_t mark, time, position;
+	uint32_t track;
+	uint8_t side;
+};
+
+struct pairing {
+	struct siphash_key key;
+	size_t archives;
+	uint32_t *current[SOURCES_MAX]; /* of each conversation, its connection of now: place + 1 */
+	struct pairing_track *tracks;
+	struct pairing_link *links;
+	struct pairing_samples *samples;
+	struct pairing_reset *resets;
+	uint32_t *last_link; /* of each track: place + 1 */
+	struct seen *seen;
+	struct ranges *ranges;
+	uint32_t track_count, link_count, sample_count, reset_count;
+	uint32_t turn; /* which of a place's ways is given up next */
+	uint32_t chance;
+	uint64_t left_out;
+};
+
+/* A packet on its way. */
+struct passing {
+	struct pairing *pairing;
+	const struct sighting *sighting;
+	const struct dissected *headers;
+	uint32_t number; /* of the track */
+	struct pairing_track *track;
+	struct pairing_side *me, *peer;
+	int side;
+};
+
+/* --- memory --- */
+
+static void *zeros(size_t count, size_t size, struct err *err)
+{
+	void *memory = calloc(count, size);
+
+	if (!memory)
+		err_sys(err, ENOMEM, "memory for pairing");
+	return memory;
+}
+
+struct pairing *pairing_open(size_t archives, const struct siphash_key *key, struct err *err)
+{
+	struct pairing *pairing = zeros(1, sizeof(*pairing), err);
+
+	if (!pairing)
+		return NULL;
+	pairing->key = *key;
+	pairing->archives = archives;
+	pairing->chance = 1;
+	for (size_t i = 0; i < archives; i++)
+		pairing->current[i] = zeros(CONVERSATIONS_MAX, sizeof(uint32_t), err);
+	pairing->tracks = zeros(PAIRING_TRACKS, sizeof(struct pairing_track), err);
+	pairing->links = zeros(PAIRING_LINKS, sizeof(struct pairing_link), err);
+	pairing->samples = zeros(PAIRING_SAMPLED, sizeof(struct pairing_samples), err);
+	pairing->resets = zeros(PAIRING_RESETS, sizeof(struct pairing_reset), err);
+	pairing->last_link = zeros(PAIRING_TRACKS, sizeof(uint32_t), err);
+	pairing->seen = zeros(SEEN_MAX, sizeof(struct seen), err);
+	pairing->ranges = ranges_open(err);
+	if (!err->status)
+		return pairing;
+	pairing_close(pairing);
+	return NULL;
+}
+
+void pairing_close(struct pairing *pairing)
+{
+	if (!pairing)
+		return;
+	for (size_t i = 0; i < pairing->archives; i++)
+		free(pairing->current[i]);
+	free(pairing->tracks);
+	free(pairing->links);
+	free(pairing->samples);
+	free(pairing->resets);
+	free(pairing->last_link);
+	free(pairing->seen);
+	ranges_close(pairing->ranges);
+	free(pairing);
+}
+
+/* --- the same packet elsewhere --- */
+
+static bool is_same_ends(const struct pairing_track *a, const struct pairing_track *b, bool crossed)
+{
+	return a->version == b->version && ends_same(&a->ends[0], &b->ends[crossed]) &&
+	       ends_same(&a->ends[1], &b->ends[!crossed]);
+}
+
+static void note_linked(struct pairing_track *track, const struct pairing_track *other, bool same)
+{
+	uint64_t bit = UINT64_C(1) << other->archive;
+
+	track->linked_twice |= track->linked & bit;
+	track->linked |= bit;
+	track->linked_same |= same ? bit : 0;
+}
+
+static struct pairing_link *new_link(struct pairing *pairing, uint32_t a, uint32_t b, bool crossed)
+{
+	struct pairing_link *link = &pairing->links[pairing->link_count];
+	struct pairing_track *tracks[2] = {&pairing->tracks[a], &pairing->tracks[b]};
+
+	if (pairing->link_count == PAIRING_LINKS)
+		return NULL;
+	*link = (struct pairing_link){.tracks = {a, b}, .next = pairing->last_link[b], .crossed = crossed};
+	link->same = is_same_ends(tracks[0], tracks[1], crossed);
+	if (pairing->sample_count < PAIRING_SAMPLED)
+		link->sampled = ++pairing->sample_count;
+	note_linked(tracks[0], tracks[1], link->same);
+	note_linked(tracks[1], tracks[0], link->same);
+	pairing->last_link[b] = ++pairing->link_count;
+	return link;
+}
+
+static struct pairing_link *link_of(struct pairing *pairing, uint32_t a, uint32_t b, bool crossed)
+{
+	unsigned looked_at = 0;
+
+	for (uint32_t place = pairing->last_link[b]; place && looked_at < 64; looked_at++) {
+		struct pairing_link *link = &pairing->links[place - 1];
+
+		if (link->tracks[0] == a)
+			return link->crossed == crossed ? link : NULL;
+		place = link->next;
+	}
+	return new_link(pairing, a, b, crossed);
+}
+
+/* Of all that come, each has the same chance to stay. */
+static void keep_delay(struct pairing *pairing, const struct pairing_link *link, int side, int64_t delay)
+{
+	uint32_t at = link->hits[side];
+
+	if (!link->sampled)
+		return;
+	if (at >= PAIRING_SAMPLES) {
+		pairing->chance = pairing->chance * 1664525 + 1013904223;
+		at = (uint32_t)((uint64_t)pairing->chance * (at + 1) >> 32);
+	}
+	if (at < PAIRING_SAMPLES)
+		pairing->samples[link->sampled - 1].delay[side][at] = delay;
+}
+
+static void meet(struct pairing *pairing, const struct seen *a, const struct seen *b)
+{
+	struct pairing_link *link = link_of(pairing, a->track, b->track, a->side != b->side);
+	int64_t delay = (int64_t)(b->time - a->time);
+	int side = a->side;
+
+	if (!link || (link->hits[side] && link->shift[side] != a->position - b->position))
+		return;
+	keep_delay(pairing, link, side, delay);
+	if (!link->hits[side] || delay < link->least[side])
+		link->least[side] = delay;
+	if (!link->hits[side] || delay > link->most[side])
+		link->most[side] = delay;
+	link->shift[side] = a->position - b->position;
+	link->hits[side] += link->hits[side] < UINT32_MAX;
+}
+
+/* Who has seen it, too? And it may be found by those that come later. */
+static void find_elsewhere(const struct passing *passing, uint64_t mark, uint64_t position)
+{
+	struct pairing *pairing = passing->pairing;
+	struct seen *place = &pairing->seen[mark % (SEEN_MAX / WAYS) * WAYS], *free_way = NULL;
+	struct seen mine = {.mark = mark, .time = passing->sighting->place.time, .position = position};
+
+	mine.track = passing->number;
+	mine.side = (uint8_t)passing->side;
+	for (int i = 0; i < WAYS; i++) {
+		struct seen *other = &place[i];
+		unsigned archive = pairing->tracks[other->track].archive;
+
+		if (!other->mark) {
+			free_way = other;
+		} else if (other->mark != mark) {
+			continue;
+		} else if (archive < passing->track->archive) {
+			meet(pairing, other, &mine);
+		} else if (archive > passing->track->archive) {
+			meet(pairing, &mine, other);
+		} else if (other->track == mine.track) {
+			return;
+		}
+	}
+	*(free_way ? free_way : &place[pairing->turn++ % WAYS]) = mine;
+}
+
+static uint64_t mark_of(const struct passing *passing, bool data)
+{
+	const struct dissected *headers = passing->headers;
+	struct {
+		uint32_t sequence, acknowledged, stamp, kind;
+	} common = {headers->sequence, headers->flags & DISSECT_ACK ? headers->acknowledged : 0, 0,
+		    (uint32_t)data | (uint32_t)(headers->flags & DISSECT_SYN)};
+	struct dissect_options options;
+	uint64_t mark;
+
+	dissect_options(&options, headers);
+	common.stamp = options.timestamps ? options.stamp : 0;
+	mark = siphash(&passing->pairing->key, &common, sizeof(common));
+	return mark ? mark : 1;
+}
+
+/* --- a side --- */
+
+static uint64_t position_of(const struct pairing_side *side, uint32_t sequence)
+{
+	uint32_t high = side->base + (uint32_t)(side->high - START);
+
+	return side->high + (uint64_t)(int64_t)(int32_t)(sequence - high);
+}
+
+static void begin_side(struct passing *passing)
+{
+	struct pairing_side *me = passing->me;
+
+	me->seen = true;
+	me->interface = passing->sighting->interface;
+	me->base = passing->headers->sequence;
+	me->start = me->high = me->acknowledged = START;
+}
+
+static void take_reset(struct passing *passing)
+{
+	struct pairing *pairing = passing->pairing;
+	struct pairing_side *me = passing->me;
+	struct pairing_reset *reset = &pairing->resets[pairing->reset_count];
+
+	if (pairing->reset_count == PAIRING_RESETS || me->reset_count == RESETS_OF_A_SIDE)
+		return;
+	*reset = (struct pairing_reset){.time = passing->sighting->place.time,
+					.sequence = passing->headers->sequence,
+					.next = me->resets,
+					.hops = passing->headers->hops};
+	me->resets = ++pairing->reset_count;
+	me->reset_count++;
+}
+
+/* Does it say of the other side's stream what has not been said before? */
+static bool acknowledges(struct passing *passing)
+{
+	struct pairing_side *peer = passing->peer;
+	uint64_t position;
+
+	if (!(passing->headers->flags & DISSECT_ACK) || !peer->seen)
+		return false;
+	position = position_of(peer, passing->headers->acknowledged);
+	if (position <= peer->acknowledged || position > peer->high + UINT32_MAX / 4)
+		return false;
+	peer->acknowledged = position;
+	return true;
+}
+
+/*
+ * Is a packet looked for in the others? Those near a stream's beginning are, and later one of sixteen, by its numbers:
+ * so all archives look for the same ones.
+ */
+static bool is_looked_for(uint64_t position, uint32_t number)
+{
+	return position - START < FIRST_BYTES || (uint32_t)(number * UINT32_C(2654435761)) >> 28 == 0;
+}
+
+static void take_segment(struct passing *passing)
+{
+	const struct dissected *headers = passing->headers;
+	struct pairing_side *me = passing->me;
+	uint32_t length = headers->payload_length + (headers->flags & DISSECT_SYN ? 1 : 0) +
+			  (headers->flags & DISSECT_FIN ? 1u : 0u);
+	uint64_t from = position_of(me, headers->sequence), now = passing->sighting->place.time;
+	bool fresh = from >= me->high, news = acknowledges(passing);
+	struct dissect_options options;
+
+	me->start = from < me->start ? from : me->start;
+	if (length)
+		ranges_add(passing->pairing->ranges, &me->ranges, from, from + length, now);
+	if (length ? fresh && is_looked_for(from, headers->sequence)
+		   : news && is_looked_for(passing->peer->acknowledged, headers->acknowledged))
+		find_elsewhere(passing, mark_of(passing, length), from);
+	if (from + length > me->high)
+		me->high = from + length;
+	if (headers->flags & DISSECT_SYN) {
+		dissect_options(&options, headers);
+		me->mss = options.mss_known ? options.mss : 0;
+	}
+}
+
+/* --- a connection --- */
+
+static struct pairing_track *new_track(struct pairing *pairing, unsigned archive, uint32_t *current,
+				       const struct dissected *headers)
+{
+	struct pairing_track *track = &pairing->tracks[pairing->track_count];
+
+	if (pairing->track_count == PAIRING_TRACKS) {
+		pairing->left_out++;
+		return NULL;
+	}
+	*track = (struct pairing_track){
+		.ends = {headers->from, headers->to}, .version = headers->version, .archive = (uint8_t)archive};
+	*current = ++pairing->track_count;
+	return track;
+}
+
+/* A SYN of another number than that of the connection of now begins a new one. */
+static bool begins(const struct pairing_track *track, const struct dissected *headers)
+{
+	const struct pairing_side *side = &track->sides[!ends_same(&track->ends[0], &headers->from)];
+
+	if ((headers->flags & (DISSECT_SYN | DISSECT_ACK)) != DISSECT_SYN)
+		return false;
+	return side->seen && side->base != headers->sequence;
+}
+
+static struct pairing_track *track_of(struct pairing *pairing, unsigned archive, uint32_t conversation,
+				      const struct dissected *headers)
+{
+	uint32_t *current = &pairing->current[archive][conversation];
+
+	if (!*current || begins(&pairing->tracks[*current - 1], headers))
+		return new_track(pairing, archive, current, headers);
+	return &pairing->tracks[*current - 1];
+}
+
+void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversation, const struct sighting *sighting)
+{
+	struct passing passing = {.pairing = pairing, .sighting = sighting, .headers = sighting->headers};
+	const struct dissected *headers = sighting->headers;
+
+	if (!headers->tcp_header || headers->fragment)
+		return;
+	passing.track = track_of(pairing, archive, conversation, headers);
+	if (!passing.track)
+		return;
+	passing.number = (uint32_t)(passing.track - pairing->tracks);
+	passing.side = !ends_same(&passing.track->ends[0], &headers->from);
+	passing.me = &passing.track->sides[passing.side];
+	passing.peer = &passing.track->sides[!passing.side];
+	if (!passing.me->seen && !(headers->flags & DISSECT_RST))
+		begin_side(&passing);
+	if (passing.me->seen && passing.me->interface != sighting->interface)
+		return;
+	passing.me->last = sighting->place.time;
+	if (sighting->length > passing.me->largest)
+		passing.me->largest = (uint16_t)(sighting->length < UINT16_MAX ? sighting->length : UINT16_MAX);
+	if (headers->flags & DISSECT_RST) {
+		take_reset(&passing);
+		return;
+	}
+	passing.me->hops = headers->hops;
+	take_segment(&passing);
+}
+
+/* --- once all has come --- */
+
+uint32_t pairing_link_count(const struct pairing *pairing)
+{
+	return pairing->link_count;
+}
+
+const struct pairing_link *pairing_link_at(const struct pairing *pairing, uint32_t i)
+{
+	return &pairing->links[i];
+}
+
+const struct pairing_track *pairing_track_at(const struct pairing *pairing, uint32_t i)
+{
+	return &pairing->tracks[i];
+}
+
+uint32_t pairing_track_count(const struct pairing *pairing)
+{
+	return pairing->track_count;
+}
+
+struct pairing_reset *pairing_reset_at(struct pairing *pairing, uint32_t place)
+{
+	return place ? &pairing->resets[place - 1] : NULL;
+}
+
+const struct ranges *pairing_ranges(const struct pairing *pairing)
+{
+	return pairing->ranges;
+}
+
+size_t pairing_delays(const struct pairing *pairing, const struct pairing_link *link, int side,
+		      int64_t list[PAIRING_SAMPLES])
+{
+	size_t count = link->hits[side] < PAIRING_SAMPLES ? link->hits[side] : PAIRING_SAMPLES;
+
+	if (!link->sampled)
+		return 0;
+	memcpy(list, pairing->samples[link->sampled - 1].delay[side], count * sizeof(list[0]));
+	return count;
+}
+
+bool pairing_is_pair(const struct pairing *pairing, const struct pairing_link *link)
+{
+	const struct pairing_track *a = &pairing->tracks[link->tracks[0]], *b = &pairing->tracks[link->tracks[1]];
+	uint64_t bit_a = UINT64_C(1) << a->archive, bit_b = UINT64_C(1) << b->archive;
+
+	if (link->same)
+		return true;
+	if ((a->linked_same | a->linked_twice) & bit_b || (b->linked_same | b->linked_twice) & bit_a)
+		return false;
+	return link->hits[0] + link->hits[1] > 1;
+}
+
+uint64_t pairing_left_out(const struct pairing *pairing)
+{
+	return pairing->left_out;
+}
