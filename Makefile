@@ -95,6 +95,11 @@ COLD := command_% archive/% read/% request/% system/% summary/page% summary/%fin
 	summary/neighbour% summary/http summary/between% summary/together summary/ranges base/json base/err base/clock main record/held record/stored record/channel $(addprefix \
 	run/,report progress say capturing snapshot recorder_% resume channel_words ending watch idle link_watch stopping feedback)
 cold = $(if $(filter $(COLD),$(1)),-Os)
+# The commit that --version tells: one file is compiled anew where it is another.
+COMMIT = -DTARCAP_COMMIT='"$(shell cat $(BUILD)/revision)"'
+$(BUILD)/revision: FORCE
+	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version revision >$@.$$PPID
+	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
 # $(1): directory below $(BUILD), $(2): libraries, $(3): compiler, $(4): flags, $(5): linker flags
 define binary
 $(1)_OBJ := $$(patsubst src/%.c,$(BUILD)/$(1)/obj/%.o,$(SRC))
@@ -103,8 +108,9 @@ $$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
 	$(Q)mkdir -p $$(@D)
 	$(Q)rm -f $$(@:.o=.gcda) # counts of the lines of an older one
 	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) $$(if $$(findstring -O2,$(4)),$$(call cold,$$*)) -Isrc -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
-		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' -c -o $$@ $$<
+		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' $$(if $$(filter command_capture,$$*),$$(COMMIT)) -c -o $$@ $$<
 -include $$($(1)_OBJ:.o=.d)
+$(BUILD)/$(1)/obj/command_capture.o: $(BUILD)/revision
 
 $(BUILD)/$(1)/tarcap: $$($(1)_OBJ)
 	$$(call say,LINK,$$@)

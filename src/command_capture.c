@@ -19,10 +19,15 @@
 #define TARCAP_SOURCES "not recorded in this build"
 #endif
 
+#ifndef TARCAP_COMMIT
+#define TARCAP_COMMIT "unknown"
+#endif
+
 static enum status show_version(void)
 {
-	printf("tarcap %s\n%s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT, capture_library(),
-	       tar_library(), decompress_library(), json_library(), encrypt_library(), TARCAP_SOURCES);
+	printf("tarcap %s\ncommit %s\n%s\n%s\n%s\n%s\n%s\nbuilt from the source packages %s\n", VERSION_TEXT,
+	       TARCAP_COMMIT, capture_library(), tar_library(), decompress_library(), json_library(), encrypt_library(),
+	       TARCAP_SOURCES);
 	return STATUS_OK;
 }
 

@@ -195,7 +195,9 @@ def test_sbom_names_the_sources(sbom):
     for binary, library in related(sbom, "STATIC_LINK"):
         assert things[binary]["fileName"] == "./usr/bin/tarcap"
         linked[things[library]["name"]] = things[library]
-    said = re.search(r"built from the source packages (.*)", sh(BUILD / "tarcap", "--version").stdout)[1]
+    text = sh(BUILD / "tarcap", "--version").stdout
+    assert f"\ncommit {sh('image/version', 'revision').stdout.strip()}\n" in text
+    said = re.search(r"built from the source packages (.*)", text)[1]
     assert {f"{name} {package['versionInfo']}" for name, package in linked.items() if name != "libgcc"} \
         == set(said.split(", ")) == set(versions())
     for name, package in linked.items():

@@ -296,6 +296,7 @@ def test_version():
     assert result.status == 0 and result.err == []
     for name in ("tarcap ", "libpcap", "libarchive", "jansson", "libsodium", "musl"):
         assert re.search(rf"{name}\s*(version )?\d+\.\d+", result.out.decode()), name
+    assert re.search(r"^commit ([0-9a-f]{40,}(-modified)?|unknown)$", result.out.decode(), re.M)
 
 
 def test_list_interfaces_as_tcpdump(wire):
