@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/siphash.h"
 #include "base/sizes.h"
 #include "command.h"
 #include "read/join.h"
@@ -21,6 +22,7 @@
 struct join_options {
 	bool align, check, quiet, help;
 	uint64_t memory;
+	struct siphash_key key; /* with align */
 	struct sources sources;
 };
 
@@ -272,8 +274,7 @@ static void say_offset(const struct join_options *options, size_t i, bool known,
 /* What to add to each one's times, from reading them all once. */
 static int find_offsets(struct join_options *options, int64_t offsets[SOURCES_MAX], struct err *err)
 {
-	struct siphash_key key = {0};
-	struct together *together = together_open(&options->sources, &key, err);
+	struct together *together = together_open(&options->sources, &options->key, err);
 	struct page_both both;
 
 	if (together && together_run(together, &both, err) == 0) {
@@ -333,6 +334,14 @@ static int join_all(struct join_options *options, struct err *err)
 	return err->status ? -1 : 0;
 }
 
+/* The key before the sandbox, which has no random numbers. */
+static int open_all(struct join_options *options, struct err *err)
+{
+	if (options->align && siphash_key_make(&options->key, err) < 0)
+		return -1;
+	return sources_open(&options->sources, err);
+}
+
 static int no_terminal(const struct join_options *options, struct err *err)
 {
 	if (options->check || !isatty(STDOUT_FILENO))
@@ -348,7 +357,7 @@ enum status command_join(int argc, char **argv, struct err *err)
 	if (parse_join(&options, argc, argv, err) == 0) {
 		if (options.help)
 			join_help();
-		else if (no_terminal(&options, err) == 0 && sources_open(&options.sources, err) == 0)
+		else if (no_terminal(&options, err) == 0 && open_all(&options, err) == 0)
 			join_all(&options, err);
 	}
 	sources_close(&options.sources);

@@ -1,10 +1,8 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -129,24 +127,11 @@ static int summarize_together(struct summary_options *options, const struct siph
 	return err->status ? -1 : 0;
 }
 
-/* From a file where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not know it. */
-static int make_key(struct siphash_key *key, struct err *err)
-{
-	ssize_t size = getrandom(key, sizeof(*key), 0);
-	int fd = size < 0 ? open("/dev/urandom", O_RDONLY | O_CLOEXEC) : -1;
-
-	if (fd >= 0) {
-		size = read(fd, key, sizeof(*key));
-		close(fd);
-	}
-	return size == (ssize_t)sizeof(*key) ? 0 : err_sys(err, errno, "random numbers");
-}
-
 static int summarize_in_sandbox(struct summary_options *options, struct err *err)
 {
 	struct siphash_key key;
 
-	if (make_key(&key, err) < 0 || sources_open(&options->sources, err) < 0)
+	if (siphash_key_make(&key, err) < 0 || sources_open(&options->sources, err) < 0)
 		return -1;
 	return options->sources.count == 1 ? summarize(options, &key, err) : summarize_together(options, &key, err);
 }

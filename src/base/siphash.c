@@ -1,6 +1,10 @@
 #include "base/siphash.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 struct state {
 	uint64_t v0, v1, v2, v3;
@@ -75,4 +79,16 @@ uint64_t siphash_words(const struct siphash_key *key, const uint64_t *words, siz
 	for (int i = 0; i < 3; i++)
 		round_of(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+int siphash_key_make(struct siphash_key *key, struct err *err)
+{
+	ssize_t size = getrandom(key, sizeof(*key), 0);
+	int fd = size < 0 ? open("/dev/urandom", O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		size = read(fd, key, sizeof(*key));
+		close(fd);
+	}
+	return size == (ssize_t)sizeof(*key) ? 0 : err_sys(err, errno, "random numbers");
 }

@@ -5,9 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct siphash_key {
 	uint64_t low, high;
 };
+
+/*
+ * By chance. From /dev/urandom where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not know
+ * it.
+ */
+int siphash_key_make(struct siphash_key *key, struct err *err);
 
 /* Of size bytes. */
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t size);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "record/events.h"
 #include "record/first.h"
@@ -147,8 +146,8 @@ static int open_first(struct looks *looks, struct err *err)
 {
 	struct siphash_key key;
 
-	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
-		return err_sys(err, errno, "--first: no random number for its table");
+	if (siphash_key_make(&key, err) < 0)
+		return -1;
 	looks->first = first_open(looks->options->first, &key, err);
 	return looks->first ? 0 : -1;
 }

@@ -13,7 +13,6 @@
 struct comparing {
 	struct betweens *betweens;
 	struct between *between;
-	const struct pairing_link *link;
 	uint32_t number;		     /* of the link */
 	int side;			     /* that sends, of track a */
 	int up;				     /* where it comes by first: 0 is a */
@@ -68,7 +67,7 @@ static int first_at_a(const struct betweens *betweens, const struct pairing_link
 	if (link->hits[0] && link->hits[1])
 		return link->least[0] >= link->most[1] ? 0 : link->least[1] >= link->most[0] ? 1 : -1;
 	for (int side = 0; side < 2; side++) {
-		uint8_t hops[2] = {a->sides[side].hops, b->sides[side != link->crossed].hops};
+		const uint8_t hops[2] = {a->sides[side].hops, b->sides[side != link->crossed].hops};
 
 		if (a->sides[side].seen && b->sides[side != link->crossed].seen && hops[0] != hops[1])
 			return hops[0] > hops[1] ? side : !side;
@@ -375,14 +374,10 @@ static void compare_link(struct betweens *betweens, struct between *between, uin
 	measure(betweens, between, number, first);
 	note_rewrites(between, link, a, b);
 	for (int side = 0; side < 2 && first >= 0; side++) {
-		struct comparing comparing = {betweens,
-					      between,
-					      link,
-					      number,
-					      side,
-					      side != first,
-					      {&a->sides[side], &b->sides[side != link->crossed]},
-					      {0}};
+		struct comparing comparing = {
+			betweens, between,	 number,
+			side,	  side != first, {&a->sides[side], &b->sides[side != link->crossed]},
+			{0}};
 
 		comparing.shifts[1] = link->shift[side];
 		if (link->hits[side] && !comparing.sides[0]->ranges.full && !comparing.sides[1]->ranges.full)
@@ -394,7 +389,7 @@ static void compare_link(struct betweens *betweens, struct between *between, uin
 
 static void compare(struct betweens *betweens, struct between *between)
 {
-	int64_t *all = malloc(2 * sizeof(int64_t) * PAIRING_SAMPLED);
+	int64_t(*all)[PAIRING_SAMPLED] = malloc(2 * sizeof(*all));
 	size_t counts[2] = {0};
 
 	between->seen = betweens->seen_count;
@@ -416,11 +411,11 @@ static void compare(struct betweens *betweens, struct between *between)
 			int way = side != first;
 
 			if (connection->way[side].count)
-				all[way * PAIRING_SAMPLED + counts[way]++] = connection->way[side].p50;
+				all[way][counts[way]++] = connection->way[side].p50;
 		}
 	}
 	for (int way = 0; all && way < 2; way++)
-		between->way[way] = delay_of(all + way * PAIRING_SAMPLED, counts[way]);
+		between->way[way] = delay_of(all[way], counts[way]);
 	free(all);
 	compare_icmp(betweens, between);
 }

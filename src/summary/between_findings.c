@@ -8,6 +8,8 @@
 #include "summary/ends.h"
 #include "summary/tcp_telling.h"
 
+#define REWRITES_SHOWN 4
+
 struct pair {
 	const struct betweens *betweens;
 	const struct between *between;
@@ -102,8 +104,8 @@ static void find_made(const struct pair *pair)
 
 	if (resets + ranges + between->icmp_made == 0)
 		return;
-	finding = findings_add(pair->findings, FINDING_INJECTED_BETWEEN, resets + ranges ? FINDING_ERROR : FINDING_NOTE,
-			       800);
+	finding = findings_add(pair->findings, FINDING_INJECTED_BETWEEN,
+			       resets || ranges ? FINDING_ERROR : FINDING_NOTE, 800);
 	finding_say(finding, "something between %.60s and %.60s sent what neither end did:", pair->names[0],
 		    pair->names[1]);
 	if (resets)
@@ -113,7 +115,7 @@ static void find_made(const struct pair *pair)
 			    ranges, number_plural(ranges), between->bytes[BETWEEN_MADE]);
 	if (between->icmp_made)
 		finding_say(finding, "%s %" PRIu64 " ICMP error%s that only one of both has",
-			    resets + ranges ? "," : "", between->icmp_made, number_plural(between->icmp_made));
+			    resets || ranges ? "," : "", between->icmp_made, number_plural(between->icmp_made));
 	leave_open(pair, finding);
 	name_seen(pair, finding, BETWEEN_RESET_MADE);
 	name_seen(pair, finding, BETWEEN_MADE);
@@ -144,20 +146,19 @@ static void find_rewritten(const struct pair *pair)
 {
 	const struct between *between = pair->between;
 	struct finding *finding;
-	size_t shown = between->rewrite_count < 4 ? between->rewrite_count : 4;
 
 	if (!between->rewrite_count)
 		return;
 	finding = findings_add(pair->findings, FINDING_REWRITTEN, FINDING_NOTE, 600);
 	finding_say(finding, "rewritten between %.60s and %.60s:", pair->names[0], pair->names[1]);
 	for (size_t i = 0; i < between->rewrite_count; i++) {
-		if (i < shown) {
+		if (i < REWRITES_SHOWN) {
 			finding_say(finding, "%s", i ? "," : "");
 			say_rewrite(finding, &between->rewrites[i]);
 		}
 		finding->count += between->rewrites[i].count;
 	}
-	if (between->rewrite_count > shown)
+	if (between->rewrite_count > REWRITES_SHOWN)
 		finding_say(finding, " and more: see --json");
 }
 

@@ -210,16 +210,14 @@ static void find_elsewhere(const struct passing *passing, uint64_t mark, uint64_
 static uint64_t mark_of(const struct passing *passing, bool data)
 {
 	const struct dissected *headers = passing->headers;
-	struct {
-		uint32_t sequence, acknowledged, stamp, kind;
-	} common = {headers->sequence, headers->flags & DISSECT_ACK ? headers->acknowledged : 0, 0,
-		    (uint32_t)data | (uint32_t)(headers->flags & DISSECT_SYN)};
 	struct dissect_options options;
+	uint32_t common[4] = {headers->sequence, headers->flags & DISSECT_ACK ? headers->acknowledged : 0, 0,
+			      (uint32_t)data | (uint32_t)(headers->flags & DISSECT_SYN)};
 	uint64_t mark;
 
 	dissect_options(&options, headers);
-	common.stamp = options.timestamps ? options.stamp : 0;
-	mark = siphash(&passing->pairing->key, &common, sizeof(common));
+	common[2] = options.timestamps ? options.stamp : 0;
+	mark = siphash(&passing->pairing->key, common, sizeof(common));
 	return mark ? mark : 1;
 }
 

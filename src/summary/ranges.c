@@ -29,9 +29,10 @@ void ranges_close(struct ranges *ranges)
 	free(ranges);
 }
 
+/* place: not 0. */
 static struct range *range_at(struct ranges *ranges, uint32_t place)
 {
-	return place ? &ranges->list[place - 1] : NULL;
+	return &ranges->list[place - 1];
 }
 
 /* A copy of a range above what link leads to; NULL: there is no room. */
@@ -52,11 +53,11 @@ static struct range *insert(struct ranges *ranges, struct ranges_list *list, uin
 /* Where nothing has passed yet. Returns where to go on: below it. */
 static uint32_t *fill_range(struct ranges *ranges, struct ranges_list *list, uint32_t *link, struct range fresh)
 {
-	struct range *below = range_at(ranges, *link), *made;
+	struct range *made;
 
-	if (below && below->to == fresh.from && below->count == 1) {
-		below->to = fresh.to;
-		below->time = fresh.time;
+	if (*link && range_at(ranges, *link)->to == fresh.from && range_at(ranges, *link)->count == 1) {
+		range_at(ranges, *link)->to = fresh.to;
+		range_at(ranges, *link)->time = fresh.time;
 		return link;
 	}
 	made = insert(ranges, list, link, fresh);
@@ -76,7 +77,6 @@ static uint32_t *count(struct ranges *ranges, struct ranges_list *list, uint32_t
 		if (!upper)
 			return NULL;
 		range->to = *to;
-		link = &upper->next;
 	}
 	if (from > range->from) {
 		lower = insert(
@@ -97,15 +97,19 @@ void ranges_add(struct ranges *ranges, struct ranges_list *list, uint64_t from, 
 	uint32_t *link = &list->head;
 
 	for (unsigned steps = 0; link && from < to && !list->full; steps++) {
-		struct range *range = range_at(ranges, *link);
 		struct range fresh = {.from = from, .to = to, .time = time, .count = 1};
+		struct range *range;
 
 		if (steps == RANGES_STEPS) {
 			list->full = true;
-		} else if (!range || range->to <= from) {
+			return;
+		}
+		if (*link == 0 || range_at(ranges, *link)->to <= from) {
 			fill_range(ranges, list, link, fresh);
 			return;
-		} else if (range->from >= to) {
+		}
+		range = range_at(ranges, *link);
+		if (range->from >= to) {
 			link = &range->next;
 		} else if (to > range->to) {
 			fresh.from = range->to;

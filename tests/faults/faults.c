@@ -323,7 +323,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 {
 	static bool asked, again;
-	static int hours;
+	static long hours;
 	int result = __real_clock_gettime(id, now);
 
 	if (id == CLOCK_REALTIME && faulty == GROUP_CLOCK) {

@@ -64,7 +64,7 @@ static inline uint8_t put_sack(unsigned char *header)
 
 	memcpy(header + 20, (unsigned char[]){1, 1, 5, (unsigned char)(2 + 8 * blocks)}, 4);
 	for (uint8_t i = 0; i < 2 * blocks; i++)
-		memcpy(header + 24 + 4 * i, &(uint32_t){htonl(sack[i / 2][i % 2])}, 4);
+		memcpy(header + 24 + (size_t)4 * i, &(uint32_t){htonl(sack[i / 2][i % 2])}, 4);
 	return (uint8_t)(24 + 8 * blocks);
 }
 
