@@ -43,8 +43,10 @@ static void weigh(struct heaviest *heaviest, size_t number, uint64_t weight)
 
 static void write_more(struct page *page, const struct heaviest *heaviest, const char *what)
 {
-	if (heaviest->total > heaviest->count)
-		page_fact(page, "", "and %" PRIu64 " more %s: see --json", heaviest->total - heaviest->count, what);
+	uint64_t more = heaviest->total > heaviest->count ? heaviest->total - heaviest->count : 0;
+
+	if (more)
+		page_fact(page, "", "and %" PRIu64 " more %s%s: see --json", more, what, number_plural(more));
 }
 
 /* --- DNS --- */
@@ -119,7 +121,7 @@ static void write_dns(struct page *page, const struct dns *dns)
 		write_dns_server(page, dns_server_at(dns, servers.list[i]));
 	for (size_t i = 0; i < names.count; i++)
 		write_dns_name(page, dns_name_at(dns, names.list[i]));
-	write_more(page, &names, "names");
+	write_more(page, &names, "name");
 }
 
 /* --- HTTP --- */
@@ -146,7 +148,7 @@ static void write_http(struct page *page, const struct http *http)
 		weigh(&servers, i, (uint64_t)http_at(http, i)->failed << 32 | http_at(http, i)->answers);
 	for (size_t i = 0; i < servers.count; i++)
 		write_http_server(page, http_at(http, servers.list[i]));
-	write_more(page, &servers, "servers");
+	write_more(page, &servers, "server");
 }
 
 /* --- ICMP --- */
