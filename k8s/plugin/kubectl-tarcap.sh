@@ -82,6 +82,7 @@ END
 #include table.sh
 #include account.sh
 #include summary.sh
+#include joint.sh
 
 parse "$@"
 check_usage

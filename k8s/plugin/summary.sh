@@ -2,11 +2,15 @@
 
 # A line for each: POD RESULT BYTES FILE-OR-REASON, and behind these what is not printed: its bytes in full, why, event.
 results() {
+	: >"$work/archives"
 	i=0
 	while [ "$i" -lt "$number" ]; do
 		i=$((i + 1))
 		judge "$i"
 		[ "$code" -eq 0 ] || all=1
+		case $result in
+		whole | cut) printf '%s\n' "$file" >>"$work/archives" ;;
+		esac
 		read -r target <"$work/$i.target"
 		human "$bytes"
 		column=$file${why:+ ($why)}${told:+ ($told)}
@@ -30,6 +34,7 @@ summary() {
 			count_results
 		fi >&2
 	fi
+	joint_page
 	exit "$all"
 }
 

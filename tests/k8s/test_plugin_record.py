@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -186,8 +187,10 @@ def two(cluster, tmp_path_factory):
 
 
 def test_one_pods_event_fetches_all(shell, cluster, two, tmp_path):
-    """Both ends of the story: the other pod had no event, and its archive goes as far."""
-    process = cluster.start(shell, "-l", "app=web", "-n", two, "--record", "4M", *EVENT, "--together", "-o", "out", cwd=tmp_path)
+    """Both ends of the story: the other pod had no event, and its archive goes as far. A tarcap here makes their page."""
+    here = shell == ["dash"] and f"{Path(TARCAP).parent}:{cluster.env['PATH']}"
+    process = cluster.start(shell, "-l", "app=web", "-n", two, "--record", "4M", *EVENT, "--together", "-o", "out", cwd=tmp_path,
+                            path=here)
     wait_until(lambda: process.said().count("listening on") == 2, 40, "two recorders")
     strike(cluster, two, "db")
     assert process.wait(30 * patience()) == 0, process.said()
@@ -198,6 +201,10 @@ def test_one_pods_event_fetches_all(shell, cluster, two, tmp_path):
     other, told_other = manifest(tmp_path / "out/web.tar")
     assert told["event"] and told_other["event"] is None and other.cause == "stdin closed"
     assert told_other["window"]["to"] > told["event"]["time"]
+    page = (tmp_path / "stdout").read_text()
+    assert page.startswith("summary of 2 captures together\n") if here else page == ""
+    line = "kubectl tarcap: all ends on one page: tarcap summary out/db.tar out/web.tar\n"
+    assert process.said().endswith(line) != bool(here)
 
 
 def test_without_together_each_pod_waits_for_its_own_event(cluster, two, tmp_path):
