@@ -13,14 +13,16 @@ from wire import Wire  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: it measures time, processor time or a rate: nothing else may run beside it")
+    config.addinivalue_line("markers", "engine: it has the engine, of which there is one, with one tarcap:latest")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """For a run beside each other (-n N --dist loadgroup): what shares the engine, which has one tarcap:latest, is done
-    by one process after the other, and begins first, as it takes longest."""
+    """For a run beside each other (-n N --dist loadgroup): what shares something is done by one process after the other,
+    and begins first, as it takes longest."""
     for item in items:
         if "engine" in item.fixturenames:
+            item.add_marker(pytest.mark.engine)
             item.add_marker(pytest.mark.xdist_group("engine"))
         elif "machine" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("machine"))  # one kernel is fetched, one machine boots
