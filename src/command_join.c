@@ -185,7 +185,7 @@ static int join_one(struct join_options *options, struct output *output, struct 
 	if (!join)
 		return -1;
 	if (join_run(join, &result, err) == 0 && (options->check || output_flush(output, err) == 0))
-		give_verdict(options, source_name(source), &result, err);
+		give_verdict(options, source_short_name(source), &result, err);
 	else if (!options->check)
 		output_flush(output, err);
 	join_close(join);
@@ -199,7 +199,7 @@ static void judge_file(const struct join_options *options, const struct several_
 	char sentence[320];
 
 	if (defects_any(result->defects))
-		err_set(err, STATUS_FAILED, "%.80s: not whole: %s; %" PRIu64 " packet%s were good", result->path,
+		err_set(err, STATUS_FAILED, "%.100s: not whole: %s; %" PRIu64 " packet%s were good", result->path,
 			defects_sentence(result->defects, sentence, sizeof(sentence)), result->packets,
 			number_plural(result->packets));
 	else if (!options->quiet)
@@ -264,11 +264,11 @@ static void say_offset(const struct join_options *options, size_t i, bool known,
 		return;
 	if (known)
 		say("%.100s: its clock is %s s %s that of the first: its times are moved",
-		    source_name(&options->sources.list[i]),
+		    source_short_name(&options->sources.list[i]),
 		    clock_seconds((uint64_t)(offset < 0 ? -offset : offset), text), offset < 0 ? "behind" : "ahead of");
 	else
 		say("%.100s: no connection tells its clock against the first: its times stay",
-		    source_name(&options->sources.list[i]));
+		    source_short_name(&options->sources.list[i]));
 }
 
 /* What to add to each one's times, from reading them all once. */
@@ -290,7 +290,7 @@ static int find_offsets(struct join_options *options, int64_t offsets[SOURCES_MA
 		if (source_again(&options->sources.list[i]) < 0)
 			err_set(err, STATUS_USAGE,
 				"--align reads everything twice, which %.100s does not allow: name a file",
-				source_name(&options->sources.list[i]));
+				source_short_name(&options->sources.list[i]));
 	}
 	return err->status ? -1 : 0;
 }

@@ -104,7 +104,7 @@ static int write_together(const struct summary_options *options, const struct pa
 	}
 	if (bad)
 		return err_set(err, STATUS_FAILED, "%zu of %zu inputs %s not whole: %.100s%s", bad, both->count,
-			       bad == 1 ? "is" : "are", source_name(&options->sources.list[first]),
+			       bad == 1 ? "is" : "are", source_short_name(&options->sources.list[first]),
 			       bad > 1 ? " and others" : "");
 	return 0;
 }

@@ -83,6 +83,7 @@ complete -c tarcap -n '__tarcap_is capture' -l help
 complete -c tarcap -n '__tarcap_is capture' -l version
 complete -c tarcap -n '__tarcap_is join' -s q
 complete -c tarcap -n '__tarcap_is join' -l quiet
+complete -c tarcap -n '__tarcap_is join' -l align
 complete -c tarcap -n '__tarcap_is join' -l check
 complete -c tarcap -n '__tarcap_is join' -l memory -x -a ''
 complete -c tarcap -n '__tarcap_is join' -s h

@@ -76,6 +76,7 @@ case $command in
 	join) specs=(
 		'-q'
 		'--quiet'
+		'--align'
 		'--check'
 		'*--memory:value: '
 		'-h'

@@ -12,8 +12,8 @@ struct siphash_key {
 };
 
 /*
- * By chance. From /dev/urandom where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not know
- * it.
+ * By chance. From /dev/urandom where getrandom(2) is refused: kernels before 3.17, and seccomp profiles that do not
+ * know it.
  */
 int siphash_key_make(struct siphash_key *key, struct err *err);
 

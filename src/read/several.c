@@ -226,7 +226,7 @@ static struct one *open_each(struct several *several, size_t index, struct err *
 		err_sys(err, ENOMEM, "memory for joining");
 		return NULL;
 	}
-	*one = (struct one){.all = several, .index = index, .result.path = source_name(source)};
+	*one = (struct one){.all = several, .index = index, .result.path = source_short_name(source)};
 	one->input = input_open(source_read, source, err);
 	one->result.input = one->input;
 	return one;

@@ -19,6 +19,14 @@ const char *source_name(const struct source *source)
 	return source->path ? source->path : "stdin";
 }
 
+const char *source_short_name(const struct source *source)
+{
+	const char *name = source_name(source);
+	size_t length = strlen(name);
+
+	return length > SOURCE_SHORT_NAME ? name + length - SOURCE_SHORT_NAME : name;
+}
+
 /* path: to be freed; NULL for stdin. */
 static int add_source(struct sources *sources, const char *command, char *path, struct err *err)
 {

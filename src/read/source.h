@@ -36,6 +36,10 @@ void sources_close(struct sources *sources);
 /* What a person calls it: its path, or "stdin". */
 const char *source_name(const struct source *source);
 
+/* The same in a sentence: the end of a long path, which tells it from others. */
+#define SOURCE_SHORT_NAME 100
+const char *source_short_name(const struct source *source);
+
 /* A members_source; context is the struct source. */
 ssize_t source_read(void *context, void *data, size_t size);
 

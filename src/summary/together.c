@@ -54,7 +54,7 @@ void together_close(struct together *together)
 /* Which one an error is of. */
 static int name_error(const struct together *together, size_t i, const struct err *one, struct err *err)
 {
-	return err_set(err, one->status, "%.100s: %s", source_name(&together->sources->list[i]), one->text);
+	return err_set(err, one->status, "%.100s: %s", source_short_name(&together->sources->list[i]), one->text);
 }
 
 static int begin_all(struct together *together, struct err *err)

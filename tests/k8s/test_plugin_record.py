@@ -151,8 +151,10 @@ def test_snapshot_with_two_recorders_or_a_dead_one(cluster, tmp_path):
     assert done.returncode == 1 and done.stderr.endswith("web: 2 containers record: -c says which: one two\n")
     done = plugin(["dash"], "--snapshot", "web", "-n", namespace, "-c", "two", env=cluster.env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    cluster.kubectl("-n", namespace, "exec", "web", "-c", "one", "--", "tarcap", "stop")
-    cluster.kubectl("-n", namespace, "exec", "web", "-c", "two", "--", "tarcap", "stop")
+    for name in ("one", "two"):
+        cluster.kubectl("-n", namespace, "exec", "web", "-c", name, "--", "tarcap", "stop")
+        ended = f'jsonpath={{.status.initContainerStatuses[?(@.name=="{name}")].state.terminated}}'
+        cluster.kubectl("-n", namespace, "wait", f"--for={ended}", "--timeout=30s", "pod/web")
     done = plugin(["dash"], "--snapshot", "web", "-n", namespace, "--force", env=cluster.env, cwd=tmp_path)
     assert done.returncode == 1 and "web: the recorder, container one, does not run" in done.stderr
 

@@ -280,7 +280,7 @@ def test_build_from_source(engine, context):  # noqa: F811
         assert tree.files == FILES
         assert exported("tarcap-test-source").files["usr/bin/tarcap"][2] == {"security.capability": CAPABILITY}
         said = docker("run", "--rm", "tarcap-test-source", "--version").stdout
-        assert said.startswith(f"tarcap {VERSION}\nlibpcap ")
+        assert said.startswith(f"tarcap {VERSION}\ncommit abc\nlibpcap ")
         assert "built from the source packages musl " in said
         assert docker("run", "--rm", "tarcap-test-source", "--duration", "100ms").returncode == 0
     finally:
