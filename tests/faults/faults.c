@@ -159,6 +159,7 @@ WRAP(GROUP_MALLOC, void *, malloc, (size_t size), (size), NULL)
 WRAP(GROUP_MALLOC, void *, calloc, (size_t count, size_t size), (count, size), NULL)
 WRAP(GROUP_MALLOC, void *, realloc, (void *old, size_t size), (old, size), NULL)
 WRAP(GROUP_MALLOC, char *, strdup, (const char *text), (text), NULL)
+WRAP(GROUP_MALLOC, void *, pages_take, (size_t size), (size), NULL) /* ours, of whole pages */
 
 /* --- libpcap --- */
 

@@ -92,8 +92,9 @@ class Story:
                 captures[stopped].kill(signal.SIGCONT)
                 time.sleep(1.5)  # of the capture's own time: what ends sooner may not have come
                 greet(ends.client, 1)
-            self.truth = ends.truth()
+            # The router last: what it does not pass on because it has ended would be lost, and not be in its record.
             self.data = [capture.end().out for capture in captures]
+            self.truth = ends.truth()
             sock.close()
         finally:
             ends.close()

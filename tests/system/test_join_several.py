@@ -136,4 +136,5 @@ def test_few_descriptors_are_said(pair):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))
     result = run("join", *pair, preexec_fn=few)
-    assert result.status == 1 and "No file descriptors available" in result.err[0]
+    assert result.status == 1
+    assert result.err[0].endswith((": No file descriptors available", ": Too many open files"))  # musl's words, and glibc's
