@@ -140,7 +140,7 @@ static int not_whole(const char *name, const struct join_result *result, struct 
 {
 	char sentence[320];
 
-	return err_set(err, STATUS_FAILED, "%.80s: %s: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good", name,
+	return err_set(err, STATUS_FAILED, "%.100s: %s: %s; %" PRIu64 " file%s, %" PRIu64 " packet%s were good", name,
 		       defects_unverified(result->defects) ? "not verified" : "not whole",
 		       defects_sentence(result->defects, sentence, sizeof(sentence)), result->files,
 		       number_plural(result->files), result->packets, number_plural(result->packets));
