@@ -16,12 +16,8 @@ static void write_joint(struct page *page, const struct findings *findings)
 		const struct finding *finding = &findings->list[i];
 
 		page_fact(page, finding_severity_name(finding->severity), "%s", finding->sentence);
-		if (finding->severity == FINDING_NOTE)
-			continue;
-		if (finding->display_filter[0])
-			page_fact(page, "", "show: %s", finding->display_filter);
-		if (finding->next[0])
-			page_fact(page, "", "next: %s", finding->next);
+		if (finding->severity != FINDING_NOTE)
+			page_advice(page, finding);
 	}
 }
 

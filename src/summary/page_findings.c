@@ -35,16 +35,21 @@ static void write_first(struct page *page, const struct finding *finding)
 		page_fact(page, "", "first: %s%s%s", ends, page_time(finding->first.time, time), where);
 }
 
+void page_advice(struct page *page, const struct finding *finding)
+{
+	if (finding->display_filter[0])
+		page_fact(page, "", "show: %s", finding->display_filter);
+	if (finding->next[0])
+		page_fact(page, "", "next: %s", finding->next);
+}
+
 static void write_finding(struct page *page, const struct finding *finding, bool whole)
 {
 	page_fact(page, finding_severity_name(finding->severity), "%s", finding->sentence);
 	if (!whole)
 		return;
 	write_first(page, finding);
-	if (finding->display_filter[0])
-		page_fact(page, "", "show: %s", finding->display_filter);
-	if (finding->next[0])
-		page_fact(page, "", "next: %s", finding->next);
+	page_advice(page, finding);
 }
 
 /* What there was, where nothing is wrong with it. */

@@ -36,6 +36,9 @@ int page_share(uint64_t part, uint64_t all);
 
 void page_findings(struct page *page);
 
+/* How a finding is seen in Wireshark, and what to look at next. */
+void page_advice(struct page *page, const struct finding *finding);
+
 /* DNS names, HTTP status codes, ICMP errors (page_names.c): a few lines, and none where there is nothing of it. */
 void page_names(struct page *page);
 
