@@ -4,13 +4,14 @@
 
 #define MS (CLOCK_SECOND / 1000)
 #define WINDOW (100 * MS)
-#define RELEASE_MIN (12 * MS)
+#define RELEASE_MIN (6 * MS)
 #define RELEASE_MAX (60 * MS)
 #define STEP_MIN (2 * MS)
 #define STEP_MAX (5 * MS)
 #define HOLD_MIN (20 * MS)
 #define HOLD_MAX (300 * MS)
-#define PATIENCE (100 * MS) /* for what is sent to come back: others have to run for that */
+#define PAUSE_MAX HOLD_MAX
+#define PATIENCE (60 * MS) /* for what is sent to come back: others have to run for that */
 #define WEIGH_MAX (500 * MS)
 #define WAIT_MIN (100 * MS)
 #define WAIT_MAX (20 * CLOCK_SECOND)
@@ -43,13 +44,18 @@ void feedback_init(struct feedback *feedback, uint64_t ring, uint64_t now)
 	};
 }
 
-/* Between 1/2 and 1 of limit: no rhythm of the traffic is ours. (xorshift32) */
-static uint64_t some_of(struct feedback *feedback, uint64_t limit)
+/* Between 0 and limit: no rhythm of the traffic is ours. (xorshift32) */
+static uint64_t any_of(struct feedback *feedback, uint64_t limit)
 {
 	feedback->random ^= feedback->random << 13;
 	feedback->random ^= feedback->random >> 17;
 	feedback->random ^= feedback->random << 5;
-	return limit / 2 + limit / 2 * (feedback->random >> 16) / 65536;
+	return limit * (feedback->random >> 16) / 65536;
+}
+
+static uint64_t some_of(struct feedback *feedback, uint64_t limit)
+{
+	return limit / 2 + any_of(feedback, limit / 2);
 }
 
 /* Some of the time in which bytes come at the speed before the trials, within limits. */
@@ -97,8 +103,22 @@ static enum feedback_verdict begin_trial(struct feedback *feedback, uint64_t now
 	      counters);
 	feedback->dropped = counters->dropped;
 	feedback->marked = feedback->weighed = 0;
+	feedback->waited = false;
 	feedback->step_at = now + step(feedback);
 	return FEEDBACK_KEEP;
+}
+
+/*
+ * A release that waits for packets ends as they come: with bursts, at the beginning of one. If the next trial began
+ * there each time, its hold would end in the gap behind the burst each time, too.
+ */
+static enum feedback_verdict pause_before_trial(struct feedback *feedback, uint64_t now,
+						const struct feedback_counters *counters)
+{
+	uint64_t quarter = feedback->marks[HELD].time - feedback->marks[QUARTER].time, most = 8 * quarter;
+
+	enter(feedback, FEEDBACK_PAUSE, now, any_of(feedback, most < PAUSE_MAX ? most : PAUSE_MAX), counters);
+	return FEEDBACK_GO;
 }
 
 static enum feedback_verdict keep_watching(struct feedback *feedback, uint64_t now,
@@ -197,6 +217,7 @@ static enum feedback_verdict release(struct feedback *feedback, uint64_t now, co
 static enum feedback_verdict release_longer(struct feedback *feedback, uint64_t now,
 					    const struct feedback_counters *counters)
 {
+	feedback->waited = true;
 	enter(feedback, FEEDBACK_RELEASE, now, step(feedback), counters);
 	return FEEDBACK_GO;
 }
@@ -219,7 +240,7 @@ static enum feedback_verdict judge(struct feedback *feedback, uint64_t now, cons
 							 : acquit(feedback, now, counters);
 	if (++feedback->trials == FEEDBACK_TRIALS)
 		return FEEDBACK_PROVEN;
-	return begin_trial(feedback, now, counters);
+	return feedback->waited ? pause_before_trial(feedback, now, counters) : begin_trial(feedback, now, counters);
 }
 
 uint64_t feedback_due(const struct feedback *feedback)
@@ -262,6 +283,8 @@ enum feedback_verdict feedback_look(struct feedback *feedback, uint64_t now, con
 	switch (feedback->stage) {
 	case FEEDBACK_HOLD:
 		return hold(feedback, now, counters);
+	case FEEDBACK_PAUSE:
+		return begin_trial(feedback, now, counters);
 	case FEEDBACK_RELEASE:
 		return release(feedback, now, counters);
 	case FEEDBACK_WEIGH:

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define FEEDBACK_FLOOR (5 << 20) /* bytes captured per second: below it the other limits suffice */
-#define FEEDBACK_TRIALS 8	 /* in a row; one that shows no feedback ends them */
+#define FEEDBACK_TRIALS 12	 /* in a row; one that shows no feedback ends them */
 
 /* Counters since the start. */
 struct feedback_counters {
@@ -31,6 +31,7 @@ enum feedback_stage {
 	FEEDBACK_WATCH,
 	FEEDBACK_HOLD,	  /* nothing is sent or read */
 	FEEDBACK_RELEASE, /* all goes on; what comes now is compared with what came at the end of the hold */
+	FEEDBACK_PAUSE,	  /* before the next trial, for a time that nobody can know */
 	FEEDBACK_WEIGH,	  /* until all that has come by then has been read, and its size is known */
 };
 
@@ -52,6 +53,7 @@ struct feedback {
 	uint64_t speed;		  /* bytes/s before the trials */
 	uint64_t innocent;	  /* bytes/s that were found to be no feedback; four times as much is tried again, */
 	uint64_t again_at, wait;  /* and as much at that time, so many ns after the last trial */
+	bool waited;		  /* the release went on until packets came */
 	unsigned trials;
 	uint32_t random;
 };
