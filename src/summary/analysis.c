@@ -120,10 +120,19 @@ void analysis_announce(struct analysis *analysis, struct sighting *sighting)
 		sighting->chain = conversations_chain(analysis->conversations, sighting->headers);
 }
 
-void analysis_approach(struct analysis *analysis, const struct sighting *sighting)
+void analysis_approach(struct analysis *analysis, struct sighting *sighting)
 {
+	sighting->approached = 0;
 	if (sighting->headers->version)
-		conversations_approach(analysis->conversations, sighting->chain);
+		sighting->approached = conversations_approach(analysis->conversations, sighting->chain);
+	if (sighting->approached && analysis->pairing)
+		pairing_approach(analysis->pairing, analysis->archive, sighting->approached - 1);
+}
+
+void analysis_reach(const struct analysis *analysis, const struct sighting *sighting)
+{
+	if (sighting->approached && analysis->pairing)
+		pairing_reach(analysis->pairing, analysis->archive, sighting->approached - 1);
 }
 
 void analysis_add(struct analysis *analysis, const struct sighting *sighting)

@@ -24,11 +24,12 @@ struct analysis *analysis_open(const struct siphash_key *key, struct err *err);
 void analysis_close(struct analysis *analysis);
 
 /*
- * A packet goes through three doors, so that memory is there when it is looked at: announced when it comes, approached
- * some packets later where there are some, and added.
+ * A packet goes through four doors, so that memory is there when it is looked at: announced when it comes, approached
+ * and reached some packets later where there are some, and added.
  */
 void analysis_announce(struct analysis *analysis, struct sighting *sighting);
-void analysis_approach(struct analysis *analysis, const struct sighting *sighting);
+void analysis_approach(struct analysis *analysis, struct sighting *sighting);
+void analysis_reach(const struct analysis *analysis, const struct sighting *sighting);
 void analysis_add(struct analysis *analysis, const struct sighting *sighting);
 
 /* What is TCP goes there, too, as of that archive; the caller's. */

@@ -3,26 +3,25 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "base/large.h"
 
 #define CHAINS ((size_t)2 * CONVERSATIONS_MAX)
 #define TABLE (CONVERSATIONS_MAX * sizeof(struct conversation))
 #define LINE 64 /* bytes: of the cache */
-#define PAGE ((size_t)2 << 20)
 
 struct conversations {
 	struct siphash_key key;
 	size_t count;
 	uint64_t left_out;
+	struct large memory;
 	struct conversation *table;
 	uint32_t chains[CHAINS]; /* place + 1 */
 };
 
 struct conversations *conversations_open(const struct siphash_key *key, struct err *err)
 {
-	/* So large a piece comes from the kernel as zeros, and is not touched. */
-	struct conversations *conversations = calloc(1, sizeof(*conversations) + TABLE + PAGE);
-	unsigned char *behind;
+	struct conversations *conversations = calloc(1, sizeof(*conversations));
 
 	_Static_assert(sizeof(struct conversation) % LINE == 0, "whole lines of the cache");
 	if (!conversations) {
@@ -30,15 +29,19 @@ struct conversations *conversations_open(const struct siphash_key *key, struct e
 		return NULL;
 	}
 	conversations->key = *key;
-	behind = (unsigned char *)(conversations + 1);
-	conversations->table = (void *)(behind + (PAGE - (uintptr_t)behind % PAGE) % PAGE);
-	/* Larger pages, where there are any, are found sooner. */
-	madvise(conversations->table, TABLE, MADV_HUGEPAGE);
+	if (large_open(&conversations->memory, TABLE, "conversations", err) < 0) {
+		free(conversations);
+		return NULL;
+	}
+	conversations->table = conversations->memory.at;
 	return conversations;
 }
 
 void conversations_close(struct conversations *conversations)
 {
+	if (!conversations)
+		return;
+	large_close(&conversations->memory);
 	free(conversations);
 }
 
@@ -86,16 +89,17 @@ uint32_t conversations_chain(const struct conversations *conversations, const st
 	return chain;
 }
 
-void conversations_approach(const struct conversations *conversations, uint32_t chain)
+uint32_t conversations_approach(const struct conversations *conversations, uint32_t chain)
 {
 	uint32_t place = conversations->chains[chain];
 	const struct conversation *conversation = &conversations->table[place - 1];
 
 	if (place == 0)
-		return;
+		return 0;
 	__builtin_prefetch(conversation->ends, 1);
 	__builtin_prefetch(conversation->sent, 1);
 	__builtin_prefetch(conversation->tcp, 1);
+	return place;
 }
 
 static struct conversation *add_conversation(struct conversations *conversations, uint32_t *chain,

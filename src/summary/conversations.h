@@ -66,10 +66,11 @@ void conversations_close(struct conversations *conversations);
 
 /*
  * Where a packet's conversation would be, for conversations_add(); it is asked of memory already. Some packets later
- * conversations_approach() asks for the conversation itself, if it is there: so nobody waits for memory.
+ * conversations_approach() asks for the conversation itself, if it is there: so nobody waits for memory. It returns its
+ * index + 1, most likely; 0: none is there.
  */
 uint32_t conversations_chain(const struct conversations *conversations, const struct dissected *dissected);
-void conversations_approach(const struct conversations *conversations, uint32_t chain);
+uint32_t conversations_approach(const struct conversations *conversations, uint32_t chain);
 
 /*
  * Count a packet that has addresses; time in ns since the epoch, bytes on the wire. The conversation, and which side

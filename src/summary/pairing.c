@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
 #include "summary/conversations.h"
 #include "summary/ends.h"
 
@@ -13,23 +14,30 @@
 #define RESETS_OF_A_SIDE 4096
 #define FIRST_BYTES 4096 /* of a stream, of which each packet is looked for in the others */
 
-/* A packet, by what it has in common wherever it is seen. */
+/* A packet that may be found again: */
 struct seen {
-	uint64_t mark, time, position;
+	uint64_t time, position;
 	uint32_t track;
-	uint8_t side;
+	uint8_t side, archive;
+};
+
+/* by its mark, which it has wherever it is seen. Marks are together, in one line of the cache. */
+struct seen_place {
+	uint64_t marks[WAYS];
+	struct seen ways[WAYS];
 };
 
 struct pairing {
 	struct siphash_key key;
 	size_t archives;
 	uint32_t *current[SOURCES_MAX]; /* of each conversation, its connection of now: place + 1 */
+	struct large tracks_memory, seen_memory;
 	struct pairing_track *tracks;
 	struct pairing_link *links;
 	struct pairing_samples *samples;
 	struct pairing_reset *resets;
 	uint32_t *last_link; /* of each track: place + 1 */
-	struct seen *seen;
+	struct seen_place *seen;
 	struct ranges *ranges;
 	uint32_t track_count, link_count, sample_count, reset_count;
 	uint32_t turn; /* which of a place's ways is given up next */
@@ -59,6 +67,11 @@ static void *zeros(size_t count, size_t size, struct err *err)
 	return memory;
 }
 
+static void *large(struct large *memory, size_t size, struct err *err)
+{
+	return large_open(memory, size, "pairing", err) < 0 ? NULL : memory->at;
+}
+
 struct pairing *pairing_open(size_t archives, const struct siphash_key *key, struct err *err)
 {
 	struct pairing *pairing = zeros(1, sizeof(*pairing), err);
@@ -70,12 +83,12 @@ struct pairing *pairing_open(size_t archives, const struct siphash_key *key, str
 	pairing->chance = 1;
 	for (size_t i = 0; i < archives; i++)
 		pairing->current[i] = zeros(CONVERSATIONS_MAX, sizeof(uint32_t), err);
-	pairing->tracks = zeros(PAIRING_TRACKS, sizeof(struct pairing_track), err);
+	pairing->tracks = large(&pairing->tracks_memory, PAIRING_TRACKS * sizeof(struct pairing_track), err);
 	pairing->links = zeros(PAIRING_LINKS, sizeof(struct pairing_link), err);
 	pairing->samples = zeros(PAIRING_SAMPLED, sizeof(struct pairing_samples), err);
 	pairing->resets = zeros(PAIRING_RESETS, sizeof(struct pairing_reset), err);
 	pairing->last_link = zeros(PAIRING_TRACKS, sizeof(uint32_t), err);
-	pairing->seen = zeros(SEEN_MAX, sizeof(struct seen), err);
+	pairing->seen = large(&pairing->seen_memory, SEEN_MAX / WAYS * sizeof(struct seen_place), err);
 	pairing->ranges = ranges_open(err);
 	if (!err->status)
 		return pairing;
@@ -89,12 +102,12 @@ void pairing_close(struct pairing *pairing)
 		return;
 	for (size_t i = 0; i < pairing->archives; i++)
 		free(pairing->current[i]);
-	free(pairing->tracks);
+	large_close(&pairing->tracks_memory);
+	large_close(&pairing->seen_memory);
 	free(pairing->links);
 	free(pairing->samples);
 	free(pairing->resets);
 	free(pairing->last_link);
-	free(pairing->seen);
 	ranges_close(pairing->ranges);
 	free(pairing);
 }
@@ -183,28 +196,30 @@ static void meet(struct pairing *pairing, const struct seen *a, const struct see
 static void find_elsewhere(const struct passing *passing, uint64_t mark, uint64_t position)
 {
 	struct pairing *pairing = passing->pairing;
-	struct seen *place = &pairing->seen[mark % (SEEN_MAX / WAYS) * WAYS], *free_way = NULL;
-	struct seen mine = {.mark = mark, .time = passing->sighting->place.time, .position = position};
+	struct seen_place *place = &pairing->seen[mark % (SEEN_MAX / WAYS)];
+	struct seen mine = {.time = passing->sighting->place.time, .position = position, .track = passing->number};
+	uint32_t way = WAYS;
 
-	mine.track = passing->number;
 	mine.side = (uint8_t)passing->side;
-	for (int i = 0; i < WAYS; i++) {
-		struct seen *other = &place[i];
-		unsigned archive = pairing->tracks[other->track].archive;
+	mine.archive = passing->track->archive;
+	for (uint32_t i = 0; i < WAYS; i++) {
+		const struct seen *other = &place->ways[i];
 
-		if (!other->mark) {
-			free_way = other;
-		} else if (other->mark != mark) {
+		if (!place->marks[i])
+			way = i;
+		if (place->marks[i] != mark)
 			continue;
-		} else if (archive < passing->track->archive) {
+		if (other->archive < mine.archive)
 			meet(pairing, other, &mine);
-		} else if (archive > passing->track->archive) {
+		else if (other->archive > mine.archive)
 			meet(pairing, &mine, other);
-		} else if (other->track == mine.track) {
+		else if (other->track == mine.track)
 			return;
-		}
 	}
-	*(free_way ? free_way : &place[pairing->turn++ % WAYS]) = mine;
+	if (way == WAYS)
+		way = pairing->turn++ % WAYS;
+	place->marks[way] = mark;
+	place->ways[way] = mine;
 }
 
 static uint64_t mark_of(const struct passing *passing, bool data)
@@ -339,6 +354,29 @@ static struct pairing_track *track_of(struct pairing *pairing, unsigned archive,
 	if (!*current || begins(&pairing->tracks[*current - 1], headers))
 		return new_track(pairing, archive, current, headers);
 	return &pairing->tracks[*current - 1];
+}
+
+void pairing_reach(const struct pairing *pairing, unsigned archive, uint32_t conversation)
+{
+	uint32_t current = pairing->current[archive][conversation];
+	const struct pairing_track *track = &pairing->tracks[current - 1];
+
+	if (!current)
+		return;
+	ranges_approach(pairing->ranges, &track->sides[0].ranges);
+	ranges_approach(pairing->ranges, &track->sides[1].ranges);
+}
+
+void pairing_approach(const struct pairing *pairing, unsigned archive, uint32_t conversation)
+{
+	uint32_t current = pairing->current[archive][conversation];
+	const struct pairing_track *track = &pairing->tracks[current - 1];
+
+	if (!current)
+		return;
+	__builtin_prefetch(track->ends, 1);
+	__builtin_prefetch(&track->sides[0], 1);
+	__builtin_prefetch(&track->sides[1], 1);
 }
 
 void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversation, const struct sighting *sighting)

@@ -77,6 +77,10 @@ struct pairing;
 struct pairing *pairing_open(size_t archives, const struct siphash_key *key, struct err *err);
 void pairing_close(struct pairing *pairing);
 
+/* A packet of a conversation will come soon: asks for the memory that it takes; sooner: for what that leads to. */
+void pairing_approach(const struct pairing *pairing, unsigned archive, uint32_t conversation);
+void pairing_reach(const struct pairing *pairing, unsigned archive, uint32_t conversation);
+
 /* A packet of TCP of an archive, and the number of its conversation there. */
 void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversation, const struct sighting *sighting);
 

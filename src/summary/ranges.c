@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/large.h"
+
 struct range {
 	uint64_t from, to, time;
 	uint32_t next; /* the one below: place + 1 */
@@ -11,22 +13,38 @@ struct range {
 
 struct ranges {
 	uint32_t used;
-	struct range list[RANGES_MAX];
+	struct large memory;
+	struct range *list;
 };
 
-/* So large a piece comes from the kernel as zeros, and is not touched. */
 struct ranges *ranges_open(struct err *err)
 {
 	struct ranges *ranges = calloc(1, sizeof(*ranges));
 
-	if (!ranges)
+	if (!ranges) {
 		err_sys(err, ENOMEM, "memory for ranges");
+		return NULL;
+	}
+	if (large_open(&ranges->memory, RANGES_MAX * sizeof(struct range), "ranges", err) < 0) {
+		free(ranges);
+		return NULL;
+	}
+	ranges->list = ranges->memory.at;
 	return ranges;
 }
 
 void ranges_close(struct ranges *ranges)
 {
+	if (!ranges)
+		return;
+	large_close(&ranges->memory);
 	free(ranges);
+}
+
+void ranges_approach(const struct ranges *ranges, const struct ranges_list *list)
+{
+	if (list->head)
+		__builtin_prefetch(&ranges->list[list->head - 1], 1);
 }
 
 /* place: not 0. */

@@ -25,6 +25,9 @@ struct ranges;
 struct ranges *ranges_open(struct err *err);
 void ranges_close(struct ranges *ranges);
 
+/* Something will be added soon: asks for the memory that it takes. */
+void ranges_approach(const struct ranges *ranges, const struct ranges_list *list);
+
 /* Bytes from to below to passed once more, at a time in ns. */
 void ranges_add(struct ranges *ranges, struct ranges_list *list, uint64_t from, uint64_t to, uint64_t time);
 

@@ -19,6 +19,7 @@ struct sighting {
 	uint32_t length;		 /* on the wire */
 	uint32_t interface;		 /* the same number: seen at the same interface */
 	uint32_t chain;			 /* of its conversation: see conversations_chain() */
+	uint32_t approached;		 /* what conversations_approach() returned */
 };
 
 /* What a finding has to leave open. */

@@ -13,7 +13,8 @@
 #include "summary/analysis.h"
 
 #define QUEUE 16 /* packets that wait, */
-#define NEAR 6	 /* and those in front of which no conversation is asked for yet */
+#define NEAR 6	 /* and those in front of which no conversation is asked for yet, */
+#define NEXT 11	 /* or nothing that it leads to */
 
 /* A packet that waits until its conversation has come from memory. */
 struct waiting {
@@ -142,14 +143,17 @@ static void flush(void *context)
 static void enqueue(struct reading *reading, bool fleeting)
 {
 	struct waiting *waiting = &reading->queue[reading->queued % QUEUE];
+	uint64_t waits;
 
 	analysis_announce(reading->analysis, &waiting->sighting);
-	reading->queued++;
-	if (reading->queued - reading->added > NEAR)
+	waits = ++reading->queued - reading->added;
+	if (waits > NEAR)
 		analysis_approach(reading->analysis, &reading->queue[(reading->queued - NEAR - 1) % QUEUE].sighting);
+	if (waits > NEXT)
+		analysis_reach(reading->analysis, &reading->queue[(reading->queued - NEXT - 1) % QUEUE].sighting);
 	if (fleeting)
 		flush(reading);
-	else if (reading->queued - reading->added == QUEUE)
+	else if (waits == QUEUE)
 		analyse(reading);
 }
 

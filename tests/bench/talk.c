@@ -1,5 +1,8 @@
-/* talk PACKETS CONVERSATIONS - a pcap file of that many TCP packets of healthy connections, headers alone, to stdout.
+/*
+ * talk PACKETS CONVERSATIONS [whole] - a pcap file of that many TCP packets of healthy connections to stdout: of each
+ * the headers alone, or all of it.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +82,9 @@ static void put_frame(unsigned char frame[FRAME], struct talk *talk, uint32_t nu
 int main(int argc, char **argv)
 {
 	const uint32_t file_header[] = {0xa1b2c3d4, 0x00040002, 0, 0, 262144, 1};
-	uint32_t packets = argc == 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	uint32_t count = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+	uint32_t packets = argc >= 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+	uint32_t count = argc >= 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+	bool whole = argc == 4 && strcmp(argv[3], "whole") == 0;
 	struct talk *talks = calloc(count ? count : 1, sizeof(*talks));
 
 	if (!talks || count == 0) {
@@ -94,13 +98,14 @@ int main(int argc, char **argv)
 		uint32_t number = random_number() % count;
 		struct talk *talk = &talks[number];
 		const struct step *step = &steps[talk->step];
-		unsigned char frame[FRAME];
-		uint32_t record[] = {1700000000 + i / 500000, i % 500000 * 2, FRAME, (uint32_t)FRAME + step->size};
+		unsigned char frame[FRAME + SEGMENT] = {0};
+		uint32_t kept = whole ? (uint32_t)FRAME + step->size : FRAME;
+		uint32_t record[] = {1700000000 + i / 500000, i % 500000 * 2, kept, (uint32_t)FRAME + step->size};
 
 		put_frame(frame, talk, number, step);
 		talk->step = (uint8_t)(talk->step + 1u == STEPS ? 3 : talk->step + 1u);
 		fwrite(record, sizeof(record), 1, stdout);
-		fwrite(frame, FRAME, 1, stdout);
+		fwrite(frame, kept, 1, stdout);
 	}
 	free(talks);
 	return ferror(stdout) || fflush(stdout) != 0;
