@@ -1,5 +1,4 @@
-/* Memory for tables that are looked into at places all over, one after the other: zeros, on large pages where there are
- * any. */
+/* Memory for tables that are looked into all over: zeros, on large pages where there are any. */
 #ifndef TARCAP_LARGE_H
 #define TARCAP_LARGE_H
 
