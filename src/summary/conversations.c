@@ -99,6 +99,7 @@ uint32_t conversations_approach(const struct conversations *conversations, uint3
 	__builtin_prefetch(conversation->ends, 1);
 	__builtin_prefetch(conversation->sent, 1);
 	__builtin_prefetch(conversation->tcp, 1);
+	__builtin_prefetch(&conversation->connection.marks, 1);
 	return place;
 }
 

@@ -13,7 +13,7 @@
 #include "summary/analysis.h"
 
 #define QUEUE 16 /* packets that wait, */
-#define NEAR 6	 /* and those in front of which no conversation is asked for yet, */
+#define NEAR 5	 /* and those in front of which no conversation is asked for yet, */
 #define NEXT 11	 /* or nothing that it leads to */
 
 /* A packet that waits until its conversation has come from memory. */
