@@ -5,6 +5,7 @@
 
 #include "summary/kernel_counters.h"
 #include "summary/kernel_sockets.h"
+#include "summary/left_open.h"
 #include "summary/neighbours.h"
 #include "summary/pairing.h"
 #include "summary/tcp.h"
@@ -157,13 +158,21 @@ void analysis_context(struct analysis *analysis, const char *name, const char *t
 
 const struct findings *analysis_finish(struct analysis *analysis, const struct circumstances *circumstances)
 {
+	struct left_open_cut cut = {
+		.icmp = icmp_cut(analysis->icmp),
+		.dns = dns_cut(analysis->dns),
+		.hellos = tls_cut(analysis->tls),
+		.sack = tcp_cut(analysis->tcp),
+	};
+
 	tcp_finish(analysis->tcp, analysis->conversations, circumstances, &analysis->findings);
 	dns_finish(analysis->dns, circumstances->last);
 	dns_findings(analysis->dns, circumstances, &analysis->findings);
 	tls_finish(analysis->tls, circumstances, &analysis->findings);
 	icmp_finish(analysis->icmp, &analysis->findings);
-	neighbours_finish(analysis->neighbours, analysis->conversations, circumstances, &analysis->findings);
+	neighbours_finish(analysis->neighbours, analysis->conversations, &analysis->findings);
 	kernel_counters_finish(analysis->kernel, analysis->conversations, circumstances, &analysis->findings);
+	left_open_say(&analysis->findings, analysis->conversations, circumstances, &cut);
 	kernel_sockets_finish(analysis->sockets, analysis->conversations, circumstances, &analysis->findings);
 	findings_rank(&analysis->findings);
 	return &analysis->findings;

@@ -144,6 +144,21 @@ struct conversation *conversations_find(struct conversations *conversations, con
 		    side);
 }
 
+struct conversation *conversations_between(struct conversations *conversations, uint8_t version,
+					   const struct dissect_end *a, const struct dissect_end *b, int *side)
+{
+	const struct dissected packet = {
+		.version = version,
+		.protocol = PROTOCOL_TCP,
+		.ports = true,
+		.ethertype = version == 4 ? DISSECT_IPV4 : DISSECT_IPV6,
+		.from = *a,
+		.to = *b,
+	};
+
+	return conversations_find(conversations, &packet, side);
+}
+
 static struct conversation *find_or_add(struct conversations *conversations, uint32_t *chain,
 					const struct dissected *dissected, uint64_t time, int *side)
 {

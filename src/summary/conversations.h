@@ -84,6 +84,10 @@ struct conversation *conversations_add(struct conversations *conversations, uint
 struct conversation *conversations_find(struct conversations *conversations, const struct dissected *dissected,
 					int *side);
 
+/* That of TCP between two ends; side: which of them a is. NULL: there is none. */
+struct conversation *conversations_between(struct conversations *conversations, uint8_t version,
+					   const struct dissect_end *a, const struct dissect_end *b, int *side);
+
 /* Does any have packets of both directions? */
 bool conversations_both_ways(const struct conversations *conversations);
 

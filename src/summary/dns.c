@@ -50,7 +50,7 @@ struct query {
 struct dns {
 	struct siphash_key key;
 	struct table *servers, *names;
-	uint64_t left_out;
+	uint64_t left_out, cut;
 	struct query queries[SETS][WAYS];
 };
 
@@ -345,8 +345,10 @@ static void take_message(struct dns *dns, const struct sighting *sighting)
 	struct dns_message message;
 	struct query query;
 
-	if (!read_message(&message, headers))
+	if (!read_message(&message, headers)) {
+		dns->cut += headers->payload_size < headers->payload_length;
 		return;
+	}
 	if (message.answer ? headers->from.port != PORT : headers->to.port != PORT)
 		return;
 	query = query_between(headers, !message.answer);
@@ -467,6 +469,11 @@ size_t dns_name_count(const struct dns *dns)
 const struct dns_name *dns_name_at(const struct dns *dns, size_t i)
 {
 	return table_at(dns->names, i);
+}
+
+uint64_t dns_cut(const struct dns *dns)
+{
+	return dns->cut;
 }
 
 uint64_t dns_left_out(const struct dns *dns)

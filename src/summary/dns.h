@@ -86,6 +86,9 @@ const struct dns_server *dns_server_at(const struct dns *dns, size_t i);
 size_t dns_name_count(const struct dns *dns);
 const struct dns_name *dns_name_at(const struct dns *dns, size_t i);
 
+/* Messages that are cut before the end of their question: they are in no count. */
+uint64_t dns_cut(const struct dns *dns);
+
 /* Queries that are in no count, because there were too many names, servers, or queries at once. */
 uint64_t dns_left_out(const struct dns *dns);
 

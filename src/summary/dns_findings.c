@@ -37,15 +37,6 @@ static void say_server(struct finding *finding, const struct dns_server *server)
 	finding_connection(finding, &connection);
 }
 
-static void leave_open(struct finding *finding, const struct dns_server *server,
-		       const struct circumstances *circumstances)
-{
-	if (!circumstances->lost && circumstances->filtered && !server->counts.answered)
-		finding_say(finding, " (or the capture's filter left the answers out)");
-	else
-		finding_leave_open(finding, circumstances, "maybe answers", true);
-}
-
 /* Answers with a code that says so, but NXDOMAIN. */
 static uint32_t failed(const struct dns_counts *counts)
 {
@@ -109,7 +100,9 @@ static void find_unanswered(const struct dns *dns, const struct dns_server *serv
 	say_names(finding, name, others);
 	if (counts->resent)
 		finding_say(finding, "; sent again %" PRIu32 " time%s", counts->resent, number_plural(counts->resent));
-	leave_open(finding, server, circumstances);
+	finding->absent = true;
+	if (!circumstances->lost && !circumstances->one_way && circumstances->filtered && !counts->answered)
+		finding_say(finding, " (or the capture's filter left the answers out)");
 	finding->count = counts->unanswered;
 	finding->first = server->unanswered;
 	say_server(finding, server);

@@ -1,14 +1,10 @@
 #include "summary/findings.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "request/number.h"
-#include "summary/sighting.h"
 
 struct finding *findings_add(struct findings *findings, enum finding_kind kind, enum finding_severity severity,
 			     unsigned weight)
@@ -55,19 +51,6 @@ void finding_next(struct finding *finding, const char *format, ...)
 	va_start(args, format);
 	append(finding->next, sizeof(finding->next), format, args);
 	va_end(args);
-}
-
-void finding_leave_open(struct finding *finding, const struct circumstances *circumstances, const char *lost,
-			bool absent)
-{
-	if (circumstances->lost && lost)
-		finding_say(finding, " (the capture lost %" PRIu64 " packet%s, %s)", circumstances->lost,
-			    number_plural(circumstances->lost), lost);
-	else if (absent && circumstances->one_way)
-		finding_say(finding, circumstances->filtered ? " (or the capture's filter left the answers out)"
-							     : " (no answer to anything is in this capture)");
-	else if (absent && circumstances->cut)
-		finding_say(finding, " (or it is in what the capture lacks: it is not whole)");
 }
 
 static bool same_end(const struct dissect_end *a, const struct dissect_end *b)

@@ -82,6 +82,7 @@ struct finding {
 	struct place first;
 	char display_filter[FINDING_FILTER_SIZE]; /* Wireshark's; "" where none shows it */
 	char next[FINDING_NEXT_SIZE];		  /* what to look at */
+	bool absent; /* it says that something is not there: where it may be is told by left_open_say() */
 };
 
 struct findings {
@@ -99,14 +100,6 @@ struct finding *findings_add(struct findings *findings, enum finding_kind kind, 
 void finding_say(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_filter(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_next(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/*
- * What it has to leave open, behind the sentence: lost says what packets that the capture lost may have to do with it,
- * NULL: nothing; absent: it says that something is not there.
- */
-struct circumstances;
-void finding_leave_open(struct finding *finding, const struct circumstances *circumstances, const char *lost,
-			bool absent);
 
 /* One that is there already, or for which there is no room, is none. */
 void finding_connection(struct finding *finding, const struct finding_connection *connection);

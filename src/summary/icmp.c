@@ -15,6 +15,7 @@
 struct icmp {
 	struct table *errors;
 	struct table *quoted; /* what is quoted, to the first error about it */
+	uint64_t cut;	      /* errors that end before what they quote */
 };
 
 struct quoted_key {
@@ -192,8 +193,10 @@ bool icmp_add(struct icmp *icmp, const struct sighting *sighting, struct dissect
 		return false;
 	/* It may be cut wherever its sender liked: how long it was is not asked. */
 	dissect(quoted, LINK_RAW, headers->upper + HEADER, headers->upper_size - HEADER, headers->upper_size - HEADER);
-	if (quoted->version != headers->version)
+	if (quoted->version != headers->version) {
+		icmp->cut += headers->upper_size < headers->upper_length;
 		return false;
+	}
 	key.from = quoted->from;
 	key.from.port = 0;
 	key.to = quoted->to;
@@ -230,6 +233,11 @@ size_t icmp_count(const struct icmp *icmp)
 const struct icmp_error *icmp_at(const struct icmp *icmp, size_t i)
 {
 	return table_at(icmp->errors, i);
+}
+
+uint64_t icmp_cut(const struct icmp *icmp)
+{
+	return icmp->cut;
 }
 
 uint64_t icmp_left_out(const struct icmp *icmp)

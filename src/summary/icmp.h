@@ -67,6 +67,9 @@ const struct icmp_error *icmp_quoting(const struct icmp *icmp, uint8_t version, 
 size_t icmp_count(const struct icmp *icmp);
 const struct icmp_error *icmp_at(const struct icmp *icmp, size_t i);
 
+/* Errors that are cut before what they quote: they are in no count. */
+uint64_t icmp_cut(const struct icmp *icmp);
+
 /* Errors for which there was no room. */
 uint64_t icmp_left_out(const struct icmp *icmp);
 

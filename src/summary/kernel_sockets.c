@@ -118,16 +118,9 @@ static const struct kernel_socket *find_socket(const struct kernel_sockets *sock
 
 static uint32_t seen_again(struct conversations *conversations, const struct kernel_socket *socket)
 {
-	const struct dissected packet = {
-		.version = socket->version,
-		.protocol = PROTOCOL_TCP,
-		.ports = true,
-		.ethertype = socket->version == 4 ? DISSECT_IPV4 : DISSECT_IPV6,
-		.from = socket->local,
-		.to = socket->remote,
-	};
 	int side = 0;
-	const struct conversation *conversation = conversations_find(conversations, &packet, &side);
+	const struct conversation *conversation =
+		conversations_between(conversations, socket->version, &socket->local, &socket->remote, &side);
 
 	return conversation ? conversation->connection.retransmitted[side] : 0;
 }

@@ -349,11 +349,9 @@ static enum finding_severity severity_of(const struct neighbours *neighbours, co
 }
 
 /* One finding for each version of IP: the address that was asked for most, and how many others. */
-static void find_unanswered(const struct neighbours *neighbours, uint8_t version,
-			    const struct circumstances *circumstances, struct findings *findings)
+static void find_unanswered(const struct neighbours *neighbours, uint8_t version, struct findings *findings)
 {
 	const struct neighbour *most = NULL;
-	struct finding *finding;
 	enum finding_severity worst = FINDING_NOTE;
 
 	for (size_t i = 0; i < table_count(neighbours->table); i++) {
@@ -370,8 +368,7 @@ static void find_unanswered(const struct neighbours *neighbours, uint8_t version
 	}
 	if (!most)
 		return;
-	finding = say_unanswered(findings, most, worst, neighbours);
-	finding_leave_open(finding, circumstances, "maybe answers", true);
+	say_unanswered(findings, most, worst, neighbours)->absent = true;
 }
 
 static void find_conflict(const struct neighbour *neighbour, struct findings *findings)
@@ -404,7 +401,7 @@ static void find_conflict(const struct neighbour *neighbour, struct findings *fi
 }
 
 void neighbours_finish(struct neighbours *neighbours, const struct conversations *conversations,
-		       const struct circumstances *circumstances, struct findings *findings)
+		       struct findings *findings)
 {
 	for (size_t i = 0; i < conversations_count(conversations) && table_count(neighbours->table); i++) {
 		const struct conversation *conversation = conversations_at(conversations, i);
@@ -413,8 +410,8 @@ void neighbours_finish(struct neighbours *neighbours, const struct conversations
 		hear(neighbours, conversation, 0);
 		hear(neighbours, conversation, 1);
 	}
-	find_unanswered(neighbours, 4, circumstances, findings);
-	find_unanswered(neighbours, 6, circumstances, findings);
+	find_unanswered(neighbours, 4, findings);
+	find_unanswered(neighbours, 6, findings);
 	for (size_t i = 0; i < table_count(neighbours->table); i++) {
 		const struct neighbour *neighbour = table_at(neighbours->table, i);
 

@@ -33,7 +33,7 @@ void neighbours_add(struct neighbours *neighbours, const struct sighting *sighti
  * sign that it would be seen, and who asked did not insist, it's no more than a note.
  */
 void neighbours_finish(struct neighbours *neighbours, const struct conversations *conversations,
-		       const struct circumstances *circumstances, struct findings *findings);
+		       struct findings *findings);
 
 /* Packets for whose address there was no room. */
 uint64_t neighbours_left_out(const struct neighbours *neighbours);

@@ -76,16 +76,20 @@ static void write_nothing(struct page *page)
 			  conversations, number_plural(conversations));
 }
 
-/* What "nothing" does not cover. */
-static void write_unseen(struct page *page)
+/* What neither findings nor "nothing" cover. */
+static void write_cut(struct page *page, const char *label)
+{
+	if (page->summary->kept < page->summary->bytes)
+		page_fact(page, label,
+			  "packets were cut (a snaplen, or --headers): of DNS, TLS and HTTP nothing is known "
+			  "beyond what is there");
+}
+
+static void write_lost(struct page *page)
 {
 	const struct summary *summary = page->summary;
 	uint64_t lost = summary->archive ? verify_lost(summary->told) : summary->loss.packets;
 
-	if (summary->kept < summary->bytes)
-		page_fact(page, "",
-			  "packets were cut (a snaplen, or --headers): of DNS, TLS and HTTP nothing is known "
-			  "beyond what is there");
 	if (lost)
 		page_fact(page, "", "%" PRIu64 " packet%s lost by the capture may have said otherwise", lost,
 			  number_plural(lost));
@@ -99,8 +103,10 @@ void page_findings(struct page *page)
 
 	if (findings_count(findings, FINDING_ERROR) + findings_count(findings, FINDING_WARNING) == 0)
 		write_nothing(page);
-	if (findings->count == 0 && page->summary->packets)
-		write_unseen(page);
+	if (findings->count == 0 && page->summary->packets) {
+		write_cut(page, "");
+		write_lost(page);
+	}
 	for (size_t i = 0; i < shown; i++) {
 		if (page->lines - begin >= LINES_OF_ALL)
 			shown = i;
@@ -111,5 +117,7 @@ void page_findings(struct page *page)
 		page_fact(page, "", "and %" PRIu64 " more finding%s: see --json",
 			  findings->count - shown + findings->left_out,
 			  number_plural(findings->count - shown + findings->left_out));
+	if (findings->count)
+		write_cut(page, "cut");
 	page_line(page, "%s", "");
 }

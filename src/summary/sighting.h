@@ -29,6 +29,7 @@ struct circumstances {
 	bool one_way;	      /* nobody answers anybody: packets of both directions are in no conversation */
 	bool filtered;	      /* only what passed a filter was captured */
 	bool window;	      /* a recorder's packets, of which older ones were overwritten or left out */
+	bool snapped;	      /* packets are not there as long as they were: a snaplen, or --headers */
 	uint64_t lost;	      /* packets that the capture lost */
 	uint64_t packets;     /* that there are */
 	uint64_t first, last; /* the earliest and the latest packet */

@@ -344,6 +344,7 @@ static struct circumstances circumstances_of(const struct summary *summary)
 		.one_way = !conversations_both_ways(summary->conversations),
 		.filtered = told->filter[0] != '\0',
 		.window = told->recorder.window_told,
+		.snapped = summary->kept < summary->bytes,
 		.lost = summary->archive ? verify_lost(told) : summary->loss.packets,
 		.packets = summary->packets,
 		.first = summary->first,

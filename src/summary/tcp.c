@@ -38,6 +38,11 @@ const struct servers *tcp_servers(const struct tcp *tcp)
 	return tcp->servers;
 }
 
+uint64_t tcp_cut(const struct tcp *tcp)
+{
+	return tcp->cut;
+}
+
 /* --- connections --- */
 
 /* What the conversation counts stays, and where its holes are is forgotten by their numbers. */
@@ -269,6 +274,8 @@ static void take_selective(struct step *step)
 
 	if (!step->together || !is_selective(step->headers))
 		return;
+	if (step->headers->upper_size < step->headers->tcp_header && !(step->headers->flags & DISSECT_SYN))
+		step->tcp->cut++;
 	dissect_options(&options, step->headers);
 	if (!options.sacks || !(step->peer->marks & TCP_SEEN))
 		return;

@@ -44,6 +44,9 @@ void tcp_finish(struct tcp *tcp, struct conversations *conversations, const stru
 
 const struct servers *tcp_servers(const struct tcp *tcp);
 
+/* Acknowledgments that are cut within options that may be SACK. */
+uint64_t tcp_cut(const struct tcp *tcp);
+
 /* --- between tcp.c, tcp_end.c and tcp_findings.c --- */
 
 /* A connection is over, at a time: count what it came to. */

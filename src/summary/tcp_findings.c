@@ -14,8 +14,6 @@ struct rule {
 	enum finding_kind kind;
 	enum finding_severity severity;
 	unsigned weight;
-	const char *lost;   /* what packets that the capture lost have to do with it */
-	const char *before; /* what is not known where the connection began before the capture */
 	const char *filter, *next;
 	void (*say)(struct finding *finding, const struct server *server, const struct trouble *trouble);
 };
@@ -258,50 +256,37 @@ static void say_gave_up(struct finding *finding, const struct server *server, co
 #define LOOK_AT_TIMEOUTS \
 	"make the client's idle timeout shorter than the server's and that of all between, or use TCP keep-alive"
 
-/* What is left open where the capture lost packets, */
-#define MAYBE_WHY "which may be why"
-#define MORE "there may be more of it"
-#define NOT_IDLE "so it may not have been idle all the time"
-
-/* and where it began in mid-connection. */
-#define LARGER_PASSED "larger ones may have passed until then"
-#define WHOSE_SIDE "who serves whom is told by the lower port"
-#define BYTES_BEFORE "what it had carried until then is not counted"
-
 static const struct rule rules[] = {
-	{TROUBLE_REFUSED, FINDING_REFUSED, FINDING_ERROR, 500, MORE, NULL, "tcp.flags.reset == 1", LOOK_AT_LISTENERS,
-	 say_refused},
-	{TROUBLE_UNANSWERED, FINDING_NO_ANSWER, FINDING_ERROR, 500, MAYBE_WHY, NULL, "tcp.flags.syn == 1",
-	 LOOK_AT_FILTERS, say_unanswered},
-	{TROUBLE_UNFINISHED, FINDING_NO_ANSWER, FINDING_ERROR, 500, MAYBE_WHY, NULL, "tcp.flags.syn == 1",
-	 LOOK_AT_FILTERS, say_unfinished},
-	{TROUBLE_LARGE_FROM, FINDING_MTU, FINDING_ERROR, 500, MAYBE_WHY, LARGER_PASSED, "tcp.analysis.retransmission",
-	 LOOK_AT_SIZES, say_large_from},
-	{TROUBLE_LARGE_TO, FINDING_MTU, FINDING_ERROR, 500, MAYBE_WHY, LARGER_PASSED, "tcp.analysis.retransmission",
-	 LOOK_AT_SIZES, say_large_to},
-	{TROUBLE_INJECTED, FINDING_RESET_INJECTED, FINDING_ERROR, 500, MORE, NULL, "tcp.flags.reset == 1",
+	{TROUBLE_REFUSED, FINDING_REFUSED, FINDING_ERROR, 500, "tcp.flags.reset == 1", LOOK_AT_LISTENERS, say_refused},
+	{TROUBLE_UNANSWERED, FINDING_NO_ANSWER, FINDING_ERROR, 500, "tcp.flags.syn == 1", LOOK_AT_FILTERS,
+	 say_unanswered},
+	{TROUBLE_UNFINISHED, FINDING_NO_ANSWER, FINDING_ERROR, 500, "tcp.flags.syn == 1", LOOK_AT_FILTERS,
+	 say_unfinished},
+	{TROUBLE_LARGE_FROM, FINDING_MTU, FINDING_ERROR, 500, "tcp.analysis.retransmission", LOOK_AT_SIZES,
+	 say_large_from},
+	{TROUBLE_LARGE_TO, FINDING_MTU, FINDING_ERROR, 500, "tcp.analysis.retransmission", LOOK_AT_SIZES, say_large_to},
+	{TROUBLE_INJECTED, FINDING_RESET_INJECTED, FINDING_ERROR, 500, "tcp.flags.reset == 1",
 	 "compare ip.ttl of the RST with the sender's; firewalls, proxies and IDS between", say_injected},
-	{TROUBLE_CLOSED_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, NOT_IDLE, WHOSE_SIDE,
-	 "(tcp.flags.fin == 1 || tcp.flags.reset == 1)", LOOK_AT_TIMEOUTS, say_closed_idle},
-	{TROUBLE_RESET_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, NOT_IDLE, WHOSE_SIDE, "tcp.flags.reset == 1",
-	 LOOK_AT_TIMEOUTS, say_reset_idle},
-	{TROUBLE_SILENT_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, MAYBE_WHY, WHOSE_SIDE,
-	 "tcp.analysis.retransmission", LOOK_AT_TIMEOUTS, say_silent_idle},
-	{TROUBLE_STOPPED, FINDING_NO_ANSWER, FINDING_ERROR, 400, MAYBE_WHY, NULL, "tcp.analysis.retransmission",
-	 LOOK_AT_FILTERS, say_stopped},
-	{TROUBLE_UNHEARD, FINDING_ONE_WAY, FINDING_ERROR, 500, MAYBE_WHY, NULL, "tcp", LOOK_AT_FILTERS, say_unheard},
-	{TROUBLE_GAVE_UP, FINDING_SLOW_SERVER, FINDING_ERROR, 400, MAYBE_WHY, WHOSE_SIDE, "tcp.time_delta > 1",
+	{TROUBLE_CLOSED_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, "(tcp.flags.fin == 1 || tcp.flags.reset == 1)",
+	 LOOK_AT_TIMEOUTS, say_closed_idle},
+	{TROUBLE_RESET_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, "tcp.flags.reset == 1", LOOK_AT_TIMEOUTS,
+	 say_reset_idle},
+	{TROUBLE_SILENT_IDLE, FINDING_IDLE_TIMEOUT, FINDING_ERROR, 500, "tcp.analysis.retransmission", LOOK_AT_TIMEOUTS,
+	 say_silent_idle},
+	{TROUBLE_STOPPED, FINDING_NO_ANSWER, FINDING_ERROR, 400, "tcp.analysis.retransmission", LOOK_AT_FILTERS,
+	 say_stopped},
+	{TROUBLE_UNHEARD, FINDING_ONE_WAY, FINDING_ERROR, 500, "tcp", LOOK_AT_FILTERS, say_unheard},
+	{TROUBLE_GAVE_UP, FINDING_SLOW_SERVER, FINDING_ERROR, 400, "tcp.time_delta > 1",
 	 "what the server waits for: its log, its own requests", say_gave_up},
-	{TROUBLE_RESET, FINDING_RESET, FINDING_ERROR, 400, MORE, BYTES_BEFORE, "tcp.flags.reset == 1",
+	{TROUBLE_RESET, FINDING_RESET, FINDING_ERROR, 400, "tcp.flags.reset == 1",
 	 "the server's log at that time: a crash, a limit, or a request that it does not take", say_reset},
-	{TROUBLE_TRIED_AGAIN, FINDING_LOSS, FINDING_WARNING, 600, MAYBE_WHY, NULL, "tcp.flags.syn == 1",
+	{TROUBLE_TRIED_AGAIN, FINDING_LOSS, FINDING_WARNING, 600, "tcp.flags.syn == 1",
 	 "nstat TcpExtListenDrops TcpExtListenOverflows on the server; somaxconn and the listen backlog",
 	 say_tried_again},
-	{TROUBLE_ABORTED, FINDING_RESET, FINDING_NOTE, 400, MORE, BYTES_BEFORE, "tcp.flags.reset == 1",
-	 "the client's log", say_aborted},
-	{TROUBLE_ONE_SIDED, FINDING_ONE_WAY, FINDING_NOTE, 500, MAYBE_WHY, NULL, "tcp",
-	 "capture where both directions pass", say_one_sided},
-	{TROUBLE_UNSEEN, FINDING_CAPTURE_LOSS, FINDING_NOTE, 400, NULL, NULL, "tcp.analysis.ack_lost_segment",
+	{TROUBLE_ABORTED, FINDING_RESET, FINDING_NOTE, 400, "tcp.flags.reset == 1", "the client's log", say_aborted},
+	{TROUBLE_ONE_SIDED, FINDING_ONE_WAY, FINDING_NOTE, 500, "tcp", "capture where both directions pass",
+	 say_one_sided},
+	{TROUBLE_UNSEEN, FINDING_CAPTURE_LOSS, FINDING_NOTE, 400, "tcp.analysis.ack_lost_segment",
 	 "a larger ring (-B), or --headers", say_unseen},
 };
 
@@ -314,28 +299,6 @@ static void name_connections(const struct telling *telling, struct finding *find
 		finding_connection(finding, &(struct finding_connection){of->ends[!server], of->ends[server],
 									 of->version, of->protocol, of->ports});
 	}
-}
-
-/* Of those that are named, one at least was there before the capture. */
-static bool began_before(const struct telling *telling, const struct trouble *trouble)
-{
-	for (uint32_t i = 0; i < trouble->connection_count; i++) {
-		const struct conversation *of = conversations_at(telling->conversations, trouble->connections[i]);
-
-		if (!(of->connection.marks & CONNECTION_BEGUN))
-			return true;
-	}
-	return false;
-}
-
-void telling_leave_open(const struct telling *telling, struct finding *finding, const struct trouble *trouble,
-			const char *lost, const char *before)
-{
-	bool absent = finding->kind == FINDING_NO_ANSWER || finding->kind == FINDING_ONE_WAY;
-
-	if (before && began_before(telling, trouble))
-		finding_say(finding, "; begun before the capture: %s", before);
-	finding_leave_open(finding, telling->circumstances, lost, absent);
 }
 
 void telling_filter(struct finding *finding, const struct server *server, const char *expression)
@@ -356,6 +319,7 @@ struct finding *telling_add(const struct telling *telling, enum finding_kind kin
 
 	finding->count = trouble->count;
 	finding->first = trouble->first;
+	finding->absent = kind == FINDING_NO_ANSWER || kind == FINDING_ONE_WAY;
 	name_connections(telling, finding, trouble);
 	return finding;
 }
@@ -415,8 +379,6 @@ static void tell_rule(const struct telling *telling, const struct rule *rule)
 	for (size_t i = 0; i < ranked.count; i++) {
 		finding = add_ruled(telling, rule, ranked.list[i]);
 		rule->say(finding, ranked.list[i], &ranked.list[i]->troubles[rule->trouble]);
-		telling_leave_open(telling, finding, &ranked.list[i]->troubles[rule->trouble], rule->lost,
-				   rule->before);
 	}
 	if (ranked.more == 0)
 		return;

@@ -48,7 +48,6 @@ static void tell_loss_of(const struct telling *telling, const struct server *ser
 	finding_say(finding, "%" PRIu64 " of about %" PRIu64 " segments %s %s were sent again (%.*f %%)", count,
 		    segments, from ? "from" : "to", telling_name(server, name), share < 10 ? 1 : 0, share);
 	say_where(finding, server, from, count);
-	telling_leave_open(telling, finding, trouble, "which may be why", "what was sent until then may count as lost");
 	telling_filter(finding, server, "tcp.analysis.retransmission");
 	finding_next(finding,
 		     "interfaces' error and drop counters on the way (ip -s link); a capture at the other end");
@@ -69,8 +68,6 @@ static void tell_windows_of(const struct telling *telling, const struct server *
 		    "sent to",
 		    client ? "a client of " : "", telling_name(server, name), telling_times(trouble->count, often),
 		    telling_duration(trouble->sum, took));
-	telling_leave_open(telling, finding, trouble, "which may have opened it sooner",
-			   "it may have been zero for longer");
 	telling_filter(finding, server, "tcp.analysis.zero_window");
 	finding_next(finding, "what the %s does with what it reads: its processor time, its disk, its locks",
 		     client ? "client" : "server");
@@ -98,8 +95,6 @@ static void tell_slow_server(const struct telling *telling, const struct server 
 	if (network && network < trouble->least / 2)
 		finding_say(finding, "; a handshake takes %s: the server's time, not the network's",
 			    telling_duration(network, texts[3]));
-	telling_leave_open(telling, finding, trouble, "maybe the first of an answer",
-			   "who serves whom is told by the lower port");
 	telling_filter(finding, server, "tcp.time_delta > 1");
 	finding_next(finding, "what the server waits for: its log, its own requests (is it slow for all paths?)");
 }

@@ -11,6 +11,7 @@
 struct tcp {
 	struct servers *servers;
 	struct holes *holes;
+	uint64_t cut; /* acknowledgments, within options that may be SACK */
 };
 
 struct step {

@@ -33,10 +33,6 @@ struct finding *telling_add(const struct telling *telling, enum finding_kind kin
 /* The server's packets for which a display filter's expression holds. */
 void telling_filter(struct finding *finding, const struct server *server, const char *expression);
 
-/* What the sentence has to leave open of lost packets, and of connections begun before the capture; NULL: nothing. */
-void telling_leave_open(const struct telling *telling, struct finding *finding, const struct trouble *trouble,
-			const char *lost, const char *before);
-
 /* Loss, windows, and what takes long (tcp_measures.c). */
 void telling_measures(const struct telling *telling);
 

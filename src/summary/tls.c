@@ -67,6 +67,7 @@ struct failure {
 struct tls {
 	struct siphash_key key;
 	struct table *failures;
+	uint64_t cut;
 	uint16_t waiting[UINT16_MAX + 1]; /* sessions that wait, by the client's port: most packets are of none */
 	struct session sessions[SETS][WAYS];
 };
@@ -280,6 +281,7 @@ static void look_into(struct tls *tls, const struct sighting *sighting)
 	struct tls_record record = {.content = TLS_NONE};
 
 	tls_record_read(&record, headers->payload, headers->payload_size);
+	tls->cut += record.content == TLS_PART && headers->payload_size < headers->payload_length;
 	if (record.content == TLS_CLIENT_HELLO || record.content == TLS_PART)
 		take_hello(tls, sighting, &record);
 	else if (record.content == TLS_ALERT)
@@ -342,8 +344,7 @@ static void say_failing(struct finding *finding, const struct failure *failure, 
 /* A name may be 255 bytes long. */
 #define NAME_SHOWN 80
 
-static void add_finding(const struct failure *failure, const struct circumstances *circumstances,
-			struct findings *findings)
+static void add_finding(const struct failure *failure, struct findings *findings)
 {
 	struct finding *finding = findings_add(findings, FINDING_TLS_FAILURE, FINDING_ERROR, 520);
 	const struct finding_connection *connection = &failure->connection;
@@ -354,8 +355,7 @@ static void add_finding(const struct failure *failure, const struct circumstance
 	finding_say(finding, ", %" PRIu64 " time%s", failure->count, number_plural(failure->count));
 	if (failure->name[0])
 		finding_say(finding, "; server name asked for: %.*s", NAME_SHOWN, failure->name);
-	if (failure->key.failing == FAILING_SILENT)
-		finding_leave_open(finding, circumstances, "maybe the answer", true);
+	finding->absent = failure->key.failing == FAILING_SILENT;
 	finding_filter(finding, " && %s && tcp.port == %u", ends_filter(connection->version, &connection->b, filter),
 		       connection->b.port);
 	finding->count = failure->count;
@@ -368,5 +368,10 @@ void tls_finish(struct tls *tls, const struct circumstances *circumstances, stru
 	for (size_t i = 0; i < (size_t)SETS * WAYS; i++)
 		settle(tls, &tls->sessions[i / WAYS][i % WAYS], circumstances->last);
 	for (size_t i = 0; i < table_count(tls->failures); i++)
-		add_finding(table_at(tls->failures, i), circumstances, findings);
+		add_finding(table_at(tls->failures, i), findings);
+}
+
+uint64_t tls_cut(const struct tls *tls)
+{
+	return tls->cut;
 }

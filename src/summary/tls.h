@@ -22,4 +22,7 @@ void tls_add(struct tls *tls, const struct sighting *sighting);
 /* tls-failure. */
 void tls_finish(struct tls *tls, const struct circumstances *circumstances, struct findings *findings);
 
+/* Hellos that are cut. */
+uint64_t tls_cut(const struct tls *tls);
+
 #endif

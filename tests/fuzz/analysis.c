@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		circumstances.filtered = data[0] & 4;
 		circumstances.window = data[0] & 8;
 		circumstances.one_way = data[0] & 16;
+		circumstances.snapped = data[0] & 32;
 		if (data[0] & 0x80 && at < size)
 			analysis_context(analysis, "context/end/sockets.json", (const char *)data + at, size - at);
 	}

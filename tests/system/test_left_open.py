@@ -12,7 +12,7 @@ import healthy
 from capture import run
 from incidents import SECOND, client_hello, dns
 from summary import fact, page, summary
-from talk import ACK, MS, PSH, RST, Connection, Tape
+from talk import ACK, MS, PSH, RST, SYN, Connection, Tape
 from traffic import query
 
 
@@ -60,6 +60,18 @@ def test_nothing_unusual_where_packets_were_cut(keep, said):
     text = page(tape.pcap(keep=keep))
     assert "Nothing unusual" in text
     assert ("of DNS, TLS and HTTP nothing is known" in fact(text, "findings")) == said
+
+
+def test_what_is_cut_is_said_behind_findings():
+    tape = Tape()
+    connection = Connection(tape)
+    connection.segment(0, SYN)
+    connection.segment(1, RST | ACK, sequence=0)
+    Connection(tape, client=3, server=4).open().ask()
+    assert fact(page(tape.pcap()), "cut") is None
+    text = page(tape.pcap(keep=66))
+    assert re.search("^error .* refused ", text, re.M)
+    assert fact(text, "cut").startswith("packets were cut (a snaplen, or --headers): of DNS, TLS and HTTP nothing is known")
 
 
 def test_nothing_unusual_where_packets_were_lost():

@@ -3,6 +3,7 @@
 
 #include "sightings.h"
 #include "summary/icmp.h"
+#include "summary/left_open.h"
 #include "summary/neighbours.h"
 
 static struct icmp *icmp;
@@ -179,7 +180,8 @@ static void finish(void)
 {
 	struct circumstances circumstances = {.loss_known = true, .lost = lost};
 
-	neighbours_finish(neighbours, conversations, &circumstances, &findings);
+	neighbours_finish(neighbours, conversations, &findings);
+	left_open_say(&findings, conversations, &circumstances, &(struct left_open_cut){0});
 }
 
 static void add_conversation(const struct dissected *headers, uint64_t time)

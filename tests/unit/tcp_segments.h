@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "summary/left_open.h"
 #include "summary/tcp.h"
 
 static struct conversations *conversations;
@@ -122,6 +123,7 @@ static inline void wait_for(double seconds)
 static inline void finish(void)
 {
 	tcp_finish(tcp, conversations, &circumstances, &findings);
+	left_open_say(&findings, conversations, &circumstances, &(struct left_open_cut){.sack = tcp_cut(tcp)});
 	findings_rank(&findings);
 	for (size_t i = 0; i < findings.count; i++)
 		print_message("%s %s: %s\n", finding_severity_name(findings.list[i].severity),
