@@ -31,7 +31,7 @@ struct pairing {
 	struct siphash_key key;
 	size_t archives;
 	uint32_t *current[SOURCES_MAX]; /* of each conversation, its connection of now: place + 1 */
-	struct large tracks_memory, seen_memory;
+	struct large current_memory, tracks_memory, seen_memory, links_memory;
 	struct pairing_track *tracks;
 	struct pairing_link *links;
 	struct pairing_samples *samples;
@@ -75,16 +75,18 @@ static void *large(struct large *memory, size_t size, struct err *err)
 struct pairing *pairing_open(size_t archives, const struct siphash_key *key, struct err *err)
 {
 	struct pairing *pairing = zeros(1, sizeof(*pairing), err);
+	uint32_t *numbers;
 
 	if (!pairing)
 		return NULL;
 	pairing->key = *key;
 	pairing->archives = archives;
 	pairing->chance = 1;
-	for (size_t i = 0; i < archives; i++)
-		pairing->current[i] = zeros(CONVERSATIONS_MAX, sizeof(uint32_t), err);
+	numbers = large(&pairing->current_memory, archives * CONVERSATIONS_MAX * sizeof(uint32_t), err);
+	for (size_t i = 0; i < archives && numbers; i++)
+		pairing->current[i] = numbers + i * CONVERSATIONS_MAX;
 	pairing->tracks = large(&pairing->tracks_memory, PAIRING_TRACKS * sizeof(struct pairing_track), err);
-	pairing->links = zeros(PAIRING_LINKS, sizeof(struct pairing_link), err);
+	pairing->links = large(&pairing->links_memory, PAIRING_LINKS * sizeof(struct pairing_link), err);
 	pairing->samples = zeros(PAIRING_SAMPLED, sizeof(struct pairing_samples), err);
 	pairing->resets = zeros(PAIRING_RESETS, sizeof(struct pairing_reset), err);
 	pairing->last_link = zeros(PAIRING_TRACKS, sizeof(uint32_t), err);
@@ -100,11 +102,10 @@ void pairing_close(struct pairing *pairing)
 {
 	if (!pairing)
 		return;
-	for (size_t i = 0; i < pairing->archives; i++)
-		free(pairing->current[i]);
+	large_close(&pairing->current_memory);
 	large_close(&pairing->tracks_memory);
+	large_close(&pairing->links_memory);
 	large_close(&pairing->seen_memory);
-	free(pairing->links);
 	free(pairing->samples);
 	free(pairing->resets);
 	free(pairing->last_link);
