@@ -267,6 +267,36 @@ static bool tells_duplicate(const struct dissect_options *options, uint32_t ackn
 	       (options->sacks > 1 && !tcp_behind(sack[1][0], sack[0][0]) && !tcp_behind(sack[0][1], sack[1][1]));
 }
 
+/* One that was known to have arrived when it was sent again is counted already. */
+static void take_duplicate(struct step *step)
+{
+	if (step->peer->foretold)
+		step->peer->foretold--;
+	else
+		servers_of(step->tcp->servers, step->conversation)
+			->needless[step->side != servers_side(step->conversation)]++;
+}
+
+/* A block that adjoins what is known makes that larger; else it is all that is known. */
+static void remember_sacked(struct step *step, const uint32_t block[2])
+{
+	struct tcp_connection *connection = &step->conversation->connection;
+	uint16_t mark = step->side ? 0 : CONNECTION_SACKED;
+	uint32_t *from = &connection->sacked_from, *to = &connection->sacked_to;
+
+	if ((connection->marks & CONNECTION_SACKED) != mark || *from == *to || tcp_behind(block[0], *to) ||
+	    tcp_behind(*from, block[1])) {
+		connection->marks = (uint16_t)((connection->marks & ~CONNECTION_SACKED) | mark);
+		*from = block[0];
+		*to = block[1];
+		return;
+	}
+	if (tcp_behind(*from, block[0]))
+		*from = block[0];
+	if (tcp_behind(block[1], *to))
+		*to = block[1];
+}
+
 /* What it has got of the other side, beyond what it acknowledges: it need not have been sent again, or is not here. */
 static void take_selective(struct step *step)
 {
@@ -279,10 +309,12 @@ static void take_selective(struct step *step)
 	dissect_options(&options, step->headers);
 	if (!options.sacks || !(step->peer->marks & TCP_SEEN))
 		return;
-	if (tells_duplicate(&options, step->headers->acknowledged))
-		servers_of(step->tcp->servers, step->conversation)
-			->needless[step->side != servers_side(step->conversation)]++;
-	else if (step->peer->marks & TCP_HOLES)
+	if (tells_duplicate(&options, step->headers->acknowledged)) {
+		take_duplicate(step);
+		return;
+	}
+	remember_sacked(step, options.sack[0]);
+	if (step->peer->marks & TCP_HOLES)
 		take_missing(step, options.sack[0][0], options.sack[0][1]);
 }
 

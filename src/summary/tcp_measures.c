@@ -20,13 +20,18 @@ static uint64_t again(const struct server *server, int to_or_from)
 static void say_where(struct finding *finding, const struct server *server, int from, uint64_t count)
 {
 	uint64_t before = server->lost_before[from] < count ? server->lost_before[from] : count, seen = count - before;
-	uint64_t needless = server->needless[from] < seen ? server->needless[from] : seen;
+	uint64_t needless = server->needless[from] < count ? server->needless[from] : count;
+
+	/* What was not seen here, and had arrived, took another way, or the capture lost it. */
+	if (needless > seen)
+		before -= needless - seen;
+	seen -= needless < seen ? needless : seen;
 
 	finding_say(finding,
 		    ": %" PRIu64 " had been seen here and were lost behind this point, %" PRIu64 " were lost before it",
-		    seen - needless, before);
+		    seen, before);
 	if (needless)
-		finding_say(finding, "; %" PRIu64 " had arrived all the same (D-SACK)", needless);
+		finding_say(finding, "; %" PRIu64 " had arrived all the same (as ACK, SACK or D-SACK says)", needless);
 	if (server->out_of_order[from])
 		finding_say(finding, "; %" PRIu64 " came out of order", server->out_of_order[from]);
 	if (server->repeats[!from])

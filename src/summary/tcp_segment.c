@@ -68,6 +68,21 @@ static bool is_copy(const struct step *step)
 	       tcp_since(step->now, step->me->moved) < COPIED;
 }
 
+/* The other has said that it has all of it. */
+static bool has_arrived(const struct step *step)
+{
+	const struct tcp_connection *connection = &step->conversation->connection;
+	bool ours = (connection->marks & CONNECTION_SACKED ? 1 : 0) == step->side;
+
+	if (!step->together || !(step->peer->marks & TCP_ACKED))
+		return false;
+	if (!tcp_behind(step->end, step->peer->acknowledged))
+		return true;
+	return ours && connection->sacked_from != connection->sacked_to &&
+	       !tcp_behind(connection->sacked_from, step->headers->sequence) &&
+	       !tcp_behind(step->end, connection->sacked_to);
+}
+
 static void count_again(struct step *step, bool seen)
 {
 	struct conversation *conversation = step->conversation;
@@ -84,6 +99,10 @@ static void count_again(struct step *step, bool seen)
 	server = servers_of(step->tcp->servers, conversation);
 	servers_note(server, step->side == servers_side(conversation) ? TROUBLE_LOSS_FROM : TROUBLE_LOSS_TO,
 		     step->number, &step->sighting->place, step->headers->payload_length, 0);
+	if (has_arrived(step)) {
+		server->needless[step->side == servers_side(conversation)]++;
+		step->me->foretold = (uint8_t)(step->me->foretold + (step->me->foretold < UINT8_MAX));
+	}
 }
 
 /* What it begins with is not new. */
@@ -91,10 +110,8 @@ static void take_old(struct step *step)
 {
 	uint32_t owner = step->number * 2 + (uint32_t)step->side + 1;
 	struct hole hole;
-	bool acknowledged =
-		step->together && (step->peer->marks & TCP_ACKED) && !tcp_behind(step->end, step->peer->acknowledged);
 
-	if (acknowledged || !(step->me->marks & TCP_HOLES) ||
+	if (has_arrived(step) || !(step->me->marks & TCP_HOLES) ||
 	    !holes_fill(step->tcp->holes, owner, step->headers->sequence, step->end, &hole)) {
 		count_again(step, true);
 	} else if (passed_on_the_way(step, &hole)) {

@@ -18,7 +18,7 @@ struct tcp_side {
 	uint8_t scale;	       /* of its windows: valid with TCP_SCALED */
 	uint8_t hops;	       /* TTL or hop limit of its latest packet */
 	uint8_t repeats;       /* duplicate acknowledgments in a row, at most 255 */
-	uint8_t spare;
+	uint8_t foretold;      /* segments that had arrived when they were sent again, and no D-SACK has said so yet */
 };
 
 enum tcp_mark {
@@ -49,14 +49,16 @@ struct tcp_connection {
 	uint32_t round_trip;	    /* us, of the handshake; 0: not known */
 	uint32_t idle;		    /* ms before the latest request, or the first FIN */
 	uint32_t pending_end[2];    /* behind the largest segment */
-	uint32_t passed[2];	    /* bytes of the largest segment that was acknowledged */
-	uint32_t stuck[2];	    /* the first sequence number that was sent again and again, */
-	uint16_t stuck_times[2];    /* how often in a row, */
-	uint16_t stuck_size[2];	    /* and how large the segment was */
-	uint16_t stuck_packet[2];   /* and its IP packet */
-	uint16_t marks;		    /* CONNECTION_ marks */
-	uint8_t opener;		    /* the side that sent the SYN */
-	uint8_t tries;		    /* SYNs */
+	uint32_t sacked_from;	 /* by the latest SACK, what has come of one side's data beyond what is acknowledged, */
+	uint32_t sacked_to;	 /* and behind that; the same number: nothing. CONNECTION_SACKED says whose */
+	uint32_t stuck[2];	 /* the first sequence number that was sent again and again, */
+	uint16_t stuck_times[2]; /* how often in a row, */
+	uint16_t stuck_size[2];	 /* and how large the segment was */
+	uint16_t stuck_packet[2]; /* and its IP packet */
+	uint16_t passed[2];	  /* bytes of the largest segment that was acknowledged */
+	uint16_t marks;		  /* CONNECTION_ marks */
+	uint8_t opener;		  /* the side that sent the SYN */
+	uint8_t tries;		  /* SYNs */
 	uint32_t connections, opens, refusals, resets, unanswered; /* of the conversation */
 	uint32_t retransmitted[2];				   /* segments of all connections: sent again, */
 	uint32_t lost_before[2];				   /* of these: had not been seen here */
@@ -77,6 +79,7 @@ enum connection_mark {
 	CONNECTION_ANSWERING = 256,	  /* the server has answered a request */
 	CONNECTION_CLOSED = 512,	  /* what it came to has been counted */
 	CONNECTION_ANSWERED_AGAIN = 1024, /* its SYN+ACK was repeated */
+	CONNECTION_SACKED = 2048,	  /* what is selected by SACK is side 1's; else side 0's */
 };
 
 /* Each side becomes the other. */
@@ -85,13 +88,13 @@ static inline void tcp_swap(struct tcp_side sides[2], uint32_t segments[2], stru
 	uint32_t *pairs[] = {segments,
 			     connection->first_sequence,
 			     connection->pending_end,
-			     connection->passed,
 			     connection->retransmitted,
 			     connection->lost_before,
 			     connection->out_of_order,
 			     connection->repeats,
 			     connection->zeros};
 	struct tcp_side side = sides[0];
+	uint16_t passed = connection->passed[0];
 
 	sides[0] = sides[1];
 	sides[1] = side;
@@ -101,6 +104,9 @@ static inline void tcp_swap(struct tcp_side sides[2], uint32_t segments[2], stru
 		pairs[i][0] = pairs[i][1];
 		pairs[i][1] = first;
 	}
+	connection->passed[0] = connection->passed[1];
+	connection->passed[1] = passed;
+	connection->marks ^= CONNECTION_SACKED;
 	/* What is known of the connection is of one that is over. */
 	connection->stuck_times[0] = connection->stuck_times[1] = 0;
 	sides[0].marks &= (uint16_t)~TCP_ZERO;

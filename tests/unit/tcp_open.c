@@ -73,7 +73,7 @@ static void needless_by_dsack(void **state)
 	segment(CLIENT, ACK, 101, 2501, 0);
 	finish();
 	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
-				       "had arrived all the same (D-SACK)"));
+				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
 }
 
 static void needless_within_the_second_block(void **state)
@@ -88,7 +88,59 @@ static void needless_within_the_second_block(void **state)
 	segment(CLIENT, ACK, 101, 1501, 0);
 	finish();
 	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
-				       "had arrived all the same (D-SACK)"));
+				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
+}
+
+/* The peer has said that it has it before it is sent again: it was not lost, and D-SACK counts it no second time. */
+static void needless_by_sack(void **state)
+{
+	(void)state;
+	handshake();
+	segment(SERVER, ACK, 501, 101, 1000);
+	segment(SERVER, ACK, 1501, 101, 1000);
+	segment(SERVER, ACK, 2501, 101, 1000);
+	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
+	segment(CLIENT, ACK, 101, 1501, 0);
+	memset(sack, 0, sizeof(sack));
+	wait_for(0.5);
+	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
+	assert_int_equal(segment(SERVER, ACK, 2501, 101, 1000), TCP_RETRANSMISSION);
+	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
+	segment(CLIENT, ACK, 101, 3501, 0);
+	finish();
+	assert_true(says(FINDING_LOSS, "2 of about 5 segments"));
+	assert_true(says(FINDING_LOSS, "1 had been seen here and were lost behind this point, 0 were lost before it; 1 "
+				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
+}
+
+/* It was acknowledged already: the acknowledgment was lost, or late, and not the segment. */
+static void needless_by_acknowledgment(void **state)
+{
+	(void)state;
+	handshake();
+	segment(SERVER, ACK, 501, 101, 1000);
+	segment(CLIENT, ACK, 101, 1501, 0);
+	wait_for(0.5);
+	assert_int_equal(segment(SERVER, ACK, 501, 101, 1000), TCP_RETRANSMISSION);
+	finish();
+	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
+				       "had arrived all the same"));
+}
+
+/* It had not been seen here, and the receiver has it twice: it did not get lost before this point. */
+static void not_lost_before_by_dsack(void **state)
+{
+	(void)state;
+	handshake();
+	segment(SERVER, ACK, 501, 101, 1000);
+	segment(SERVER, ACK, 2501, 101, 1000);
+	wait_for(0.5);
+	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
+	memcpy(sack, (uint32_t[2][2]){{1501, 2501}}, sizeof(sack));
+	segment(CLIENT, ACK, 101, 3501, 0);
+	finish();
+	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
+				       "had arrived all the same"));
 }
 
 /* Blocks that tell of what came out of order. */
@@ -105,7 +157,7 @@ static void lost_in_spite_of_sack(void **state)
 	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
 	finish();
 	assert_true(says(FINDING_LOSS, "1 were lost before it"));
-	assert_false(says(FINDING_LOSS, "D-SACK"));
+	assert_false(says(FINDING_LOSS, "had arrived"));
 	assert_false(says(FINDING_CAPTURE_LOSS, ""));
 }
 
@@ -250,6 +302,9 @@ int main(void)
 		TEST(no_copy_of_a_sender_that_does_not_count),
 		TEST(needless_by_dsack),
 		TEST(needless_within_the_second_block),
+		TEST(needless_by_sack),
+		TEST(needless_by_acknowledgment),
+		TEST(not_lost_before_by_dsack),
 		TEST(lost_in_spite_of_sack),
 		TEST(selected_and_never_here),
 		TEST(refused_and_lost),
