@@ -92,7 +92,7 @@ $(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
 # What no packet passes is made small: for the image's budget.
 COLD := command_% archive/% read/% request/% system/% summary/page% summary/%findings summary/kernel_% capture/filter% capture/interfaces \
 	capture/exclude capture/capture_open capture/capture_set capture/file_header summary/dns% summary/tls% summary/icmp% \
-	summary/neighbour% summary/http summary/left_open summary/between% summary/together summary/ranges base/json base/err base/clock main record/held record/stored record/channel $(addprefix \
+	summary/neighbour% summary/http summary/left_open summary/between% summary/pairing_udp summary/together summary/ranges base/json base/err base/clock main record/held record/stored record/channel $(addprefix \
 	run/,report progress say capturing snapshot recorder_% resume channel_words ending watch idle link_watch stopping feedback)
 cold = $(if $(filter $(COLD),$(1)),-Os)
 # The commit that --version tells: one file is compiled anew where it is another.

@@ -8,6 +8,7 @@
 #include "summary/left_open.h"
 #include "summary/neighbours.h"
 #include "summary/pairing.h"
+#include "summary/pairing_udp.h"
 #include "summary/tcp.h"
 #include "summary/tls.h"
 
@@ -94,6 +95,14 @@ static void add_tcp(struct analysis *analysis, struct conversation *conversation
 	}
 }
 
+static void add_udp(struct analysis *analysis, const struct conversation *conversation, const struct sighting *sighting)
+{
+	if (conversation && analysis->pairing)
+		pairing_udp_add(analysis->pairing, analysis->archive,
+				(uint32_t)conversations_index(analysis->conversations, conversation), sighting);
+	dns_add(analysis->dns, sighting);
+}
+
 static void add_addressed(struct analysis *analysis, const struct sighting *sighting)
 {
 	const struct dissected *headers = sighting->headers;
@@ -110,7 +119,7 @@ static void add_addressed(struct analysis *analysis, const struct sighting *sigh
 	if (headers->protocol == PROTOCOL_TCP)
 		add_tcp(analysis, conversation, side, sighting);
 	else if (headers->protocol == PROTOCOL_UDP)
-		dns_add(analysis->dns, sighting);
+		add_udp(analysis, conversation, sighting);
 	else if (headers->protocol == PROTOCOL_ICMP || headers->protocol == PROTOCOL_ICMPV6)
 		add_icmp(analysis, sighting);
 }

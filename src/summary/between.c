@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "summary/between_parts.h"
 #include "summary/ends.h"
-
-#define MARGIN CLOCK_SECOND /* what was sent later than this before a capture's end may not have come there */
 
 /* A direction of a connection, while it is compared. */
 struct comparing {
@@ -30,18 +29,26 @@ const char *between_kind_name(enum between_kind kind)
 		[BETWEEN_NOT_CAPTURED] = "not-captured",
 		[BETWEEN_RESET_LOST] = "reset-lost",
 		[BETWEEN_RESET_MADE] = "reset-made",
+		[BETWEEN_DATAGRAM_LOST] = "datagram-lost",
+		[BETWEEN_DATAGRAM_MADE] = "datagram-made",
 	};
 
 	return names[kind];
 }
 
+struct finding_connection between_sender(const struct betweens *betweens, uint32_t number, int side)
+{
+	const struct pairing_track *track = pairing_track_at(betweens->pairing, number);
+
+	return (struct finding_connection){track->ends[side], track->ends[!side], track->version, track->protocol,
+					   true};
+}
+
 struct finding_connection between_ends(const struct betweens *betweens, uint32_t link, int which)
 {
 	const struct pairing_link *of = pairing_link_at(betweens->pairing, link);
-	const struct pairing_track *track = pairing_track_at(betweens->pairing, of->tracks[which]);
-	int first = which && of->crossed;
 
-	return (struct finding_connection){track->ends[first], track->ends[!first], track->version, PROTOCOL_TCP, true};
+	return between_sender(betweens, of->tracks[which], which && of->crossed);
 }
 
 bool between_lossy(const struct summary *summary)
@@ -55,11 +62,7 @@ bool between_lossy(const struct summary *summary)
 
 /* --- which is first, and the clocks --- */
 
-/*
- * A direction that comes by at a first has delays (b's time less a's) of the clocks' offset and more, the other one of
- * the offset and less. -1: nothing tells.
- */
-static int first_at_a(const struct betweens *betweens, const struct pairing_link *link)
+int between_first_at_a(const struct betweens *betweens, const struct pairing_link *link)
 {
 	const struct pairing_track *a = pairing_track_at(betweens->pairing, link->tracks[0]);
 	const struct pairing_track *b = pairing_track_at(betweens->pairing, link->tracks[1]);
@@ -94,7 +97,7 @@ static void narrow(struct bounds *bounds, const struct pairing_link *link, int f
 	}
 }
 
-static bool is_of(const struct betweens *betweens, const struct between *between, const struct pairing_link *link)
+bool between_has(const struct betweens *betweens, const struct between *between, const struct pairing_link *link)
 {
 	const struct pairing *pairing = betweens->pairing;
 
@@ -108,15 +111,16 @@ static void find_offset(const struct betweens *betweens, struct between *between
 
 	for (uint32_t i = 0; i < pairing_link_count(betweens->pairing); i++) {
 		const struct pairing_link *link = pairing_link_at(betweens->pairing, i);
+		bool is_udp = pairing_track_at(betweens->pairing, link->tracks[0])->protocol == PROTOCOL_UDP;
 
-		if (!is_of(betweens, between, link))
+		if (!between_has(betweens, between, link))
 			continue;
 		if (!pairing_is_pair(betweens->pairing, link)) {
 			between->ambiguous++;
 			continue;
 		}
-		between->connections++;
-		narrow(&bounds, link, first_at_a(betweens, link));
+		*(is_udp ? &between->udp : &between->connections) += 1;
+		narrow(&bounds, link, between_first_at_a(betweens, link));
 	}
 	between->offset_known = bounds.has_low && bounds.has_high;
 	if (!between->offset_known)
@@ -126,67 +130,26 @@ static void find_offset(const struct betweens *betweens, struct between *between
 	between->bound = (between->drifted ? bounds.low - bounds.high : bounds.high - bounds.low) / 2 + 1;
 }
 
-/* --- delays --- */
-
-static int by_size(const void *left, const void *right)
-{
-	const int64_t *a = left, *b = right;
-
-	return *a < *b ? -1 : *a > *b;
-}
-
-static struct between_delay delay_of(int64_t *list, size_t count)
-{
-	struct between_delay delay = {.count = count};
-
-	if (count == 0)
-		return delay;
-	qsort(list, count, sizeof(list[0]), by_size);
-	delay.p50 = list[(count - 1) / 2];
-	delay.p99 = list[(count * 99 + 99) / 100 - 1];
-	return delay;
-}
-
-/* Of a direction, in ns from where it comes by first to the other. */
-static size_t corrected_delays(const struct betweens *betweens, const struct between *between,
-			       const struct pairing_link *link, int side, bool at_a, int64_t list[PAIRING_SAMPLES])
-{
-	size_t count = pairing_delays(betweens->pairing, link, side, list);
-
-	for (size_t i = 0; i < count; i++)
-		list[i] = at_a ? list[i] - between->offset : between->offset - list[i];
-	return count;
-}
-
-static void measure(struct betweens *betweens, struct between *between, uint32_t number, int first)
-{
-	const struct pairing_link *link = pairing_link_at(betweens->pairing, number);
-	struct between_connection connection = {.link = number};
-	int64_t list[PAIRING_SAMPLES];
-
-	for (int side = 0; side < 2 && first >= 0 && between->offset_known; side++)
-		connection.way[side] =
-			delay_of(list, corrected_delays(betweens, between, link, side, side == first, list));
-	if (betweens->connection_count == BETWEEN_CONNECTIONS)
-		return;
-	betweens->connections[betweens->connection_count++] = connection;
-	between->connection_count++;
-}
-
 /* --- ranges that one has more often --- */
 
-static void add_seen(struct comparing *comparing, struct between_seen seen)
+void between_add(struct betweens *betweens, struct between *between, const struct between_seen *seen)
 {
-	struct betweens *betweens = comparing->betweens;
-
-	seen.link = comparing->number;
-	seen.side = (uint8_t)comparing->side;
-	comparing->between->counts[seen.kind]++;
-	comparing->between->bytes[seen.kind] += (uint64_t)seen.bytes * seen.times;
+	between->counts[seen->kind] +=
+		seen->kind == BETWEEN_DATAGRAM_LOST || seen->kind == BETWEEN_DATAGRAM_MADE ? seen->times : 1;
+	between->bytes[seen->kind] += (uint64_t)seen->bytes * seen->times;
 	if (betweens->seen_count == BETWEEN_SEEN)
 		return;
-	betweens->seen[betweens->seen_count++] = seen;
-	comparing->between->seen_count++;
+	betweens->seen[betweens->seen_count++] = *seen;
+	between->seen_count++;
+}
+
+static void add_seen(const struct comparing *comparing, struct between_seen seen)
+{
+	const struct pairing_link *link = pairing_link_at(comparing->betweens->pairing, comparing->number);
+
+	seen.track = link->tracks[seen.only];
+	seen.side = (uint8_t)(comparing->side != (seen.only && link->crossed));
+	between_add(comparing->betweens, comparing->between, &seen);
 }
 
 /* Did the capture that lacks it see what passed at that time of the other's clock? */
@@ -197,7 +160,7 @@ static bool covers(const struct comparing *comparing, int lacking, uint64_t time
 	uint64_t there = time + (uint64_t)(lacking ? between->offset : -between->offset);
 
 	/* What comes by there first would have been there before. */
-	return there >= summary->first && there + (lacking == comparing->up ? 0 : MARGIN) <= summary->last;
+	return there >= summary->first && there + (lacking == comparing->up ? 0 : BETWEEN_MARGIN) <= summary->last;
 }
 
 static bool is_acknowledged(const struct comparing *comparing, uint64_t to)
@@ -294,74 +257,6 @@ static void compare_resets(struct comparing *comparing)
 	}
 }
 
-/* --- what was changed --- */
-
-static void add_rewrite(struct between *between, const struct between_rewrite *rewrite)
-{
-	for (size_t i = 0; i < between->rewrite_count; i++) {
-		struct between_rewrite *known = &between->rewrites[i];
-
-		if (ends_same(&known->ends[0], &rewrite->ends[0]) && ends_same(&known->ends[1], &rewrite->ends[1]) &&
-		    memcmp(known->mss, rewrite->mss, sizeof(known->mss)) == 0) {
-			known->count++;
-			return;
-		}
-	}
-	if (between->rewrite_count < BETWEEN_REWRITES)
-		between->rewrites[between->rewrite_count++] = *rewrite;
-}
-
-static void note_rewrites(struct between *between, const struct pairing_link *link, const struct pairing_track *a,
-			  const struct pairing_track *b)
-{
-	for (int side = 0; side < 2; side++) {
-		int other = side != link->crossed;
-		struct between_rewrite rewrite = {
-			.ends = {a->ends[side], b->ends[other]}, .version = a->version, .count = 1};
-		uint16_t mss[2] = {a->sides[side].mss, b->sides[other].mss};
-
-		/* The side that began: its port is as good as any. */
-		if (side == 0)
-			rewrite.ends[0].port = rewrite.ends[1].port = 0;
-		if (!ends_same(&a->ends[side], &b->ends[other]))
-			add_rewrite(between, &rewrite);
-		memcpy(rewrite.mss, mss, sizeof(mss));
-		if (mss[0] != mss[1] && mss[0] && mss[1])
-			add_rewrite(between, &rewrite);
-	}
-}
-
-/* --- ICMP --- */
-
-static bool has_error(const struct icmp *icmp, const struct icmp_error *error)
-{
-	for (size_t i = 0; i < icmp_count(icmp); i++) {
-		const struct icmp_error *other = icmp_at(icmp, i);
-
-		if (other->key.type == error->key.type && other->key.code == error->key.code &&
-		    memcmp(other->key.by, error->key.by, sizeof(error->key.by)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void compare_icmp(const struct betweens *betweens, struct between *between)
-{
-	for (int only = 0; only < 2; only++) {
-		const struct icmp *here = betweens->summaries[between->archives[only]]->icmp;
-		const struct icmp *there = betweens->summaries[between->archives[!only]]->icmp;
-
-		for (size_t i = 0; i < icmp_count(here); i++) {
-			const struct icmp_error *error = icmp_at(here, i);
-
-			if (error->meaning == ICMP_TOO_BIG && error->mtu &&
-			    (!between->mtu || error->mtu < between->mtu))
-				between->mtu = error->mtu;
-			between->icmp_made += has_error(there, error) ? 0 : error->count;
-		}
-	}
-}
-
 /* --- all of it --- */
 
 static void compare_link(struct betweens *betweens, struct between *between, uint32_t number)
@@ -369,10 +264,10 @@ static void compare_link(struct betweens *betweens, struct between *between, uin
 	const struct pairing_link *link = pairing_link_at(betweens->pairing, number);
 	const struct pairing_track *a = pairing_track_at(betweens->pairing, link->tracks[0]);
 	const struct pairing_track *b = pairing_track_at(betweens->pairing, link->tracks[1]);
-	int first = first_at_a(betweens, link);
+	int first = between_first_at_a(betweens, link);
 
-	measure(betweens, between, number, first);
-	note_rewrites(between, link, a, b);
+	between_measure(betweens, between, number, first);
+	between_rewrites(between, link, a, b);
 	for (int side = 0; side < 2 && first >= 0; side++) {
 		struct comparing comparing = {
 			betweens, between,	 number,
@@ -387,37 +282,19 @@ static void compare_link(struct betweens *betweens, struct between *between, uin
 	}
 }
 
-static void compare(struct betweens *betweens, struct between *between)
+static void compare(struct betweens *betweens, struct between *between, struct err *err)
 {
-	int64_t(*all)[PAIRING_SAMPLED] = malloc(2 * sizeof(*all));
-	size_t counts[2] = {0};
-
 	between->seen = betweens->seen_count;
 	between->connection = betweens->connection_count;
 	find_offset(betweens, between);
 	for (uint32_t i = 0; i < pairing_link_count(betweens->pairing); i++) {
 		const struct pairing_link *link = pairing_link_at(betweens->pairing, i);
 
-		if (is_of(betweens, between, link) && pairing_is_pair(betweens->pairing, link))
+		if (between_has(betweens, between, link) && pairing_is_pair(betweens->pairing, link))
 			compare_link(betweens, between, i);
 	}
-	/* Of connections' medians: one that sends much is as good as any. */
-	for (size_t i = 0; all && i < between->connection_count; i++) {
-		const struct between_connection *connection = &betweens->connections[between->connection + i];
-		const struct pairing_link *link = pairing_link_at(betweens->pairing, connection->link);
-		int first = first_at_a(betweens, link);
-
-		for (int side = 0; side < 2 && first >= 0; side++) {
-			int way = side != first;
-
-			if (connection->way[side].count)
-				all[way][counts[way]++] = connection->way[side].p50;
-		}
-	}
-	for (int way = 0; all && way < 2; way++)
-		between->way[way] = delay_of(all[way], counts[way]);
-	free(all);
-	compare_icmp(betweens, between);
+	between_delays(betweens, between);
+	between_without_link(betweens, between, err);
 }
 
 /* One step: from a known clock to another. */
@@ -480,10 +357,13 @@ struct betweens *betweens_open(struct pairing *pairing, const struct summary *co
 			if (!has_link(pairing, a, b))
 				continue;
 			betweens->list[betweens->count] = (struct between){.archives = {a, b}};
-			compare(betweens, &betweens->list[betweens->count++]);
+			compare(betweens, &betweens->list[betweens->count++], err);
 		}
 	}
-	return betweens;
+	if (!err->status)
+		return betweens;
+	betweens_close(betweens);
+	return NULL;
 }
 
 void betweens_close(struct betweens *betweens)

@@ -13,24 +13,29 @@
 
 #define BETWEEN_SEEN 65536	 /* ranges and resets that are named, of all pairs; further ones are counted */
 #define BETWEEN_CONNECTIONS 1000 /* that are named */
+#define BETWEEN_SCRATCH 1024	 /* delays that are sorted at a time */
 #define BETWEEN_REWRITES 32	 /* the same */
+#define BETWEEN_ICMP 32		 /* the same */
 
 enum between_kind {
 	BETWEEN_LOST,	      /* data that passed one and not the other, which is behind it */
 	BETWEEN_MADE,	      /* data that did not pass where it should have come from */
-	BETWEEN_NOT_CAPTURED, /* data that was acknowledged, or that a capture may have lost itself */
+	BETWEEN_NOT_CAPTURED, /* what was acknowledged, or a capture may have lost itself; datagrams, too */
 	BETWEEN_RESET_LOST,
 	BETWEEN_RESET_MADE,
+	BETWEEN_DATAGRAM_LOST, /* the same of UDP */
+	BETWEEN_DATAGRAM_MADE,
 	BETWEEN_KINDS,
 };
 
-/* A range of sequence numbers, or a RST, that only one of both has (as often). */
+/* A range of sequence numbers, a RST or a datagram that only one of both has (as often). */
 struct between_seen {
 	enum between_kind kind;
-	uint32_t link; /* of the pairing */
-	uint8_t side;  /* that sent it, of track a */
-	uint8_t only;  /* 0: it is in a; 1: in b */
-	uint32_t sequence, bytes, times;
+	uint32_t track;	   /* of the one that has it */
+	uint8_t side;	   /* of it, that sent */
+	uint8_t only;	   /* 0: it is in a; 1: in b */
+	uint32_t sequence; /* of a datagram IP's id, 0: none */
+	uint32_t bytes, times;
 	uint64_t time; /* the latest of it, by that one's clock */
 };
 
@@ -42,6 +47,13 @@ struct between_delay {
 struct between_connection {
 	uint32_t link;
 	struct between_delay way[2]; /* by the side of track a that sent */
+	struct between_delay round;  /* there and back, whatever the clocks say */
+};
+
+/* An ICMP error that only one of both has. */
+struct between_icmp {
+	const struct icmp_error *error;
+	uint8_t only; /* 0: it is in a */
 };
 
 /* What became of an end on the way, and how many connections have it. */
@@ -54,7 +66,8 @@ struct between_rewrite {
 
 struct between {
 	unsigned archives[2];
-	uint32_t connections; /* in both */
+	uint32_t connections; /* of TCP, in both */
+	uint32_t udp;	      /* the same: conversations of UDP */
 	uint32_t ambiguous;   /* that may be several */
 	bool offset_known;
 	bool drifted;		     /* the clocks moved against each other: by more than the delays */
@@ -64,8 +77,10 @@ struct between {
 	uint64_t needed, not_needed; /* ranges that were sent again */
 	uint64_t not_judged;	     /* ranges of which nothing can be said: one capture began later or ended earlier */
 	uint16_t mtu;		     /* by ICMP; 0: nothing said so */
-	uint64_t icmp_made;	     /* ICMP errors that only one has */
-	size_t seen, seen_count;     /* its first of all, and how many are named */
+	uint64_t icmp_made;	     /* ICMP errors from between */
+	size_t icmp_count;
+	struct between_icmp icmp[BETWEEN_ICMP];
+	size_t seen, seen_count; /* its first of all, and how many are named */
 	size_t connection, connection_count;
 	size_t rewrite_count;
 	struct between_rewrite rewrites[BETWEEN_REWRITES];
@@ -79,6 +94,7 @@ struct betweens {
 	size_t seen_count, connection_count;
 	struct between_seen seen[BETWEEN_SEEN];
 	struct between_connection connections[BETWEEN_CONNECTIONS];
+	int64_t scratch[BETWEEN_SCRATCH];
 };
 
 /*
@@ -100,6 +116,9 @@ void betweens_find(const struct betweens *betweens, const char *const *names, st
 
 /* How much b's clock is ahead of a's, ns; also by way of others. False, and 0, where nothing tells. */
 bool betweens_offset(const struct betweens *betweens, unsigned a, unsigned b, int64_t *offset);
+
+/* Two ends of a track: a side of it, and the other one. */
+struct finding_connection between_sender(const struct betweens *betweens, uint32_t number, int side);
 
 /* Two ends as one of a link's tracks has them: 0 is a. */
 struct finding_connection between_ends(const struct betweens *betweens, uint32_t link, int which);

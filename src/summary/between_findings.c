@@ -36,7 +36,7 @@ static void name_seen(const struct pair *pair, struct finding *finding, enum bet
 
 		if (seen->kind != kind)
 			continue;
-		ends = between_ends(pair->betweens, seen->link, seen->only);
+		ends = between_sender(pair->betweens, seen->track, seen->side);
 		finding_connection(finding, &ends);
 		if (!finding->first.time || seen->time < finding->first.time)
 			finding->first.time = seen->time;
@@ -54,25 +54,45 @@ static void leave_open(const struct pair *pair, struct finding *finding)
 	}
 }
 
+/* "3 ranges of TCP data (300 bytes), 1 reset, 2 UDP datagrams (90 bytes)": what there is of it. */
+static void say_kinds(struct finding *finding, const struct between *between, const enum between_kind kinds[3])
+{
+	static const char *const words[3] = {"range", "reset", "UDP datagram"};
+	bool more = false;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t count = between->counts[kinds[i]];
+
+		if (!count)
+			continue;
+		finding_say(finding, "%s %" PRIu64 " %s%s", more ? "," : "", count, words[i], number_plural(count));
+		if (between->bytes[kinds[i]])
+			finding_say(finding, "%s (%" PRIu64 " bytes)", i == 0 ? " of TCP data" : "",
+				    between->bytes[kinds[i]]);
+		more = true;
+	}
+}
+
 static void find_lost(const struct pair *pair)
 {
+	static const enum between_kind kinds[3] = {BETWEEN_LOST, BETWEEN_RESET_LOST, BETWEEN_DATAGRAM_LOST};
 	const struct between *between = pair->between;
-	uint64_t ranges = between->counts[BETWEEN_LOST], resets = between->counts[BETWEEN_RESET_LOST];
+	uint64_t tcp = between->counts[BETWEEN_LOST] + between->counts[BETWEEN_RESET_LOST];
 	struct finding *finding;
 
-	if (ranges + resets == 0)
+	if (tcp + between->counts[BETWEEN_DATAGRAM_LOST] == 0)
 		return;
 	finding = findings_add(pair->findings, FINDING_LOST_BETWEEN, FINDING_WARNING, 700);
-	finding_say(finding, "between %.60s and %.60s %" PRIu64 " range%s of TCP data got lost (%" PRIu64 " bytes)",
-		    pair->names[0], pair->names[1], ranges, number_plural(ranges), between->bytes[BETWEEN_LOST]);
-	if (resets)
-		finding_say(finding, " and %" PRIu64 " reset%s", resets, number_plural(resets));
-	finding_say(finding, "; of what was sent again, %" PRIu64 " had been lost there, %" PRIu64 " had come through",
-		    between->needed, between->not_needed);
+	finding_say(finding, "lost between %.60s and %.60s:", pair->names[0], pair->names[1]);
+	say_kinds(finding, between, kinds);
+	if (tcp)
+		finding_say(finding,
+			    "; of what was sent again, %" PRIu64 " had been lost there, %" PRIu64 " had come through",
+			    between->needed, between->not_needed);
 	leave_open(pair, finding);
-	name_seen(pair, finding, BETWEEN_LOST);
-	name_seen(pair, finding, BETWEEN_RESET_LOST);
-	finding_filter(finding, "tcp.analysis.retransmission");
+	for (int i = 0; i < 3; i++)
+		name_seen(pair, finding, kinds[i]);
+	finding_filter(finding, tcp ? "tcp.analysis.retransmission" : "udp");
 	finding_next(finding,
 		     "what is between the two: drops of its interfaces and queues, firewalls, the MTU; --json has "
 		     "each range");
@@ -87,40 +107,53 @@ static void find_not_captured(const struct pair *pair)
 		return;
 	finding = findings_add(pair->findings, FINDING_CAPTURE_LOSS, FINDING_NOTE, 300);
 	finding_say(finding,
-		    "%" PRIu64 " range%s of TCP data (%" PRIu64
+		    "%" PRIu64 " range%s of TCP data or datagram%s (%" PRIu64
 		    " bytes) %s only in one of %.60s and %.60s: not captured in the "
 		    "other, which lost packets itself, or it was acknowledged all the same",
-		    count, number_plural(count), pair->between->bytes[BETWEEN_NOT_CAPTURED], count == 1 ? "is" : "are",
-		    pair->names[0], pair->names[1]);
+		    count, number_plural(count), number_plural(count), pair->between->bytes[BETWEEN_NOT_CAPTURED],
+		    count == 1 ? "is" : "are", pair->names[0], pair->names[1]);
 	name_seen(pair, finding, BETWEEN_NOT_CAPTURED);
 	finding_next(finding, "a larger ring (-B), or --headers");
 }
 
+/* How many, and what the first of them say and who sent it. */
+static void say_icmp(struct finding *finding, const struct between *between, bool more)
+{
+	const struct icmp_error *error = between->icmp[0].error;
+	struct dissect_end by = {0};
+	char text[ENDS_TEXT_SIZE], spare[32];
+
+	memcpy(by.address, error->key.by, sizeof(by.address));
+	finding_say(finding, "%s %" PRIu64 " ICMP error%s (%s, by %s%s)", more ? "," : "", between->icmp_made,
+		    number_plural(between->icmp_made), icmp_says(error, spare),
+		    ends_text(error->key.version, false, &by, text), between->icmp_count > 1 ? ", and others" : "");
+}
+
 static void find_made(const struct pair *pair)
 {
+	static const enum between_kind kinds[3] = {BETWEEN_MADE, BETWEEN_RESET_MADE, BETWEEN_DATAGRAM_MADE};
 	const struct between *between = pair->between;
-	uint64_t resets = between->counts[BETWEEN_RESET_MADE], ranges = between->counts[BETWEEN_MADE];
+	uint64_t tcp = between->counts[BETWEEN_MADE] + between->counts[BETWEEN_RESET_MADE];
+	uint64_t packets = tcp + between->counts[BETWEEN_DATAGRAM_MADE];
 	struct finding *finding;
 
-	if (resets + ranges + between->icmp_made == 0)
+	if (packets + between->icmp_made == 0)
 		return;
-	finding = findings_add(pair->findings, FINDING_INJECTED_BETWEEN,
-			       resets || ranges ? FINDING_ERROR : FINDING_NOTE, 800);
+	finding = findings_add(pair->findings, FINDING_INJECTED_BETWEEN, packets ? FINDING_ERROR : FINDING_NOTE, 800);
 	finding_say(finding, "something between %.60s and %.60s sent what neither end did:", pair->names[0],
 		    pair->names[1]);
-	if (resets)
-		finding_say(finding, " %" PRIu64 " reset%s", resets, number_plural(resets));
-	if (ranges)
-		finding_say(finding, "%s %" PRIu64 " range%s of TCP data (%" PRIu64 " bytes)", resets ? "," : "",
-			    ranges, number_plural(ranges), between->bytes[BETWEEN_MADE]);
+	say_kinds(finding, between, kinds);
 	if (between->icmp_made)
-		finding_say(finding, "%s %" PRIu64 " ICMP error%s that only one of both has",
-			    resets || ranges ? "," : "", between->icmp_made, number_plural(between->icmp_made));
+		say_icmp(finding, between, packets > 0);
 	leave_open(pair, finding);
-	name_seen(pair, finding, BETWEEN_RESET_MADE);
-	name_seen(pair, finding, BETWEEN_MADE);
+	for (int i = 0; i < 3; i++)
+		name_seen(pair, finding, kinds[i]);
 	finding->count += between->icmp_made;
-	finding_filter(finding, "%s", resets ? "tcp.flags.reset == 1" : ranges ? "tcp" : "icmp || icmpv6");
+	finding_filter(finding, "%s",
+		       between->counts[BETWEEN_RESET_MADE] ? "tcp.flags.reset == 1"
+		       : tcp				   ? "tcp"
+		       : packets			   ? "udp"
+							   : "icmp || icmpv6");
 	finding_next(finding, "firewalls, load balancers, proxies and IDS between the two; --json has each of them");
 }
 
@@ -178,13 +211,14 @@ static void find_offset(const struct pair *pair)
 		    signed_duration(between->bound, text[1]));
 	if (between->drifted)
 		finding_say(finding, "; they moved against each other meanwhile");
-	finding->count = between->connections;
+	finding->count = between->connections + between->udp;
 	finding_next(finding, "tarcap join --align puts both on the first one's clock");
 }
 
 static void find_delay(const struct pair *pair)
 {
 	const struct between_delay *way = pair->between->way;
+	uint32_t conversations = pair->between->connections + pair->between->udp;
 	char text[5][TELLING_TEXT + 1];
 	struct finding *finding;
 
@@ -193,13 +227,13 @@ static void find_delay(const struct pair *pair)
 	finding = findings_add(pair->findings, FINDING_PATH_DELAY, FINDING_NOTE, 400);
 	finding_say(finding,
 		    "from %.60s to %.60s it takes %s (p99 %s), back %s (p99 %s), there and back %s: medians of %" PRIu32
-		    " connection%s, each way give or take %s",
+		    " conversation%s, each way give or take %s",
 		    pair->names[0], pair->names[1], signed_duration(way[0].p50, text[0]),
 		    signed_duration(way[0].p99, text[1]), signed_duration(way[1].p50, text[2]),
 		    signed_duration(way[1].p99, text[3]), signed_duration(way[0].p50 + way[1].p50, text[4]),
-		    pair->between->connections, number_plural(pair->between->connections),
+		    conversations, number_plural(conversations),
 		    signed_duration(pair->between->bound, (char[TELLING_TEXT + 1]){0}));
-	finding->count = pair->between->connections;
+	finding->count = conversations;
 }
 
 void betweens_find(const struct betweens *betweens, const char *const *names, struct findings *findings)

@@ -1,6 +1,8 @@
 #include "summary/page_both.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "request/number.h"
@@ -21,6 +23,21 @@ static void write_joint(struct page *page, const struct findings *findings)
 	}
 }
 
+static void write_counts(struct page *page, const struct page_both *both, const struct between *between)
+{
+	char udp[40] = "";
+
+	if (between->udp)
+		snprintf(udp, sizeof(udp), ", %" PRIu32 " conversation%s of UDP", between->udp,
+			 number_plural(between->udp));
+	page_fact(page, "in both", "%.60s and %.60s: %" PRIu32 " connection%s%s", both->names[between->archives[0]],
+		  both->names[between->archives[1]], between->connections, number_plural(between->connections), udp);
+	if (between->needed + between->not_needed)
+		page_fact(page, "sent again",
+			  "%" PRIu64 " range%s lost between the two, %" PRIu64 " not: the ACK was lost, or late",
+			  between->needed, between->needed == 1 ? " was" : "s were", between->not_needed);
+}
+
 static void write_pairs(struct page *page, const struct page_both *both)
 {
 	const struct betweens *betweens = both->betweens;
@@ -28,20 +45,21 @@ static void write_pairs(struct page *page, const struct page_both *both)
 	for (size_t i = 0; i < betweens->count; i++) {
 		const struct between *between = &betweens->list[i];
 
-		page_fact(page, "in both", "%.60s and %.60s: %" PRIu32 " connection%s",
-			  both->names[between->archives[0]], both->names[between->archives[1]], between->connections,
-			  number_plural(between->connections));
+		write_counts(page, both, between);
 		if (between->ambiguous)
 			page_fact(page, "", "%" PRIu32 " more may be several of the other, and are not compared",
 				  between->ambiguous);
 		if (between->not_judged)
-			page_fact(page, "", "of %" PRIu64 " range%s nothing is said: one began later or ended earlier",
-				  between->not_judged, number_plural(between->not_judged));
+			page_fact(page, "",
+				  "of %" PRIu64
+				  " range%s or datagram%s nothing is said: one began later or ended earlier",
+				  between->not_judged, number_plural(between->not_judged),
+				  number_plural(between->not_judged));
 		if (between->mtu)
 			page_fact(page, "", "MTU between: %d, by ICMP", between->mtu);
 	}
 	if (betweens->count == 0)
-		page_fact(page, "in both", "no TCP connection is in two of them");
+		page_fact(page, "in both", "nothing of TCP or UDP is in two of them");
 }
 
 static void write_each(struct page *page, const struct summary *summary, const char *name)
@@ -110,26 +128,28 @@ static json_t *json_connection(const struct page_both *both, const struct betwee
 	for (int which = 0; which < 2; which++) {
 		struct finding_connection ends = between_ends(both->betweens, connection->link, which);
 
+		if (which == 0)
+			json_put_text(&row, "protocol", ends.protocol == PROTOCOL_UDP ? "udp" : "tcp");
 		json_put(&row, which ? "in_b" : "in_a", json_ends(&ends));
 	}
 	json_put(&row, "there", json_delay(&connection->way[0]));
 	json_put(&row, "back", json_delay(&connection->way[1]));
+	json_put(&row, "there_and_back", json_delay(&connection->round));
 	return row;
 }
 
 static json_t *json_seen(const struct page_both *both, const struct between_seen *seen)
 {
-	struct finding_connection ends = between_ends(both->betweens, seen->link, seen->only), turned = ends;
+	struct finding_connection ends = between_sender(both->betweens, seen->track, seen->side);
+	bool udp = ends.protocol == PROTOCOL_UDP;
 	json_t *row = json_object();
 
-	if (seen->side) {
-		turned.a = ends.b;
-		turned.b = ends.a;
-	}
 	json_put_text(&row, "kind", between_kind_name(seen->kind));
-	json_put(&row, "connection", json_ends(&turned));
+	json_put_text(&row, "protocol", udp ? "udp" : "tcp");
+	json_put(&row, "connection", json_ends(&ends));
 	json_put_text(&row, "only_in", seen->only ? "b" : "a");
-	json_put_number(&row, "sequence", seen->sequence);
+	json_put(&row, "sequence", udp ? json_null() : json_integer(seen->sequence));
+	json_put(&row, "ip_id", udp && seen->sequence ? json_integer(seen->sequence) : json_null());
 	json_put_number(&row, "bytes", seen->bytes);
 	json_put_number(&row, "times", seen->times);
 	json_put(&row, "time", json_time(seen->time));
@@ -151,8 +171,28 @@ static json_t *json_rewrite(const struct between_rewrite *rewrite)
 	return row;
 }
 
+static json_t *json_icmp(const struct between_icmp *icmp)
+{
+	const struct icmp_error_key *key = &icmp->error->key;
+	char from[ENDS_TEXT_SIZE], to[ENDS_TEXT_SIZE], by[ENDS_TEXT_SIZE], spare[32];
+	struct dissect_end sender = {0};
+	json_t *row = json_object();
+
+	memcpy(sender.address, key->by, sizeof(sender.address));
+	json_put_text(&row, "only_in", icmp->only ? "b" : "a");
+	json_put_text(&row, "by", ends_text(key->version, false, &sender, by));
+	json_put_text(&row, "says", icmp_says(icmp->error, spare));
+	json_put_text(&row, "from", ends_text(key->version, false, &key->from, from));
+	json_put_text(&row, "to", ends_text(key->version, icmp->error->ports, &key->to, to));
+	json_put_number(&row, "count", icmp->error->count);
+	json_put(&row, "first", json_time(icmp->error->first.time));
+	return row;
+}
+
 static void put_counts(json_t **row, const struct between *between)
 {
+	json_t *icmp = json_array();
+
 	for (int kind = 0; kind < BETWEEN_KINDS; kind++) {
 		json_t *count = json_object();
 
@@ -164,6 +204,9 @@ static void put_counts(json_t **row, const struct between *between)
 	json_put_number(row, "sent_again_not_needed", between->not_needed);
 	json_put_number(row, "not_judged", between->not_judged);
 	json_put_number(row, "icmp_made", between->icmp_made);
+	for (size_t i = 0; i < between->icmp_count; i++)
+		json_append(&icmp, json_icmp(&between->icmp[i]));
+	json_put(row, "icmp", icmp);
 	json_put(row, "mtu", between->mtu ? json_integer(between->mtu) : json_null());
 }
 
@@ -187,6 +230,7 @@ static json_t *json_between(const struct page_both *both, const struct between *
 	json_put_text(&row, "a", both->names[between->archives[0]]);
 	json_put_text(&row, "b", both->names[between->archives[1]]);
 	json_put_number(&row, "connections", between->connections);
+	json_put_number(&row, "udp_conversations", between->udp);
 	json_put_number(&row, "ambiguous", between->ambiguous);
 	json_put(&row, "clock_offset", json_offset(between));
 	json_put(&row, "there", json_delay(&between->way[0]));

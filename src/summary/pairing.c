@@ -7,6 +7,7 @@
 #include "base/large.h"
 #include "summary/conversations.h"
 #include "summary/ends.h"
+#include "summary/pairing_udp.h"
 
 #define SEEN_MAX (UINT32_C(1) << 17) /* packets that may be found again: 5 MiB */
 #define WAYS 8			     /* of them that have one place */
@@ -39,6 +40,8 @@ struct pairing {
 	uint32_t *last_link; /* of each track: place + 1 */
 	struct seen_place *seen;
 	struct ranges *ranges;
+	struct pairing_udp *udp;
+	uint32_t udp_tracks, udp_links;
 	uint32_t track_count, link_count, sample_count, reset_count;
 	uint32_t turn; /* which of a place's ways is given up next */
 	uint32_t chance;
@@ -92,6 +95,7 @@ struct pairing *pairing_open(size_t archives, const struct siphash_key *key, str
 	pairing->last_link = zeros(PAIRING_TRACKS, sizeof(uint32_t), err);
 	pairing->seen = large(&pairing->seen_memory, SEEN_MAX / WAYS * sizeof(struct seen_place), err);
 	pairing->ranges = ranges_open(err);
+	pairing->udp = pairing_udp_open(key, err);
 	if (!err->status)
 		return pairing;
 	pairing_close(pairing);
@@ -110,6 +114,7 @@ void pairing_close(struct pairing *pairing)
 	free(pairing->resets);
 	free(pairing->last_link);
 	ranges_close(pairing->ranges);
+	pairing_udp_close(pairing->udp);
 	free(pairing);
 }
 
@@ -134,12 +139,14 @@ static struct pairing_link *new_link(struct pairing *pairing, uint32_t a, uint32
 {
 	struct pairing_link *link = &pairing->links[pairing->link_count];
 	struct pairing_track *tracks[2] = {&pairing->tracks[a], &pairing->tracks[b]};
+	bool is_udp = tracks[0]->protocol == PROTOCOL_UDP;
 
-	if (pairing->link_count == PAIRING_LINKS)
+	if (pairing->link_count == PAIRING_LINKS || (is_udp && pairing->udp_links == PAIRING_LINKS / 2))
 		return NULL;
+	pairing->udp_links += is_udp;
 	*link = (struct pairing_link){.tracks = {a, b}, .next = pairing->last_link[b], .crossed = crossed};
 	link->same = is_same_ends(tracks[0], tracks[1], crossed);
-	if (pairing->sample_count < PAIRING_SAMPLED)
+	if (pairing->sample_count < PAIRING_SAMPLED && (!is_udp || pairing->udp_links <= PAIRING_SAMPLED / 2))
 		link->sampled = ++pairing->sample_count;
 	note_linked(tracks[0], tracks[1], link->same);
 	note_linked(tracks[1], tracks[0], link->same);
@@ -326,13 +333,17 @@ static struct pairing_track *new_track(struct pairing *pairing, unsigned archive
 				       const struct dissected *headers)
 {
 	struct pairing_track *track = &pairing->tracks[pairing->track_count];
+	bool is_udp = headers->protocol == PROTOCOL_UDP;
 
-	if (pairing->track_count == PAIRING_TRACKS) {
+	if (pairing->track_count == PAIRING_TRACKS || (is_udp && pairing->udp_tracks == PAIRING_UDP_TRACKS)) {
 		pairing->left_out++;
 		return NULL;
 	}
-	*track = (struct pairing_track){
-		.ends = {headers->from, headers->to}, .version = headers->version, .archive = (uint8_t)archive};
+	pairing->udp_tracks += is_udp;
+	*track = (struct pairing_track){.ends = {headers->from, headers->to},
+					.version = headers->version,
+					.archive = (uint8_t)archive,
+					.protocol = headers->protocol};
 	*current = ++pairing->track_count;
 	return track;
 }
@@ -409,7 +420,48 @@ void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversatio
 	take_segment(&passing);
 }
 
+/* --- for pairing_udp.c --- */
+
+const struct siphash_key *pairing_key(const struct pairing *pairing)
+{
+	return &pairing->key;
+}
+
+struct pairing_udp *pairing_udp(const struct pairing *pairing)
+{
+	return pairing->udp;
+}
+
+struct pairing_track *pairing_take(struct pairing *pairing, unsigned archive, uint32_t conversation,
+				   const struct dissected *headers)
+{
+	return track_of(pairing, archive, conversation, headers);
+}
+
+uint32_t pairing_track_number(const struct pairing *pairing, const struct pairing_track *track)
+{
+	return (uint32_t)(track - pairing->tracks);
+}
+
+struct pairing_link *pairing_link(struct pairing *pairing, uint32_t a, uint32_t b, bool crossed)
+{
+	return link_of(pairing, a, b, crossed);
+}
+
+void pairing_meet(struct pairing *pairing, const struct pairing_met *a, const struct pairing_met *b)
+{
+	struct seen seen[2] = {{.time = a->time, .track = a->track, .side = (uint8_t)a->side},
+			       {.time = b->time, .track = b->track, .side = (uint8_t)b->side}};
+
+	meet(pairing, &seen[0], &seen[1]);
+}
+
 /* --- once all has come --- */
+
+void pairing_finish(struct pairing *pairing)
+{
+	pairing_udp_finish(pairing);
+}
 
 uint32_t pairing_link_count(const struct pairing *pairing)
 {

@@ -1,7 +1,8 @@
 /*
  * One TCP connection seen in several archives: found by what its packets have in common, whatever its addresses are on
  * the way (sequence and acknowledgment numbers, and the timestamps option), in memory of fixed size. The archives may
- * come in any order; what comes about the same time in turns finds more delays.
+ * come in any order; what comes about the same time in turns finds more delays. UDP is in the same tables; what is
+ * paired there is pairing_udp.c's.
  */
 #ifndef TARCAP_PAIRING_H
 #define TARCAP_PAIRING_H
@@ -17,8 +18,9 @@
 
 #define PAIRING_TRACKS 262144 /* connections of all archives; further ones are counted */
 #define PAIRING_LINKS 131072
-#define PAIRING_SAMPLED 4096 /* links whose delays are kept, */
-#define PAIRING_SAMPLES 128  /* of each direction so many, by chance */
+#define PAIRING_UDP_TRACKS 131072 /* of these, UDP's at most; and of the links at most half */
+#define PAIRING_SAMPLED 4096	  /* links whose delays are kept, */
+#define PAIRING_SAMPLES 128	  /* of each direction so many, by chance */
 #define PAIRING_RESETS 65536
 
 /* A RST that a side sent. */
@@ -30,7 +32,10 @@ struct pairing_reset {
 	bool matched;
 };
 
-/* What one side of a connection sent, as one archive has it. Positions are sequence numbers that do not wrap. */
+/*
+ * What one side of a connection sent, as one archive has it. Positions are sequence numbers that do not wrap; those of
+ * UDP are all 0.
+ */
 struct pairing_side {
 	struct ranges_list ranges;
 	uint64_t start, high;  /* the first position, and behind the highest */
@@ -40,16 +45,19 @@ struct pairing_side {
 	uint32_t interface;
 	uint32_t resets; /* place + 1 */
 	uint32_t reset_count;
-	uint16_t mss;	  /* of its SYN; 0: it said none */
-	uint16_t largest; /* IP packet, as it was captured; at most 65535 */
+	uint32_t datagrams; /* of UDP, that can be told apart */
+	uint16_t mss;	    /* of its SYN; 0: it said none */
+	uint16_t largest;   /* IP packet, as it was captured; at most 65535 */
 	uint8_t hops;
 	bool seen;
+	bool unmarked;	/* some of UDP have nothing that tells them apart */
+	bool fragments; /* some of UDP came in pieces */
 };
 
 /* A connection in one archive. Its first packet was sent by side 0. */
 struct pairing_track {
 	struct dissect_end ends[2];
-	uint8_t version, archive;
+	uint8_t version, archive, protocol;
 	bool began;				    /* its SYN is there */
 	uint64_t linked, linked_twice, linked_same; /* archives, a bit for each: see pairing_is_pair() */
 	struct pairing_side sides[2];
@@ -72,6 +80,14 @@ struct pairing_samples {
 };
 
 struct pairing;
+struct pairing_udp;
+
+/* A packet that is found in another archive, too. */
+struct pairing_met {
+	uint32_t track;
+	int side;
+	uint64_t time;
+};
 
 /* archives: at most SOURCES_MAX. key: random. NULL when there is no memory. */
 struct pairing *pairing_open(size_t archives, const struct siphash_key *key, struct err *err);
@@ -84,7 +100,26 @@ void pairing_reach(const struct pairing *pairing, unsigned archive, uint32_t con
 /* A packet of TCP of an archive, and the number of its conversation there. */
 void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversation, const struct sighting *sighting);
 
+/* --- for pairing_udp.c --- */
+
+const struct siphash_key *pairing_key(const struct pairing *pairing);
+struct pairing_udp *pairing_udp(const struct pairing *pairing);
+
+/* The connection that a packet is of; NULL: there is no room. */
+struct pairing_track *pairing_take(struct pairing *pairing, unsigned archive, uint32_t conversation,
+				   const struct dissected *headers);
+uint32_t pairing_track_number(const struct pairing *pairing, const struct pairing_track *track);
+
+/* That both are one; a's archive is before b's. NULL: no room, or the sides are the other way round already. */
+struct pairing_link *pairing_link(struct pairing *pairing, uint32_t a, uint32_t b, bool crossed);
+
+/* The same, and the delay between them counts. */
+void pairing_meet(struct pairing *pairing, const struct pairing_met *a, const struct pairing_met *b);
+
 /* --- once all has come --- */
+
+/* All has come; before anything below is asked. */
+void pairing_finish(struct pairing *pairing);
 
 uint32_t pairing_link_count(const struct pairing *pairing);
 const struct pairing_link *pairing_link_at(const struct pairing *pairing, uint32_t i);

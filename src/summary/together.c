@@ -96,6 +96,7 @@ int together_run(struct together *together, struct page_both *both, struct err *
 	}
 	if (finish_all(together, err) < 0)
 		return -1;
+	pairing_finish(together->pairing);
 	together->betweens = betweens_open(together->pairing, together->summaries, count, err);
 	if (!together->betweens)
 		return -1;

@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 from process import OWN, sh, start_process
 from wire import in_namespace, raw_socket
@@ -77,15 +78,39 @@ class Segment:
             at += 1 if self.options[at] == 1 else self.options[at + 1]
 
 
+class Datagram:
+    """UDP in an IPv4 packet without options, the same."""
+
+    def __init__(self, frame):
+        ip = frame[ETHERNET:]
+        self.ethernet, self.head = frame[:ETHERNET], bytearray(ip[:20])
+        udp = ip[20:struct.unpack("!H", ip[2:4])[0]]
+        self.source, self.target = bytes(ip[12:16]), bytes(ip[16:20])
+        self.ports, self.payload = list(struct.unpack("!HH", udp[:4])), bytes(udp[8:])
+        self.sequence = struct.unpack("!H", ip[4:6])[0]
+
+    def packed(self):
+        udp = struct.pack("!HHHH", *self.ports, 8 + len(self.payload), 0) + self.payload
+        head = bytearray(self.head)
+        head[8] -= 1
+        head[10:12], head[12:16], head[16:20] = b"\0\0", self.source, self.target
+        head[10:12] = struct.pack("!H", checksum(bytes(head)))
+        return self.ethernet + bytes(head) + udp
+
+
 # --- the router ---------------------------------------------------------------------------------------------------
 
 class Router:
-    """orders: drop (every so many of those with data from the client), nat, mss, resets (one for each so many connections)."""
+    """orders, each for every so many: drop (of those with data from the client, or from side 1), acks (without data, from the
+    server), datagrams (UDP, either way), forged (the same: one more to the server), late (of those with data, which are kept back),
+    resets (connections); nat, mss."""
 
     def __init__(self, sockets, macs, orders):
         self.sockets, self.macs, self.orders = sockets, macs, orders
         self.dropped, self.made = [], []
+        self.datagrams, self.count, self.acks, self.late = [], 0, 0, 0
         self.data, self.seen, self.reset = 0, set(), set()
+        self.kept = []  # when, to which side, what
         self.nat = [socket.inet_aton(address) for address in orders.get("nat", [])]
 
     def translate(self, segment, side):
@@ -131,8 +156,44 @@ class Router:
     def send(self, side, frame):
         self.sockets[side].send(self.macs[side] + frame[12:])
 
+    def pass_datagram(self, side, frame):
+        original, datagram = Datagram(frame), Datagram(frame)
+        self.count += 1
+        if self.orders.get("datagrams") and self.count % self.orders["datagrams"] == 0 and \
+                len(self.datagrams) < self.orders.get("drops", 1 << 30):
+            self.datagrams.append(self.note(original, 0, len(original.payload)))
+            return
+        self.translate(datagram, side)
+        self.send(1 - side, datagram.packed())
+        if side == 0 and self.orders.get("forged") and self.count % self.orders["forged"] == 0:
+            datagram.payload = datagram.payload[::-1]
+            datagram.head[4:6] = struct.pack("!H", datagram.sequence ^ 0x8000)
+            datagram.sequence ^= 0x8000
+            self.made.append(self.note(datagram, 0, len(datagram.payload)))
+            self.send(1, datagram.packed())
+
+    def wants_ack_drop(self, side, segment):
+        if side == 0 or not self.orders.get("acks") or segment.payload or segment.flags != ACK:
+            return False
+        self.acks += 1
+        return self.acks % self.orders["acks"] != 0
+
+    def is_late(self, side, segment):
+        if side != 0 or not self.orders.get("late") or not segment.payload:
+            return False
+        self.late += 1
+        return self.late % self.orders["late"] == 0
+
+    def release(self):
+        while self.kept and self.kept[0][0] <= time.monotonic():
+            self.send(*self.kept.pop(0)[1:])
+
     def forward(self, side, frame):
-        if frame[12:14] != b"\x08\x00" or frame[ETHERNET + 9] != 6:
+        if frame[12:14] != b"\x08\x00":
+            return
+        if frame[ETHERNET + 9] == 17:
+            self.pass_datagram(side, frame)
+        if frame[ETHERNET + 9] != 6:
             return
         segment = Segment(frame)
         if side == 0 and segment.flags & ACK:
@@ -140,13 +201,19 @@ class Router:
         original = Segment(frame)
         if self.orders.get("mss") and segment.flags & SYN:
             segment.clamp(self.orders["mss"])
+        if self.wants_ack_drop(side, original):
+            return
         self.translate(segment, side)
         for at, payload, identity in segment.pieces():
             if side == self.orders.get("side", 0) and self.wants_drop(original, at, payload):
                 self.dropped.append(self.note(original, at, len(payload)))
                 continue
             last = at + len(payload) == len(segment.payload)
-            self.send(1 - side, segment.packed(at, payload, identity, segment.flags & (0xff if last else ~(FIN | PSH))))
+            packed = segment.packed(at, payload, identity, segment.flags & (0xff if last else ~(FIN | PSH)))
+            if self.is_late(side, segment):
+                self.kept.append((time.monotonic() + 1, 1 - side, packed))
+            else:
+                self.send(1 - side, packed)
 
 
 def route(orders):
@@ -162,11 +229,12 @@ def route(orders):
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     print("ready", flush=True)
     while not ended:
-        for sock in select.select(sockets, [], [], 0.2)[0]:
+        router.release()
+        for sock in select.select(sockets, [], [], 0.02 if router.kept else 0.2)[0]:
             frame, address = sock.recvfrom(1 << 17)
             if address[2] != socket.PACKET_OUTGOING:
                 router.forward(sockets.index(sock), frame)
-    print(json.dumps({"dropped": router.dropped, "made": router.made}), flush=True)
+    print(json.dumps({"dropped": router.dropped, "made": router.made, "datagrams": router.datagrams}), flush=True)
 
 
 # --- the namespaces -------------------------------------------------------------------------------------------------
@@ -202,6 +270,14 @@ class Ends:
         command = ["nsenter", f"--net=/run/netns/{self.router}", sys.executable, "-B", PROGRAM, json.dumps(orders | {"macs": self.macs})]
         self.process = start_process(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
+
+    def forward(self, commands):
+        """By the kernel instead, after these commands in the router's namespace."""
+        for number in range(2):
+            sh("ip", "-n", self.router, "address", "add", f"10.{7 + number}.0.254/24", "dev", f"r{number}")
+        self.within(self.router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
+        for command in commands:
+            self.within(self.router, *command)
 
     def truth(self):
         self.process.send_signal(signal.SIGTERM)

@@ -1,131 +1,11 @@
 """tarcap summary of both ends of connections: what the router between them did is found, and nothing else is claimed."""
 
-import json
-import signal
-import socket
-import struct
-import threading
-import time
-
 import pytest
 
 from archive import Archive, Pcapng, pcap_file
-from between import Ends
-from capture import Capture, run
-from schema import check_together
-from wire import in_namespace
+from both import Story, greet, kinds, named, shifted, together, truth_of, upload
+from capture import run
 
-
-def listener(name):
-    def make():
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("10.8.0.2", 80))
-        sock.listen(2000)
-        return sock
-    return in_namespace(name, make)
-
-
-def serve(sock):
-    """Reads all that comes, of any number of connections one after the other, and answers with a word."""
-    def work():
-        while True:
-            try:
-                connection, _ = sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    def answer(connection):
-        with connection:
-            try:
-                while connection.recv(1 << 16):
-                    pass
-                connection.sendall(b"thanks")
-            except OSError:
-                pass
-    threading.Thread(target=work, daemon=True).start()
-
-
-def client(name):
-    return in_namespace(name, socket.socket)
-
-
-def upload(name, size):
-    with client(name) as sock:
-        sock.settimeout(120)
-        sock.connect(("10.8.0.2", 80))
-        sock.sendall(bytes(size))
-        sock.shutdown(socket.SHUT_WR)
-        assert sock.recv(100) == b"thanks"
-
-
-def greet(name, count):
-    """So many short connections; one that is reset is as good."""
-    for _ in range(count):
-        with client(name) as sock:
-            sock.settimeout(20)
-            try:
-                sock.connect(("10.8.0.2", 80))
-                sock.sendall(b"hello")
-                sock.shutdown(socket.SHUT_WR)
-                sock.recv(100)
-            except OSError:
-                pass
-
-
-class Story:
-    """What both captures have, in files, and what the router did."""
-
-    def __init__(self, directory, work, client_flags=(), server_flags=(), stopped=None, **orders):
-        ends = Ends()
-        try:
-            sock = listener(ends.server)
-            serve(sock)
-            captures = [Capture(None, *flags, "tcp", namespace=name, interface="e0")
-                        for name, flags in ((ends.client, client_flags), (ends.server, server_flags))]
-            ends.route(**orders)
-            if stopped is not None:
-                captures[stopped].kill(signal.SIGSTOP)
-            work(ends.client)
-            if stopped is not None:
-                captures[stopped].kill(signal.SIGCONT)
-                time.sleep(1.5)  # of the capture's own time: what ends sooner may not have come
-                greet(ends.client, 1)
-            # The router last: what it does not pass on because it has ended would be lost, and not be in its record.
-            self.data = [capture.end().out for capture in captures]
-            self.truth = ends.truth()
-            sock.close()
-        finally:
-            ends.close()
-        self.paths = [directory / "client.tar", directory / "server.tar"]
-        for path, data in zip(self.paths, self.data):
-            path.write_bytes(data)
-
-
-def together(paths, status=0):
-    result = run("summary", "--json", *paths, timeout=60)
-    assert result.status == status, result.err
-    both = check_together(json.loads(result.out))
-    page = run("summary", *paths, timeout=60).out.decode("ascii")
-    assert max(map(len, page.splitlines())) <= 100
-    return both
-
-
-def ends_of(row):
-    return (row["connection"]["from"], row["connection"]["to"], row["sequence"], row["bytes"])
-
-
-def truth_of(rows):
-    return sorted((f"{source}:{port}", f"{target}:{other}", sequence, length) for source, port, target, other, sequence, length in rows)
-
-
-def kinds(both):
-    return [finding["kind"] for finding in both["findings"]]
-
-
-def named(between, kind):
-    return sorted(ends_of(row) for row in between["only_in_one"] if row["kind"] == kind)
 
 
 @pytest.fixture(scope="module")
@@ -164,22 +44,6 @@ def test_each_forged_reset_is_named_and_what_was_rewritten(changed):
     assert rows[("10.7.0.1", "10.9.9.9", None, None)] == 1000
     assert {"injected-between", "rewritten", "clock-offset", "path-delay"} <= set(kinds(both))
     assert any({row["mss_in_a"], row["mss_in_b"]} == {1460, 1200} for row in between["rewritten"])
-
-
-def shifted(path, target, nanoseconds):
-    """The same capture by a clock that is off."""
-    records = []
-    for record in Archive(path.read_bytes()).records:
-        time = record.time + nanoseconds
-        records.append((time // 10**9, time % 10**9 // 1000, record.data, record.length))
-    target.with_suffix(".pcap").write_bytes(pcap_of_lengths(records))
-    target.write_bytes(run("-r", target.with_suffix(".pcap"), "--name", "server", timeout=60).out)
-    return target
-
-
-def pcap_of_lengths(records):
-    head = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1)
-    return head + b"".join(struct.pack("<IIII", seconds, micro, len(data), length) + data for seconds, micro, data, length in records)
 
 
 @pytest.mark.parametrize("seconds", [7.5, -0.25, 10_800])
