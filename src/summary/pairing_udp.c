@@ -55,9 +55,9 @@ void pairing_udp_close(struct pairing_udp *udp)
 /* 0: it was not kept. */
 static uint32_t content_of(const struct pairing_udp *udp, const struct dissected *headers)
 {
-	uint32_t size = headers->payload_length < KEPT ? headers->payload_length : KEPT;
+	uint32_t size = headers->payload_size < KEPT ? headers->payload_size : KEPT;
 
-	if (!headers->payload || headers->payload_size < size)
+	if (!headers->payload || (size < KEPT && size < headers->payload_length))
 		return 0;
 	return (uint32_t)siphash(&udp->key, headers->payload, size) | 1;
 }
@@ -130,7 +130,7 @@ static unsigned archive_of(const struct pairing *pairing, const struct pairing_d
 /* False: they cannot be the same, or there is no room. */
 static bool link_both(struct pairing *pairing, struct pairing_datagram *one, struct pairing_datagram *other)
 {
-	unsigned archives[2] = {archive_of(pairing, one), archive_of(pairing, other)};
+	const unsigned archives[2] = {archive_of(pairing, one), archive_of(pairing, other)};
 	bool turned = archives[0] > archives[1];
 	struct pairing_datagram *a = turned ? other : one, *b = turned ? one : other;
 
@@ -231,7 +231,8 @@ static bool came_before(struct pairing_udp *udp, const struct pairing_datagram *
 
 	for (; other; other = after(udp, other)) {
 		if (other->track == datagram->track && is_same(other, datagram)) {
-			other->count += other->count < UINT16_MAX;
+			if (other->count < UINT16_MAX)
+				other->count++;
 			other->time = datagram->time;
 			return true;
 		}

@@ -102,13 +102,13 @@ class Datagram:
 
 class Router:
     """orders, each for every so many: drop (of those with data from the client, or from side 1), acks (without data, from the
-    server), datagrams (UDP, either way), forged (the same: one more to the server), late (of those with data, which are kept back),
+    server), datagrams (UDP, each way), forged (the same: one more to the server), late (of those with data, which are kept back),
     resets (connections); nat, mss."""
 
     def __init__(self, sockets, macs, orders):
         self.sockets, self.macs, self.orders = sockets, macs, orders
         self.dropped, self.made = [], []
-        self.datagrams, self.count, self.acks, self.late = [], 0, 0, 0
+        self.datagrams, self.counts, self.acks, self.late = [], [0, 0], 0, 0
         self.data, self.seen, self.reset = 0, set(), set()
         self.kept = []  # when, to which side, what
         self.nat = [socket.inet_aton(address) for address in orders.get("nat", [])]
@@ -158,14 +158,14 @@ class Router:
 
     def pass_datagram(self, side, frame):
         original, datagram = Datagram(frame), Datagram(frame)
-        self.count += 1
-        if self.orders.get("datagrams") and self.count % self.orders["datagrams"] == 0 and \
+        self.counts[side] += 1
+        if self.orders.get("datagrams") and self.counts[side] % self.orders["datagrams"] == 0 and \
                 len(self.datagrams) < self.orders.get("drops", 1 << 30):
             self.datagrams.append(self.note(original, 0, len(original.payload)))
             return
         self.translate(datagram, side)
         self.send(1 - side, datagram.packed())
-        if side == 0 and self.orders.get("forged") and self.count % self.orders["forged"] == 0:
+        if side == 0 and self.orders.get("forged") and self.counts[side] % self.orders["forged"] == 0:
             datagram.payload = datagram.payload[::-1]
             datagram.head[4:6] = struct.pack("!H", datagram.sequence ^ 0x8000)
             datagram.sequence ^= 0x8000

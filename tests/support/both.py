@@ -193,6 +193,6 @@ def unconnected(name, count):
     sock.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
     with sock:
         for _ in range(count):
-            sock.sendto(b"\1" + bytes(40), ("10.8.0.2", 53))
+            sock.sendto(bytes(41), ("10.8.0.2", 53))
             time.sleep(0.002)
         time.sleep(0.3)
