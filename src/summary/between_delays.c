@@ -37,13 +37,13 @@ static size_t corrected_delays(const struct betweens *betweens, const struct bet
 /* A part of a sorted list that has its shape. */
 static size_t some_of(int64_t *list, size_t count)
 {
-	size_t some = count < ROUND_SOME ? count : ROUND_SOME;
-
 	if (count)
 		qsort(list, count, sizeof(list[0]), by_size);
-	for (size_t i = 0; i < some && some > 1; i++)
-		list[i] = list[i * (count - 1) / (some - 1)];
-	return some;
+	if (count <= ROUND_SOME)
+		return count;
+	for (size_t i = 0; i < ROUND_SOME; i++)
+		list[i] = list[i * (count - 1) / (ROUND_SOME - 1)];
+	return ROUND_SOME;
 }
 
 /* Of each delay there with each back: what one clock has more, the other has less. */
