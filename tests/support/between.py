@@ -103,7 +103,7 @@ class Datagram:
 class Router:
     """orders, each for every so many: drop (of those with data from the client, or from side 1), acks (without data, from the
     server), datagrams (UDP, each way), forged (the same: one more to the server), late (of those with data, which are kept back),
-    resets (connections); nat, mss."""
+    resets (connections); nat, mss; kept: seconds that all is kept back."""
 
     def __init__(self, sockets, macs, orders):
         self.sockets, self.macs, self.orders = sockets, macs, orders
@@ -154,6 +154,12 @@ class Router:
         return segment.packed()
 
     def send(self, side, frame):
+        if self.orders.get("kept"):
+            self.kept.append((time.monotonic() + self.orders["kept"], side, frame))
+        else:
+            self.put(side, frame)
+
+    def put(self, side, frame):
         self.sockets[side].send(self.macs[side] + frame[12:])
 
     def pass_datagram(self, side, frame):
@@ -186,7 +192,7 @@ class Router:
 
     def release(self):
         while self.kept and self.kept[0][0] <= time.monotonic():
-            self.send(*self.kept.pop(0)[1:])
+            self.put(*self.kept.pop(0)[1:])
 
     def forward(self, side, frame):
         if frame[12:14] != b"\x08\x00":
@@ -230,7 +236,7 @@ def route(orders):
     print("ready", flush=True)
     while not ended:
         router.release()
-        for sock in select.select(sockets, [], [], 0.02 if router.kept else 0.2)[0]:
+        for sock in select.select(sockets, [], [], 0.002 if router.kept else 0.2)[0]:
             frame, address = sock.recvfrom(1 << 17)
             if address[2] != socket.PACKET_OUTGOING:
                 router.forward(sockets.index(sock), frame)
@@ -273,6 +279,7 @@ class Ends:
 
     def forward(self, commands):
         """By the kernel instead, after these commands in the router's namespace."""
+        sh("image/need", "iptables", timeout=300)
         for number in range(2):
             sh("ip", "-n", self.router, "address", "add", f"10.{7 + number}.0.254/24", "dev", f"r{number}")
         self.within(self.router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")

@@ -145,6 +145,9 @@ class Story:
         for path, data in zip(self.paths, self.data):
             path.write_bytes(data)
 
+    def page(self):
+        return run("summary", *self.paths, timeout=60).out.decode("ascii")
+
 
 def together(paths, status=0):
     result = run("summary", "--json", *paths, timeout=60)
