@@ -114,7 +114,7 @@ static const struct flag capture_flags[] = {
 	{0, "nano", FLAG_CHOSEN, NULL, AT(precision), .chosen = PRECISION_NANO,
 	 .help = "precision of times (default micro)"},
 	{'C', "segment-size", FLAG_NUMBER, "N", AT(segment_size), {NUMBER_MILLIONS, 1, PLAN_SEGMENT_MAX, 0},
-	 .help = "cut a file before it exceeds N (default 1M)"},
+	 .help = "cut a file before it exceeds N (default 512k)"},
 	{'G', "segment-time", FLAG_NUMBER, "D", AT(segment_time), {NUMBER_DURATION, CLOCK_SECOND / 10, DAYS(7), 0},
 	 .help = "cut a file every D (default 1s, rising to 10s)"},
 	{0, "name", FLAG_CALL, "NAME", .take = take_name, .help = FLAG_WITH_NEXT},

@@ -30,7 +30,7 @@
 #define PLAN_RECORD_POOL (4 * MIB) /* at most, with --record: it only waits to be compressed */
 #define PLAN_RECORD_SEGMENT_TIME (60 * CLOCK_SECOND)
 #define PLAN_KEEP_SEGMENTS 4		      /* what is kept for a time is cut in so many parts, at least */
-#define PLAN_SEGMENT_DEFAULT MIB	      /* or a part of the pool, if that is less */
+#define PLAN_SEGMENT_DEFAULT (512 * KIB)      /* or a part of the pool, if that is less; two of them are charged */
 #define PLAN_SEGMENT_MAX (256 * MIB)	      /* that can be asked for */
 #define PLAN_COMPRESSOR_CONTEXT ((size_t)MIB) /* zstd asks for 761 KiB of it (1.5.7) */
 #define PLAN_FIRST_TABLE MIB		      /* of --first: record/first.h */

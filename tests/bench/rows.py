@@ -298,7 +298,7 @@ def memory():
                           middle((sample["loss"] for sample in samples), "{:.1f}"))
     finally:
         wire.close()
-    table.note("target: tarcap's charge <= 4 MiB (a ring is the kernel's memory and charged to nobody)")
+    table.note("target: tarcap's charge <= 3 MiB, never above 4 (a ring is the kernel's memory and charged to nobody)")
     table.show()
 
 

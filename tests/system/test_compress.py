@@ -187,7 +187,7 @@ def accounted(archive, sent, *causes):
 def test_live(wire):
     capture = Capture(wire, *ZSTD)
     [line] = [line for line in capture.err if "listening on" in line]
-    assert line.endswith("ring 32M, pool 16M, compressor 2M, context 1M")
+    assert line.endswith("ring 32M, pool 16M, compressor 1536k, context 1M")
     Traffic(wire, 20_000, 40_000).wait()
     archive = accounted(capture.end().whole(), 20_000, "dropped_by_kernel")
     assert all(kinds(archive)) and len(archive.data) < sum(len(file.data) for file in archive.files) / 2
@@ -284,7 +284,7 @@ def test_ceiling_on_memory_holds_for_all_of_it(wire, ceiling):
     for ring, pool, segment in ((0, 0, 0), (2048, 0, 0), (0, 2, 0), (0, 16, 0), (4096, 8, 0), (0, 0, 300), (0, 4, 1024)):
         arguments = ["-B", ring] * bool(ring) + ["--memory", f"{pool}M"] * bool(pool) + \
             ["-C", f"{segment}k"] * bool(segment)
-        one = segment << 10 or max(min(4 * MIB, (pool or 2) * MIB // 4), 266240)
+        one = segment << 10 or max(min(MIB // 2, (pool or 2) * MIB // 4), 266240)
         least = ((ring << 10) or 2 * MIB) + (pool or 2) * MIB + one + MIB
         if least > limit:
             result = run("-i", "tc0", *ZSTD, *arguments, namespace=wire.b, **environment)

@@ -440,7 +440,7 @@ def test_keep_keeps_what_is_newer(wire):
 def test_memory_is_taken_at_the_start_and_printed(wire):
     capture = Capture(wire, "--record", "24M")
     [line] = [line for line in capture.err if "listening on" in line]
-    assert "ends after 1h; ring 32M, record 24M, pool 4M, compressor 2M, context 1M" in line
+    assert "ends after 1h; ring 32M, record 24M, pool 4M, compressor 1536k, context 1M" in line
     maps = Path(f"/proc/{capture.pid}/smaps").read_text()
     area = maps[maps.index("tarcap-record"):]
     flags = re.search("VmFlags: (.*)", area)[1].split()

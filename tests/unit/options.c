@@ -33,7 +33,7 @@ static void defaults(void **state)
 	assert_int_equal(options.snaplen, 262144);
 	assert_true(options.duration == UINT64_C(300000000000));
 	assert_int_equal(options.max_bytes, 1 << 30);
-	assert_int_equal(options.segment_size, 1 << 20);
+	assert_int_equal(options.segment_size, 512 << 10);
 	assert_int_equal(options.buffer_kib, 32768);
 	assert_int_equal(options.memory, 16 << 20);
 	assert_true(options.stall == UINT64_C(60000000000));
@@ -162,7 +162,7 @@ static void compression(void **state)
 	assert_int_equal(options.compressor, 0);
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--compress zstd"), 0);
-	assert_int_equal(options.compressor, 2 << 20);
+	assert_int_equal(options.compressor, 1536 << 10);
 	options_free(&options);
 	assert_int_equal(parse(&options, &err, "--compress zstd -C 300k"), 0);
 	assert_int_equal(options.compressor, (1 << 20) + 300 * 1024);

@@ -64,7 +64,8 @@ static void compressed_fits_too(void **state)
 	(void)state;
 	options.compression = COMPRESSION_ZSTD;
 	options = planned(options, PLAN_CEILING, 16 * MIB, 15 * MIB);
-	assert_true(options.memory + 2 * MIB + PLAN_BESIDE <= 15 * MIB && options.memory >= 6 * MIB);
+	assert_true(options.memory + plan_compressor(PLAN_SEGMENT_DEFAULT) + PLAN_BESIDE <= 15 * MIB &&
+		    options.memory >= 6 * MIB);
 	assert_false(options.confined.pool_above);
 }
 
@@ -105,6 +106,12 @@ static void the_lower_of_ceiling_and_limit_counts(void **state)
 	assert_true(options.lowered.memory && options.confined.lowered && options.memory <= 9 * MIB);
 }
 
+/* The segments of such a pool, by default. */
+static uint64_t part_of(uint64_t pool)
+{
+	return pool / 4 < PLAN_SEGMENT_DEFAULT ? pool / 4 : PLAN_SEGMENT_DEFAULT;
+}
+
 /* It comes first of all, below the ceiling and within the limit; nothing waits in its pool. */
 static void what_is_recorded_counts_against_both(void **state)
 {
@@ -121,7 +128,7 @@ static void what_is_recorded_counts_against_both(void **state)
 		options.compression = COMPRESSION_ZSTD;
 		options.record = 64 * MIB;
 		options = planned(options, ceiling, 0, 0);
-		assert_true(options.record + options.memory + plan_compressor(options.memory / 4) +
+		assert_true(options.record + options.memory + plan_compressor(part_of(options.memory)) +
 				    options.buffer_kib * 1024 <=
 			    ceiling);
 	}
