@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +29,14 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Hundreds of them at a start, each of which would take snprintf() 3,000 instructions. */
+static void copy_word(char word[NAME_SIZE], const char *from, size_t size)
+{
+	size = size < NAME_SIZE ? size : NAME_SIZE - 1;
+	memcpy(word, from, size);
+	word[size] = '\0';
+}
+
 static bool cut_word(struct piece *line, char word[NAME_SIZE])
 {
 	const char *begin;
@@ -39,7 +46,7 @@ static bool cut_word(struct piece *line, char word[NAME_SIZE])
 	begin = line->at;
 	while (line->at < line->end && !is_blank(*line->at))
 		line->at++;
-	snprintf(word, NAME_SIZE, "%.*s", (int)(line->at - begin), begin);
+	copy_word(word, begin, (size_t)(line->at - begin));
 	return line->at > begin;
 }
 
@@ -81,7 +88,7 @@ static void put_named(json_t **counters, const char *word, struct piece rest)
 
 	if (front >= strlen(word) || !cut_word(&rest, number))
 		return;
-	snprintf(group, sizeof(group), "%.*s", (int)front, word);
+	copy_word(group, word, front);
 	put_number(counters, group, word + front, number);
 }
 
