@@ -185,8 +185,11 @@ class Router:
         return self.acks % self.orders["acks"] != 0
 
     def is_late(self, side, segment):
-        if side != 0 or not self.orders.get("late") or not segment.payload:
+        """Never what was sent before, as above."""
+        key = (segment.ports[0], segment.sequence)
+        if side != 0 or not self.orders.get("late") or not segment.payload or key in self.seen:
             return False
+        self.seen.add(key)
         self.late += 1
         return self.late % self.orders["late"] == 0
 
