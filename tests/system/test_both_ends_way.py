@@ -29,13 +29,13 @@ def wait_for_acks(name, count):
 
 
 def sent_twice(data):
-    """The segments with data that the client sent more than once."""
+    """The segments with data, or a SYN or FIN, that were sent more than once."""
     counts = collections.Counter()
     for record in Archive(data).records:
         ip = record.data[14:]
         size = int.from_bytes(ip[2:4], "big") - 20 - (ip[32] >> 4) * 4
-        if size and ip[12:16] == bytes((10, 7, 0, 1)):
-            counts[ip[20:28]] += 1
+        if size or ip[33] & 3:
+            counts[ip[12:28]] += 1
     return sum(count > 1 for count in counts.values())
 
 
