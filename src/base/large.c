@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define PAGE ((size_t)2 << 20)
+#include "base/sizes.h"
+
+#define PAGE ((size_t)TABLE_OF(2 * MIB))
 
 int large_open(struct large *large, size_t size, const char *what, struct err *err)
 {

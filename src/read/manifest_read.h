@@ -8,10 +8,11 @@
 
 #include "base/account.h"
 #include "base/err.h"
+#include "base/sizes.h"
 
-#define MANIFEST_READ_TEXT_MAX ((size_t)4 << 20)    /* bytes; manifest.c writes less */
-#define MANIFEST_READ_VALUES_MAX 65536		    /* in it; a full table of files has 40,000 */
-#define MANIFEST_READ_MEMORY_MAX ((size_t)64 << 20) /* bytes that parsing may take */
+#define MANIFEST_READ_TEXT_MAX ((size_t)TABLE_OF(4 * MIB)) /* bytes; manifest.c writes less */
+#define MANIFEST_READ_VALUES_MAX 65536			   /* in it; a full table of files has 40,000 */
+#define MANIFEST_READ_MEMORY_MAX ((size_t)64 << 20)	   /* bytes that parsing may take */
 
 struct manifest_read;
 

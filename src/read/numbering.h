@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sizes.h"
 
-#define NUMBERING_PACKETS (UINT64_C(1) << 20) /* the last ones, of 16 bytes each */
+#define NUMBERING_PACKETS TABLE_OF(UINT64_C(1) << 20) /* the last ones, of 16 bytes each */
 
 struct numbering;
 

@@ -8,7 +8,7 @@
 
 #include "base/siphash.h"
 
-#define CHAINS 8192 /* a power of two */
+#define CHAINS TABLE_OF(8192) /* a power of two */
 
 struct roll {
 	size_t count;

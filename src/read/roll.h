@@ -8,8 +8,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sizes.h"
 
-#define ROLL_FILES 8192
+#define ROLL_FILES TABLE_OF(8192)
 #define ROLL_NAME_SIZE 80 /* of a name without the archive's directory, with the end */
 
 struct roll_counts {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sizes.h"
 #include "read/roll.h"
 #include "summary/dissect.h"
 
@@ -19,7 +20,7 @@
 #define FINDING_SENTENCE_SIZE 400
 #define FINDING_FILTER_SIZE 240
 #define FINDING_NEXT_SIZE 240
-#define PLACES_MEMBERS 16384 /* whose names are kept; packets of later ones have a time, and no place */
+#define PLACES_MEMBERS TABLE_OF(16384) /* whose names are kept; packets of later ones have a time, and no place */
 
 /* In the order of how likely it is the cause of what a person noticed, where severity and weight are the same. */
 enum finding_kind {

@@ -15,6 +15,7 @@
 #define SETS TABLE_OF(2048)
 #define WAYS 4
 #define FAILURES_MAX TABLE_OF(512)
+#define PORTS TABLE_OF(65536)
 
 /* A server that takes longer than this does not answer; at the end of a capture it has not had that time. In ns. */
 #define PATIENCE UINT64_C(3000000000)
@@ -68,7 +69,7 @@ struct tls {
 	struct siphash_key key;
 	struct table *failures;
 	uint64_t cut;
-	uint16_t waiting[UINT16_MAX + 1]; /* sessions that wait, by the client's port: most packets are of none */
+	uint16_t waiting[PORTS]; /* sessions that wait, by the client's port: most packets are of none */
 	struct session sessions[SETS][WAYS];
 };
 
@@ -126,15 +127,20 @@ static bool waits(const struct session *session)
 	return session->state == SESSION_WAITS || session->state == SESSION_PART;
 }
 
+static uint16_t *waiting_of(struct tls *tls, uint16_t port)
+{
+	return &tls->waiting[port % PORTS];
+}
+
 static void set_state(struct tls *tls, struct session *session, enum session_state state)
 {
 	bool before = waits(session);
 
 	session->state = (uint8_t)state;
 	if (before && !waits(session))
-		tls->waiting[session->client.port]--;
+		(*waiting_of(tls, session->client.port))--;
 	else if (!before && waits(session))
-		tls->waiting[session->client.port]++;
+		(*waiting_of(tls, session->client.port))++;
 }
 
 static struct session *set_of(struct tls *tls, const struct dissect_end *client, const struct dissect_end *server)
@@ -298,9 +304,9 @@ void tls_add(struct tls *tls, const struct sighting *sighting)
 	if (headers->payload_size > 5 && (headers->payload[0] == 21 || headers->payload[0] == 22) &&
 	    headers->payload[1] == 3)
 		look_into(tls, sighting);
-	if (tls->waiting[headers->to.port])
+	if (*waiting_of(tls, headers->to.port))
 		take_from_server(tls, headers);
-	if (tls->waiting[headers->from.port])
+	if (*waiting_of(tls, headers->from.port))
 		take_from_client(tls, headers, sighting->place.time);
 }
 
