@@ -180,7 +180,8 @@ const struct findings *analysis_finish(struct analysis *analysis, const struct c
 	tls_finish(analysis->tls, circumstances, &analysis->findings);
 	icmp_finish(analysis->icmp, &analysis->findings);
 	neighbours_finish(analysis->neighbours, analysis->conversations, &analysis->findings);
-	kernel_counters_finish(analysis->kernel, analysis->conversations, circumstances, &analysis->findings);
+	kernel_counters_finish(analysis->kernel, analysis->sockets, analysis->conversations, circumstances,
+			       &analysis->findings);
 	left_open_say(&analysis->findings, analysis->conversations, circumstances, &cut);
 	kernel_sockets_finish(analysis->sockets, analysis->conversations, circumstances, &analysis->findings);
 	findings_rank(&analysis->findings);

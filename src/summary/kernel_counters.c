@@ -2,24 +2,18 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "summary/ends.h"
-
-enum moment { START, END, MOMENTS };
 
 struct kernel_counters {
-	bool known[MOMENTS]; /* a counters.json of it came */
-	bool has[MOMENTS][KERNEL_COUNTERS];
-	uint64_t values[MOMENTS][KERNEL_COUNTERS];
+	bool known[KERNEL_MOMENTS]; /* a counters.json of it came */
+	bool has[KERNEL_MOMENTS][KERNEL_COUNTERS];
+	uint64_t values[KERNEL_MOMENTS][KERNEL_COUNTERS];
 	size_t address_count;
 	unsigned char addresses[KERNEL_ADDRESSES][17]; /* the IP version, and the address with zeros behind */
 	uint64_t seen;				       /* segments that these sent again */
-	size_t full_count;
-	char full[KERNEL_FULL][ENDS_TEXT_SIZE];
 };
 
 /* The kernel's names: net/ipv4/proc.c, net/ipv6/proc.c. Tcp counts both families. */
@@ -68,7 +62,7 @@ void kernel_counters_close(struct kernel_counters *counters)
 
 /* --- the members --- */
 
-static void take_counters(struct kernel_counters *counters, enum moment moment, const json_t *root)
+static void take_counters(struct kernel_counters *counters, enum kernel_moment moment, const json_t *root)
 {
 	counters->known[moment] = true;
 	for (size_t i = 0; i < KERNEL_COUNTERS; i++)
@@ -109,55 +103,17 @@ static void take_interfaces(struct kernel_counters *counters, const json_t *root
 	}
 }
 
-/* Linux takes one connection more than may wait. */
-static void take_socket(struct kernel_counters *counters, const json_t *socket)
-{
-	struct dissect_end end = {0};
-	const char *state, *local;
-	uint64_t waiting, most, port;
-	bool version6;
-
-	if (!json_get_text(socket, "state", &state) || strcmp(state, "LISTEN") != 0 ||
-	    !json_get_text(socket, "local", &local) || !json_get_number(socket, "local_port", &port) ||
-	    !json_get_number(socket, "recv_q", &waiting) || !json_get_number(socket, "send_q", &most))
-		return;
-	version6 = strchr(local, ':');
-	end.port = (uint16_t)port;
-	if (waiting > most && inet_pton(version6 ? AF_INET6 : AF_INET, local, end.address) == 1)
-		ends_text(version6 ? 6 : 4, true, &end, counters->full[counters->full_count++]);
-}
-
-static void take_sockets(struct kernel_counters *counters, const json_t *root)
-{
-	const json_t *sockets = json_object_get(root, "sockets");
-
-	counters->full_count = 0;
-	for (size_t i = 0; i < json_array_size(sockets) && counters->full_count < KERNEL_FULL; i++)
-		take_socket(counters, json_array_get(sockets, i));
-}
-
-static void take_member(struct kernel_counters *counters, const char *name, bool end, const json_t *root)
-{
-	if (strcmp(name, "counters.json") == 0)
-		take_counters(counters, end ? END : START, root);
-	else if (strcmp(name, "interfaces.json") == 0)
-		take_interfaces(counters, root);
-	else if (end)
-		take_sockets(counters, root);
-}
-
 void kernel_counters_take(struct kernel_counters *counters, const char *name, const char *text, size_t size)
 {
-	static const char *const known[] = {"counters.json", "interfaces.json", "sockets.json"};
 	const char *slash = strrchr(name, '/'), *file = slash ? slash + 1 : name;
+	bool is_counters = strcmp(file, "counters.json") == 0;
+	json_t *root = is_counters || strcmp(file, "interfaces.json") == 0 ? json_loadb(text, size, 0, NULL) : NULL;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		json_t *root = strcmp(file, known[i]) == 0 ? json_loadb(text, size, 0, NULL) : NULL;
-
-		if (root)
-			take_member(counters, file, strncmp(name, "context/end/", 12) == 0, root);
-		json_decref(root);
-	}
+	if (root && is_counters)
+		take_counters(counters, kernel_moment_of(name), root);
+	else if (root)
+		take_interfaces(counters, root);
+	json_decref(root);
 }
 
 /* --- what they say --- */
@@ -180,13 +136,14 @@ static void count_seen(struct kernel_counters *counters, const struct conversati
 	}
 }
 
-void kernel_counters_finish(struct kernel_counters *counters, const struct conversations *conversations,
-			    const struct circumstances *circumstances, struct findings *findings)
+void kernel_counters_finish(struct kernel_counters *counters, const struct kernel_sockets *sockets,
+			    const struct conversations *conversations, const struct circumstances *circumstances,
+			    struct findings *findings)
 {
 	if (!kernel_counters_known(counters))
 		return;
 	count_seen(counters, conversations);
-	kernel_find(counters, circumstances, findings);
+	kernel_find(counters, sockets, circumstances, findings);
 }
 
 const char *kernel_counters_name(enum kernel_counter counter)
@@ -196,23 +153,19 @@ const char *kernel_counters_name(enum kernel_counter counter)
 
 uint64_t kernel_counters_moved(const struct kernel_counters *counters, enum kernel_counter counter)
 {
-	uint64_t start = counters->values[START][counter], end = counters->values[END][counter];
+	uint64_t start = counters->values[KERNEL_START][counter], end = counters->values[KERNEL_END][counter];
 
-	return counters->has[START][counter] && counters->has[END][counter] && end > start ? end - start : 0;
+	return counters->has[KERNEL_START][counter] && counters->has[KERNEL_END][counter] && end > start ? end - start
+													 : 0;
 }
 
 bool kernel_counters_known(const struct kernel_counters *counters)
 {
-	return counters->known[START] && counters->known[END];
+	return counters->known[KERNEL_START] && counters->known[KERNEL_END];
 }
 
 bool kernel_counters_seen(const struct kernel_counters *counters, uint64_t *segments)
 {
 	*segments = counters->seen;
 	return counters->address_count > 0;
-}
-
-const char *kernel_counters_full(const struct kernel_counters *counters, size_t i)
-{
-	return i < counters->full_count ? counters->full[i] : NULL;
 }

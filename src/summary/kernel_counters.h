@@ -12,9 +12,9 @@
 #include "base/err.h"
 #include "summary/conversations.h"
 #include "summary/findings.h"
+#include "summary/kernel_sockets.h"
 #include "summary/sighting.h"
 
-#define KERNEL_FULL 3	      /* sockets with a full queue that are named */
 #define KERNEL_ADDRESSES 1024 /* that are known as the namespace's; further ones are strange */
 
 enum kernel_counter {
@@ -45,13 +45,13 @@ struct kernel_counters;
 struct kernel_counters *kernel_counters_open(struct err *err);
 void kernel_counters_close(struct kernel_counters *counters);
 
-/* A member of the context, as "context/end/counters.json"; others than counters, interfaces and sockets say nothing.
- */
+/* A member of the context, as "context/end/counters.json"; others than counters and interfaces say nothing. */
 void kernel_counters_take(struct kernel_counters *counters, const char *name, const char *text, size_t size);
 
 /* All has come: the findings are added (kernel_findings.c), and segments that were sent again are counted. */
-void kernel_counters_finish(struct kernel_counters *counters, const struct conversations *conversations,
-			    const struct circumstances *circumstances, struct findings *findings);
+void kernel_counters_finish(struct kernel_counters *counters, const struct kernel_sockets *sockets,
+			    const struct conversations *conversations, const struct circumstances *circumstances,
+			    struct findings *findings);
 
 /* "Tcp.RetransSegs", as in counters.json. */
 const char *kernel_counters_name(enum kernel_counter counter);
@@ -68,12 +68,9 @@ bool kernel_counters_known(const struct kernel_counters *counters);
  */
 bool kernel_counters_seen(const struct kernel_counters *counters, uint64_t *segments);
 
-/* A socket whose accept queue was full at the end, as "10.9.0.2:8080"; NULL: there is no such one. */
-const char *kernel_counters_full(const struct kernel_counters *counters, size_t i);
-
 /* --- between kernel_counters.c and kernel_findings.c --- */
 
-void kernel_find(const struct kernel_counters *counters, const struct circumstances *circumstances,
-		 struct findings *findings);
+void kernel_find(const struct kernel_counters *counters, const struct kernel_sockets *sockets,
+		 const struct circumstances *circumstances, struct findings *findings);
 
 #endif

@@ -130,17 +130,17 @@ static void find_dropped(const struct kernel_counters *counters, const struct ci
 	finding_next(finding, "%s", told->next);
 }
 
-static void say_full(struct finding *finding, const struct kernel_counters *counters)
+static void say_full(struct finding *finding, const struct kernel_sockets *sockets)
 {
 	const char *socket;
 
-	for (size_t i = 0; (socket = kernel_counters_full(counters, i)); i++)
+	for (size_t i = 0; (socket = kernel_sockets_full(sockets, i)); i++)
 		finding_say(finding, "%s%s", i ? ", " : ". Full at the end: ", socket);
 }
 
 /* An attempt that comes again is counted again. Overflows are among the drops: tcp_conn_request(). */
-static void find_overflows(const struct kernel_counters *counters, const struct circumstances *circumstances,
-			   struct findings *findings)
+static void find_overflows(const struct kernel_counters *counters, const struct kernel_sockets *sockets,
+			   const struct circumstances *circumstances, struct findings *findings)
 {
 	uint64_t overflows = kernel_counters_moved(counters, KERNEL_LISTEN_OVERFLOWS);
 	uint64_t opened = kernel_counters_moved(counters, KERNEL_PASSIVE_OPENS);
@@ -157,7 +157,7 @@ static void find_overflows(const struct kernel_counters *counters, const struct 
 		    "program that listens does not accept fast enough (TcpExt.ListenOverflows; %" PRIu64
 		    " connection%s came in)",
 		    overflows, number_plural(overflows), window_words(circumstances), opened, number_plural(opened));
-	say_full(finding, counters);
+	say_full(finding, sockets);
 	finding_filter(finding, "tcp.flags.syn == 1");
 	finding_next(finding,
 		     "which server's handshakes come again; there, ss -ltn: Recv-Q above Send-Q is a full queue; "
@@ -185,10 +185,10 @@ static void find_listen_drops(const struct kernel_counters *counters, const stru
 	finding_next(finding, "nstat in that namespace: TcpExt.TCPReqQFull*; net.ipv4.tcp_max_syn_backlog, memory");
 }
 
-void kernel_find(const struct kernel_counters *counters, const struct circumstances *circumstances,
-		 struct findings *findings)
+void kernel_find(const struct kernel_counters *counters, const struct kernel_sockets *sockets,
+		 const struct circumstances *circumstances, struct findings *findings)
 {
-	find_overflows(counters, circumstances, findings);
+	find_overflows(counters, sockets, circumstances, findings);
 	find_listen_drops(counters, circumstances, findings);
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 		find_dropped(counters, circumstances, &list[i], findings);

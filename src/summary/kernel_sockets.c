@@ -11,8 +11,6 @@
 #include "summary/ends.h"
 #include "summary/tcp_telling.h"
 
-enum moment { START, END, MOMENTS };
-
 /* What is not told is 0. */
 struct kernel_socket {
 	struct dissect_end local, remote;
@@ -23,8 +21,10 @@ struct kernel_socket {
 };
 
 struct kernel_sockets {
-	size_t count[MOMENTS];
-	struct kernel_socket list[MOMENTS][KERNEL_SOCKETS_MAX];
+	size_t count[KERNEL_MOMENTS];
+	struct kernel_socket list[KERNEL_MOMENTS][KERNEL_SOCKETS_MAX];
+	size_t full_count; /* at the end */
+	char full[KERNEL_FULL][ENDS_TEXT_SIZE];
 };
 
 struct kernel_sockets *kernel_sockets_open(struct err *err)
@@ -83,17 +83,43 @@ static void take_entry(struct kernel_socket *list, size_t *count, const json_t *
 	(*count)++;
 }
 
+/* Linux takes one connection more than may wait. */
+static void take_listener(struct kernel_sockets *sockets, const json_t *entry)
+{
+	struct dissect_end end;
+	const char *state;
+	uint64_t waiting, most;
+	uint8_t version;
+
+	if (!json_get_text(entry, "state", &state) || strcmp(state, "LISTEN") != 0 ||
+	    !json_get_number(entry, "recv_q", &waiting) || !json_get_number(entry, "send_q", &most))
+		return;
+	version = take_end(&end, entry, "local", "local_port");
+	if (version && waiting > most && sockets->full_count < KERNEL_FULL)
+		ends_text(version, true, &end, sockets->full[sockets->full_count++]);
+}
+
+enum kernel_moment kernel_moment_of(const char *name)
+{
+	return strncmp(name, "context/end/", 12) == 0 ? KERNEL_END : KERNEL_START;
+}
+
 void kernel_sockets_take(struct kernel_sockets *sockets, const char *name, const char *text, size_t size)
 {
 	const char *slash = strrchr(name, '/');
-	enum moment moment = strncmp(name, "context/end/", 12) == 0 ? END : START;
+	enum kernel_moment moment = kernel_moment_of(name);
 	json_t *root = slash && strcmp(slash, "/sockets.json") == 0 ? json_loadb(text, size, 0, NULL) : NULL;
 	const json_t *entries = json_object_get(root, "sockets");
 
 	if (root)
 		sockets->count[moment] = 0;
-	for (size_t i = 0; i < json_array_size(entries) && sockets->count[moment] < KERNEL_SOCKETS_MAX; i++)
+	if (root && moment == KERNEL_END)
+		sockets->full_count = 0;
+	for (size_t i = 0; i < json_array_size(entries) && sockets->count[moment] < KERNEL_SOCKETS_MAX; i++) {
 		take_entry(sockets->list[moment], &sockets->count[moment], json_array_get(entries, i));
+		if (moment == KERNEL_END)
+			take_listener(sockets, json_array_get(entries, i));
+	}
 	json_decref(root);
 }
 
@@ -105,7 +131,7 @@ static bool is_between(const struct kernel_socket *socket, uint8_t version, cons
 	return socket->version == version && ends_same(&socket->local, local) && ends_same(&socket->remote, remote);
 }
 
-static const struct kernel_socket *find_socket(const struct kernel_sockets *sockets, enum moment moment,
+static const struct kernel_socket *find_socket(const struct kernel_sockets *sockets, enum kernel_moment moment,
 					       uint8_t version, const struct dissect_end *local,
 					       const struct dissect_end *remote)
 {
@@ -162,7 +188,7 @@ static void tell_socket(const struct kernel_sockets *sockets, const struct kerne
 			struct finding *finding)
 {
 	const struct kernel_socket *start =
-		find_socket(sockets, START, socket->version, &socket->local, &socket->remote);
+		find_socket(sockets, KERNEL_START, socket->version, &socket->local, &socket->remote);
 	char name[ENDS_TEXT_SIZE], text[TELLING_TEXT];
 
 	finding_say(finding, "; the kernel's socket %s", ends_text(socket->version, true, &socket->local, name));
@@ -182,8 +208,9 @@ static void tell_finding(const struct kernel_sockets *sockets, struct conversati
 
 	for (size_t i = 0; i < finding->connection_count && !told; i++) {
 		const struct finding_connection *one = &finding->connections[i];
-		const struct kernel_socket *ends[2] = {find_socket(sockets, END, one->version, &one->a, &one->b),
-						       find_socket(sockets, END, one->version, &one->b, &one->a)};
+		const struct kernel_socket *ends[2] = {
+			find_socket(sockets, KERNEL_END, one->version, &one->a, &one->b),
+			find_socket(sockets, KERNEL_END, one->version, &one->b, &one->a)};
 
 		for (int side = 0; side < 2 && one->protocol == PROTOCOL_TCP; side++) {
 			if (ends[side])
@@ -202,8 +229,13 @@ void kernel_sockets_finish(const struct kernel_sockets *sockets, struct conversa
 		[FINDING_IDLE_TIMEOUT] = true,
 	};
 
-	for (size_t i = 0; sockets->count[END] && i < findings->count; i++) {
+	for (size_t i = 0; sockets->count[KERNEL_END] && i < findings->count; i++) {
 		if (about[findings->list[i].kind])
 			tell_finding(sockets, conversations, circumstances, &findings->list[i]);
 	}
+}
+
+const char *kernel_sockets_full(const struct kernel_sockets *sockets, size_t i)
+{
+	return i < sockets->full_count ? sockets->full[i] : NULL;
 }

@@ -56,6 +56,7 @@ static void what_does_not_fit_is_an_error(void **state)
 /* --- out of an archive --- */
 
 static struct kernel_counters *kernel;
+static struct kernel_sockets *sockets;
 static struct conversations *conversations;
 static struct findings findings;
 
@@ -67,13 +68,15 @@ static int set_up(void **state)
 	memset(&findings, 0, sizeof(findings));
 	kernel = kernel_counters_open(&err);
 	conversations = conversations_open(&sightings_key, &err);
-	return kernel && conversations ? 0 : -1;
+	sockets = kernel_sockets_open(&err);
+	return kernel && conversations && sockets ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	kernel_counters_close(kernel);
+	kernel_sockets_close(sockets);
 	conversations_close(conversations);
 	return 0;
 }
@@ -81,11 +84,12 @@ static int tear_down(void **state)
 static void take(const char *name, const char *json)
 {
 	kernel_counters_take(kernel, name, json, strlen(json));
+	kernel_sockets_take(sockets, name, json, strlen(json));
 }
 
 static void finish(bool window)
 {
-	kernel_counters_finish(kernel, conversations, &(struct circumstances){.window = window}, &findings);
+	kernel_counters_finish(kernel, sockets, conversations, &(struct circumstances){.window = window}, &findings);
 }
 
 static void moved(const char *start, const char *end)
@@ -218,17 +222,17 @@ static void sockets_that_are_none(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		take("context/end/sockets.json", texts[i]);
-		assert_null(kernel_counters_full(kernel, 0));
+		assert_null(kernel_sockets_full(sockets, 0));
 	}
 	for (unsigned i = 0; i < 2 * KERNEL_FULL; i++)
 		strcat(many,
 		       ",{\"state\":\"LISTEN\",\"local\":\"1.2.3.4\",\"local_port\":80,\"recv_q\":2,\"send_q\":1}");
 	strcat(many, "]}");
 	take("context/start/sockets.json", many);
-	assert_null(kernel_counters_full(kernel, 0));
+	assert_null(kernel_sockets_full(sockets, 0));
 	take("context/end/sockets.json", many);
-	assert_string_equal(kernel_counters_full(kernel, KERNEL_FULL - 1), "1.2.3.4:80");
-	assert_null(kernel_counters_full(kernel, KERNEL_FULL));
+	assert_string_equal(kernel_sockets_full(sockets, KERNEL_FULL - 1), "1.2.3.4:80");
+	assert_null(kernel_sockets_full(sockets, KERNEL_FULL));
 }
 
 #define ON_KERNEL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
