@@ -486,3 +486,29 @@ def test_texts_are_plain():
         text = path.read_text()
         assert "\u2014" not in text and "\u2013" not in text, path
         assert not re.search(r"\w!(\s|$)", text), path
+
+
+# --- the first page -------------------------------------------------------------------------------------------------
+
+def kinds():
+    return set(re.findall(r'\[FINDING_\w+\] = "([a-z-]+)"', (TOP / "src/summary/findings.c").read_text()))
+
+
+def summary_terms():
+    return {term for line in section("SUMMARY") if line.startswith(".It Sy ") for term in line[len(".It Sy "):].split(" , ")}
+
+
+def test_each_kind_of_finding_is_explained():
+    assert len(kinds()) == 28
+    [described] = re.findall(r'"kind": \{"enum": (\["no-answer".*?\])', (TOP / "image/root/usr/share/tarcap/summary.schema.json").read_text(), re.S)
+    assert set(re.findall(r'"([a-z-]+)"', described)) == kinds()
+    assert kinds() <= summary_terms()
+    rows = re.findall(r"^\| (`.*?`) \|", (TOP / "src/doc/reading.md").read_text(), re.M)
+    assert set(re.findall(r"`([a-z-]+)`", " ".join(rows))) >= kinds()
+
+
+def test_each_label_of_the_page_is_explained():
+    source = "".join(path.read_text() for path in (TOP / "src/summary").glob("page*.c") if path.name != "page_both.c")
+    labels = set(re.findall(r'page_(?:fact|line)\(page, (?:"%[^"]*"[^"]*)?"([A-Za-z][\w ]+?)(?: \(|"| %)', source))
+    assert {"DNS", "kernel", "lost", "PROTOCOL"} <= labels
+    assert labels <= summary_terms(), labels - summary_terms()
