@@ -11,11 +11,11 @@
 #include "summary/pairing.h"
 #include "summary/summary.h"
 
-#define BETWEEN_SEEN 65536	 /* ranges and resets that are named, of all pairs; further ones are counted */
-#define BETWEEN_CONNECTIONS 1000 /* that are named */
-#define BETWEEN_SCRATCH 1024	 /* delays that are sorted at a time */
-#define BETWEEN_REWRITES 32	 /* the same */
-#define BETWEEN_ICMP 32		 /* the same */
+#define BETWEEN_SEEN TABLE_OF(65536) /* ranges and resets that are named, of all pairs; further ones are counted */
+#define BETWEEN_CONNECTIONS 1000     /* that are named */
+#define BETWEEN_SCRATCH 1024	     /* delays that are sorted at a time */
+#define BETWEEN_REWRITES 32	     /* the same */
+#define BETWEEN_ICMP 32		     /* the same */
 
 enum between_kind {
 	BETWEEN_LOST,	      /* data that passed one and not the other, which is behind it */

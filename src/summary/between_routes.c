@@ -5,7 +5,7 @@
 #include "summary/pairing_udp.h"
 #include "summary/table.h"
 
-#define ROUTES_MAX 65536
+#define ROUTES_MAX TABLE_OF(65536)
 
 struct between_routes {
 	struct table *table;

@@ -12,16 +12,17 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "base/sizes.h"
 #include "read/source.h"
 #include "summary/ranges.h"
 #include "summary/sighting.h"
 
-#define PAIRING_TRACKS 262144 /* connections of all archives; further ones are counted */
-#define PAIRING_LINKS 131072
-#define PAIRING_UDP_TRACKS 131072 /* of these, UDP's at most; and of the links at most half */
-#define PAIRING_SAMPLED 4096	  /* links whose delays are kept, */
-#define PAIRING_SAMPLES 128	  /* of each direction so many, by chance */
-#define PAIRING_RESETS 65536
+#define PAIRING_TRACKS TABLE_OF(262144) /* connections of all archives; further ones are counted */
+#define PAIRING_LINKS TABLE_OF(131072)
+#define PAIRING_UDP_TRACKS TABLE_OF(131072) /* of these, UDP's at most; and of the links at most half */
+#define PAIRING_SAMPLED TABLE_OF(4096)	    /* links whose delays are kept, */
+#define PAIRING_SAMPLES 128		    /* of each direction so many, by chance */
+#define PAIRING_RESETS TABLE_OF(65536)
 
 /* A RST that a side sent. */
 struct pairing_reset {

@@ -5,8 +5,8 @@
 #include "base/large.h"
 #include "summary/pairing.h"
 
-#define SEEN_MAX (UINT32_C(1) << 17) /* packets that may be found again: 5 MiB */
-#define WAYS 8			     /* of them that have one place */
+#define SEEN_MAX TABLE_OF(UINT32_C(1) << 17) /* packets that may be found again: 5 MiB */
+#define WAYS 8				     /* of them that have one place */
 
 /* A packet that may be found again: */
 struct seen {

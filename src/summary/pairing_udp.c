@@ -6,9 +6,9 @@
 #include "summary/ends.h"
 
 #define CHAINS PAIRING_DATAGRAMS
-#define KEPT 32	    /* bytes of a payload that are looked at */
-#define TELLING 16  /* bytes of a payload from which on it tells who is who behind NAT */
-#define SPARE 65536 /* datagrams that a tidying must make room for, else it is not worth its time */
+#define KEPT 32		      /* bytes of a payload that are looked at */
+#define TELLING 16	      /* bytes of a payload from which on it tells who is who behind NAT */
+#define SPARE TABLE_OF(65536) /* datagrams that a tidying must make room for, else it is not worth its time */
 
 struct pairing_udp {
 	struct siphash_key key;

@@ -12,7 +12,7 @@
 #include "summary/sighting.h"
 
 /* That wait to be found elsewhere, or were not: 24 MiB, of which pages that are not used cost nothing. */
-#define PAIRING_DATAGRAMS (UINT32_C(1) << 19)
+#define PAIRING_DATAGRAMS TABLE_OF(UINT32_C(1) << 19)
 
 /* Some datagrams that are all the same, in one archive. */
 struct pairing_datagram {

@@ -9,9 +9,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sizes.h"
 
-#define RANGES_MAX (UINT32_C(1) << 19) /* in all lists; 16 MiB, of which pages that are not used cost nothing */
-#define RANGES_STEPS 8192	       /* ranges that are walked over to add one, at most */
+#define RANGES_MAX TABLE_OF(UINT32_C(1) << 19) /* in all lists; 16 MiB, of which pages that are not used cost nothing \
+						*/
+#define RANGES_STEPS 8192		       /* ranges that are walked over to add one, at most */
 
 /* All zero is an empty one. */
 struct ranges_list {
