@@ -49,29 +49,30 @@ static int by_time(const void *left, const void *right)
 	return a->at < b->at ? -1 : 1;
 }
 
-/* Index all records by time. Returns how many. */
-static size_t index_records(struct order *order)
+/* The record that begins there: behind those that have a slot. */
+static void add_slot(struct order *order, const struct order_record *record, size_t at)
 {
-	size_t count = 0;
-	bool sorted = true;
+	uint64_t time = packet_time(&record->header, record->origin.tick);
 
+	/* What is late goes out first, as it came. */
+	if (order->started && time < order->written)
+		time = order->written;
+	if (order->count > 0 && time < order->slots[order->count - 1].time)
+		order->disordered = true;
+	order->slots[order->count++] = (struct order_slot){time, (uint32_t)at};
+}
+
+static void index_records(struct order *order)
+{
+	order->count = 0;
+	order->disordered = false;
 	for (size_t at = 0; at < order->used;) {
 		struct order_record record;
-		uint64_t time;
 
 		memcpy(&record, order->buffer + at, sizeof(record));
-		time = packet_time(&record.header, record.origin.tick);
-		/* What is late goes out first, as it came. */
-		if (order->started && time < order->written)
-			time = order->written;
-		if (count > 0 && time < order->slots[count - 1].time)
-			sorted = false;
-		order->slots[count++] = (struct order_slot){time, (uint32_t)at};
+		add_slot(order, &record, at);
 		at += sizeof(record) + record.header.caplen;
 	}
-	if (!sorted)
-		qsort(order->slots, count, sizeof(*order->slots), by_time);
-	return count;
 }
 
 static int write_record(struct order *order, const struct order_slot *slot, size_t *size, struct err *err)
@@ -111,15 +112,33 @@ static void compact(struct order *order)
 	order->used = to;
 }
 
+/* The first records, of so many bytes, are those that were written. */
+static void drop_first(struct order *order, size_t count, size_t bytes)
+{
+	order->used -= bytes;
+	order->count -= count;
+	memmove(order->buffer, order->buffer + bytes, order->used);
+	for (size_t i = 0; i < order->count; i++)
+		order->slots[i] =
+			(struct order_slot){order->slots[i + count].time, order->slots[i + count].at - (uint32_t)bytes};
+}
+
 /* Write the earliest records, at least wanted bytes of them. */
 static int write_earliest(struct order *order, size_t wanted, struct err *err)
 {
-	size_t count = index_records(order), done = 0, size;
+	size_t done = 0, size, i;
 	int result = 0;
 
-	for (size_t i = 0; i < count && done < wanted && result == 0; i++, done += size)
+	if (order->disordered)
+		qsort(order->slots, order->count, sizeof(*order->slots), by_time);
+	for (i = 0; i < order->count && done < wanted && result == 0; i++, done += size)
 		result = write_record(order, &order->slots[i], &size, err);
-	compact(order);
+	if (!order->disordered && result == 0) {
+		drop_first(order, i, done);
+	} else {
+		compact(order);
+		index_records(order);
+	}
 	return result;
 }
 
@@ -133,6 +152,7 @@ int order_add(struct order *order, const struct packet *packet, struct err *err)
 		if (write_earliest(order, order->used / 2, err) < 0)
 			return -1;
 	}
+	add_slot(order, &record, order->used);
 	to = order->buffer + order->used;
 	memcpy(to, &record, sizeof(record));
 	memcpy(to + sizeof(record), packet->data, packet->header.caplen);

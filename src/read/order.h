@@ -23,6 +23,8 @@ struct order {
 	unsigned char *buffer; /* packets as they came, each a struct order_record and its data */
 	struct order_slot *slots;
 	size_t size, used; /* of the buffer */
+	size_t count;	   /* of the slots */
+	bool disordered;   /* some slot is earlier than the one before it */
 	bool started;
 	uint64_t written; /* the latest time among the records written, ns */
 };

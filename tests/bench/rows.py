@@ -476,10 +476,11 @@ def delivered():
 
 # --- summary ----------------------------------------------------------------------------------------------------
 
-def page(program, *paths):
-    """How long a page of the files takes, and what memory."""
+def took(program, command, *paths):
+    """How long a command takes with these files, and what memory."""
     started = time.monotonic()
-    process = subprocess.Popen([program, "summary", *paths], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([program, command, *paths], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     assert status == 0
@@ -509,7 +510,7 @@ def summary():
     packets = int(13e6 * min(TIME, 1))
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
         path, size = talk(place, "talk.pcap", packets, 120000)
-        results = rounds(list(programs), lambda name: page(programs[name], path))
+        results = rounds(list(programs), lambda name: took(programs[name], "summary", path))
     show_pages("summary", f"a page of {size:.2f} GiB, {packets} packets of 120,000 connections", results,
                "targets, of the whole: <= 3.0 s where the page without findings takes 2.8 s; <= 64 MiB")
 
@@ -523,7 +524,7 @@ def both():
             path, size = talk(place, "a.pcap", int(packets * min(TIME, 1)), connections, *whole)
             other = os.path.join(place, "b.pcap")
             os.link(path, other)
-            results.update(rounds([kind], lambda _, pair=(path, other): page(TARCAP, *pair)))
+            results.update(rounds([kind], lambda _, pair=(path, other): took(TARCAP, "summary", *pair)))
             os.unlink(path)
             os.unlink(other)
             sizes.append(f"{kind}: {packets} packets of {connections} connections, {size:.2f} GiB")
@@ -531,10 +532,31 @@ def both():
                "target: <= 8 s and <= 128 MiB for 1 GiB + 1 GiB")
 
 
+# --- join -------------------------------------------------------------------------------------------------------
+
+def join():
+    """MB of an archive a second of processor time, to nowhere. BENCH_BEFORE: another tarcap, beside it."""
+    before = os.environ.get("BENCH_BEFORE")
+    programs = {"tarcap": TARCAP, **({"tarcap before": before} if before else {})}
+    kinds = {"headers alone": (13_000_000, 120_000), "whole packets": (1_330_000, 12_000, "whole")}
+    table = Table("join", "MB of an archive a second of processor time, packets in order", "MB/s", "MB")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
+        for kind, (packets, connections, *whole) in kinds.items():
+            path, _ = talk(place, "talk.pcap", int(packets * min(TIME, 1)), connections, *whole)
+            archive = os.path.join(place, "talk.tar")
+            with open(archive, "wb") as file:
+                subprocess.run([TARCAP, "-q", "-r", path, *NO_LIMITS], stdout=file, check=True)
+            os.unlink(path)
+            size = os.path.getsize(archive) / 1e6
+            for name, samples in rounds(list(programs), lambda name: took(programs[name], "join", archive)).items():
+                table.row(f"{kind}, {name}", middle([size / sample["cpu"] for sample in samples], "{:.0f}"), f"{size:.0f}")
+    table.show()
+
+
 ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
         "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
         "interfaces": interfaces, "filters": filters, "formats": formats, "encrypt": encrypt, "steady": steady,
-        "delivered": delivered, "record": record, "summary": summary, "both": both}
+        "delivered": delivered, "record": record, "summary": summary, "both": both, "join": join}
 
 
 def machine():
