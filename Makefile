@@ -90,9 +90,11 @@ $(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
 	$(Q)touch $@
 
 # What no packet passes is made small: for the image's budget.
-COLD := command_% archive/% read/% request/% system/% summary/page% summary/%findings summary/kernel_% capture/filter% capture/interfaces \
+COLD := command_% archive/% request/% system/% summary/page% summary/%findings summary/kernel_% capture/filter% capture/interfaces \
 	capture/exclude capture/capture_open capture/capture_set capture/file_header summary/dns% summary/tls% summary/icmp% \
-	summary/neighbour% summary/http summary/left_open summary/between% summary/pairing_udp summary/together summary/ranges base/json base/err base/clock main record/held record/stored record/channel $(addprefix \
+	summary/neighbour% summary/http summary/left_open summary/between% summary/together base/json base/err base/clock main record/held record/stored record/channel $(addprefix \
+	read/,account_match decompress defects directory extended joined_told manifest_read match recorder_% request_match roll \
+	source verify) $(addprefix \
 	run/,report progress say capturing snapshot recorder_% resume channel_words ending watch idle link_watch stopping feedback)
 cold = $(if $(filter $(COLD),$(1)),-Os)
 # The commit that --version tells: one file is compiled anew where it is another.

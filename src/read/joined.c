@@ -100,8 +100,8 @@ static int write(struct joined *joined, const void *data, size_t size, struct er
 	return size > 0 ? joined->output(joined->context, data, size, err) : 0;
 }
 
-/* Those that are known, and not yet in the output. */
-static int describe(struct joined *joined, struct err *err)
+/* Those that are known, and not yet in the output. Apart from what each packet passes: a block is made of zeros. */
+static __attribute__((noinline)) int describe_new(struct joined *joined, struct err *err)
 {
 	unsigned char block[PCAPNG_INTERFACE_MAX];
 
@@ -114,12 +114,15 @@ static int describe(struct joined *joined, struct err *err)
 	return 0;
 }
 
-int joined_begin(struct joined *joined, const struct pcapng_interface *only, struct err *err)
+static int describe(struct joined *joined, struct err *err)
+{
+	return joined->described < joined->count ? describe_new(joined, err) : 0;
+}
+
+static __attribute__((noinline)) int begin(struct joined *joined, const struct pcapng_interface *only, struct err *err)
 {
 	unsigned char block[PCAPNG_SECTION_MAX];
 
-	if (joined->begun || (!only && joined->count == 0))
-		return 0;
 	joined->begun = true;
 	if (joined->count == 0) {
 		pcap_read_header(joined->file_header, only->snaplen, only->link_type);
@@ -130,6 +133,11 @@ int joined_begin(struct joined *joined, const struct pcapng_interface *only, str
 	if (write(joined, block, pcapng_put_section(block, &joined->section), err) < 0)
 		return -1;
 	return describe(joined, err);
+}
+
+int joined_begin(struct joined *joined, const struct pcapng_interface *only, struct err *err)
+{
+	return joined->begun || (!only && joined->count == 0) ? 0 : begin(joined, only, err);
 }
 
 static int put_packet(struct joined *joined, const struct packet *packet, uint64_t time, struct err *err)

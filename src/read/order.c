@@ -85,8 +85,10 @@ static int write_record(struct order *order, const struct order_slot *slot, size
 	*size = sizeof(record) + record.header.caplen;
 	if (order->output(order->context, &packet, err) < 0)
 		return -1;
-	record.header.caplen |= WRITTEN;
-	memcpy(order->buffer + slot->at, &record, sizeof(record));
+	if (order->disordered) {
+		record.header.caplen |= WRITTEN;
+		memcpy(order->buffer + slot->at, &record, sizeof(record));
+	}
 	order->started = true;
 	order->written = slot->time;
 	return 0;
@@ -133,7 +135,7 @@ static int write_earliest(struct order *order, size_t wanted, struct err *err)
 		qsort(order->slots, order->count, sizeof(*order->slots), by_time);
 	for (i = 0; i < order->count && done < wanted && result == 0; i++, done += size)
 		result = write_record(order, &order->slots[i], &size, err);
-	if (!order->disordered && result == 0) {
+	if (!order->disordered) {
 		drop_first(order, i, done);
 	} else {
 		compact(order);
