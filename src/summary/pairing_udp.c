@@ -21,8 +21,8 @@ struct pairing_udp {
 /* What a datagram has in common wherever it is seen. */
 struct mark {
 	struct dissect_end from, to; /* zeros: whatever they are */
-	uint32_t what;		     /* IP's id; where there is none the content, with the highest bit */
 	uint16_t length, version;
+	uint64_t what; /* IP's id; where there is none the content */
 };
 
 struct pairing_udp *pairing_udp_open(const struct siphash_key *key, struct err *err)
@@ -53,13 +53,13 @@ void pairing_udp_close(struct pairing_udp *udp)
 /* --- marks --- */
 
 /* 0: it was not kept. */
-static uint32_t content_of(const struct pairing_udp *udp, const struct dissected *headers)
+static uint64_t content_of(const struct pairing_udp *udp, const struct dissected *headers)
 {
 	uint32_t size = headers->payload_size < KEPT ? headers->payload_size : KEPT;
 
 	if (!headers->payload || (size < KEPT && size < headers->payload_length))
 		return 0;
-	return (uint32_t)siphash(&udp->key, headers->payload, size) | 1;
+	return siphash(&udp->key, headers->payload, size) | 1;
 }
 
 static uint64_t mark_of(const struct pairing_udp *udp, const struct pairing_datagram *datagram,
@@ -67,8 +67,8 @@ static uint64_t mark_of(const struct pairing_udp *udp, const struct pairing_data
 {
 	struct mark mark = {.length = datagram->length};
 
-	_Static_assert(sizeof(mark) == 44, "no holes, which would be hashed");
-	mark.what = datagram->id ? datagram->id : datagram->content | UINT32_C(1) << 31;
+	_Static_assert(sizeof(mark) == 48, "no holes, which would be hashed");
+	mark.what = datagram->id ? datagram->id : datagram->content;
 	if (track) {
 		mark.from = track->ends[datagram->side];
 		mark.to = track->ends[!datagram->side];

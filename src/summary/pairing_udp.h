@@ -11,15 +11,15 @@
 #include "summary/pairing.h"
 #include "summary/sighting.h"
 
-/* That wait to be found elsewhere, or were not: 24 MiB, of which pages that are not used cost nothing. */
+/* That wait to be found elsewhere, or were not: 28 MiB, of which pages that are not used cost nothing. */
 #define PAIRING_DATAGRAMS TABLE_OF(UINT32_C(1) << 19)
 
 /* Some datagrams that are all the same, in one archive. */
 struct pairing_datagram {
 	uint64_t mark, time;	    /* time: ns, of the latest */
 	uint64_t met;		    /* the archives that have it, too: a bit for each */
+	uint64_t content;	    /* a hash of the payload\'s beginning; 0: that was not kept */
 	uint32_t track, next;	    /* next: of its chain, place + 1 */
-	uint32_t content;	    /* a hash of the payload's beginning; 0: that was not kept */
 	uint16_t id, length, count; /* IP's, 0: it has none; of the payload */
 	uint8_t side;
 	bool stays;  /* when it is tidied up */

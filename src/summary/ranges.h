@@ -11,9 +11,9 @@
 #include "base/err.h"
 #include "base/sizes.h"
 
-#define RANGES_MAX TABLE_OF(UINT32_C(1) << 19) /* in all lists; 16 MiB, of which pages that are not used cost nothing \
-						*/
-#define RANGES_STEPS 8192		       /* ranges that are walked over to add one, at most */
+/* In all lists; 16 MiB, of which pages that are not used cost nothing. */
+#define RANGES_MAX TABLE_OF(UINT32_C(1) << 19)
+#define RANGES_STEPS 8192 /* ranges that are walked over to add one, at most */
 
 /* All zero is an empty one. */
 struct ranges_list {
