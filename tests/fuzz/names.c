@@ -104,7 +104,7 @@ static void finish(struct all *all)
 	dns_findings(all->dns, &circumstances, &all->findings);
 	tls_finish(all->tls, &circumstances, &all->findings);
 	icmp_finish(all->icmp, &all->findings);
-	neighbours_finish(all->neighbours, all->conversations, &circumstances, &all->findings);
+	neighbours_finish(all->neighbours, all->conversations, &all->findings);
 	check_dns(all->dns);
 	check_findings(&all->findings);
 }
