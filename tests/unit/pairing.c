@@ -1,7 +1,7 @@
 /* pairing.c and pairing_udp.c: the same packets in several archives are found, and what may be several is no pair. */
 #include "unit.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
 
 #include "sightings.h"
 #include "summary/pairing.h"
@@ -264,8 +264,8 @@ static void test_what_both_have_makes_room(void **state)
 	char text[40];
 
 	(void)state;
-	for (uint32_t i = 0; i < PAIRING_DATAGRAMS + PAIRING_DATAGRAMS / 2; i++) {
-		snprintf(text, sizeof(text), "number %u", i);
+	for (uint64_t i = 0; i < PAIRING_DATAGRAMS + PAIRING_DATAGRAMS / 2; i++) {
+		snprintf(text, sizeof(text), "number %" PRIu64, i);
 		udp(0, 1, 0, text, i * 1000);
 		if (i != 5)
 			udp(1, 1, 0, text, i * 1000 + DELAY);
@@ -283,8 +283,8 @@ static void test_too_many_that_wait_are_counted(void **state)
 	char text[40];
 
 	(void)state;
-	for (uint32_t i = 0; i < PAIRING_DATAGRAMS + 10; i++) {
-		snprintf(text, sizeof(text), "number %u", i);
+	for (uint64_t i = 0; i < PAIRING_DATAGRAMS + 10; i++) {
+		snprintf(text, sizeof(text), "number %" PRIu64, i);
 		udp(0, 1, 0, text, i * 1000);
 	}
 	assert_int_equal(pairing_udp_left_out(pairing_udp(pairing)), 10);

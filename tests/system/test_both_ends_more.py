@@ -1,0 +1,82 @@
+"""tarcap summary of more than two captures, of one that begins in mid-stream, and of connections that may be each other."""
+
+import pytest
+
+from archive import Archive
+from both import Story, greet, kinds, named, pcap_of_lengths, talk, together, truth_of, upload
+from capture import run
+
+
+def rewritten(path, target, name, change):
+    """The same capture with other packets: change gets a record's time and bytes, and gives both, or None."""
+    records = []
+    for record in Archive(path.read_bytes()).records:
+        done = change(record.time, bytearray(record.data))
+        if done:
+            records.append((done[0] // 10**9, done[0] % 10**9 // 1000, bytes(done[1]), record.length))
+    target.with_suffix(".pcap").write_bytes(pcap_of_lengths(sorted(records)))
+    target.write_bytes(run("-r", target.with_suffix(".pcap"), "--name", name, timeout=60).out)
+    return target
+
+
+def to_third(time, data):
+    """As a third place behind the second has it, 20 ms later."""
+    data[22] -= 1
+    return time + 20_000_000 * (1 if data[26:30] == bytes((10, 7, 0, 1)) else -1), data
+
+
+@pytest.fixture(scope="module")
+def lossy(tmp_path_factory):
+    return Story(tmp_path_factory.mktemp("more"), lambda name: (upload(name, 3_000_000), talk(name, 50, answered=True)), expression="tcp or udp",
+                 drop=20, drops=100, datagrams=10)
+
+
+def test_three_captures_are_compared_two_by_two(lossy, tmp_path):
+    """What is lost before the second is lost between the first and the third, too; nothing is between the second and the third."""
+    third = rewritten(lossy.paths[1], tmp_path / "third.tar", "third", to_third)
+    both = together([*lossy.paths, third])
+    pairs = {(row["a"], row["b"]): row for row in both["between"]}
+    assert sorted(pairs) == [("client.tar", "server.tar"), ("client.tar", "third.tar"), ("server.tar", "third.tar")]
+    for names, lost in (("client.tar", "server.tar"), True), (("client.tar", "third.tar"), True), (("server.tar", "third.tar"), False):
+        row = pairs[names]
+        assert row["connections"] == row["udp_conversations"] == 1
+        assert named(row, "lost") == (truth_of(lossy.truth["dropped"]) if lost else [])
+        assert row["datagram-lost"]["count"] == (len(lossy.truth["datagrams"]) if lost else 0)
+        assert row["made"]["count"] == row["datagram-made"]["count"] == 0
+        assert row["clock_offset"] is not None
+    last = pairs["server.tar", "third.tar"]
+    assert abs(float(last["there"]["p50_seconds"]) - 0.02) <= float(last["clock_offset"]["bound_seconds"])
+    assert abs(float(last["each"][0]["there_and_back"]["p50_seconds"]) - 0.04) < 0.001
+
+
+def test_a_capture_that_begins_in_mid_stream_lacks_nothing(lossy, tmp_path):
+    times = [record.time for record in Archive(lossy.data[1]).records]
+    begin = times[len(times) // 3]
+    later = rewritten(lossy.paths[1], tmp_path / "later.tar", "later", lambda time, data: (time, data) if time >= begin else None)
+    both = together([lossy.paths[0], later])
+    [between] = both["between"]
+    lost, truth = named(between, "lost"), truth_of(lossy.truth["dropped"])
+    assert 20 < len(lost) < len(truth) and set(lost) <= set(truth)
+    assert between["made"]["count"] == 0 and between["not_judged"] > 0 and "injected-between" not in kinds(both)
+
+
+def test_connections_that_may_be_each_other_are_not_compared(tmp_path):
+    """The server's capture has each connection twice, from two addresses: which one is the client's?"""
+    story = Story(tmp_path, lambda name: greet(name, 5), nat=["10.7.0.1", "10.9.9.9"])
+
+    def twin(time, data):
+        for at in (26, 30):
+            if data[at:at + 4] == bytes((10, 9, 9, 9)):
+                data[at + 3] = 8
+        return time + 1_000_000, data
+
+    second = rewritten(story.paths[1], tmp_path / "twin.tar", "twin", twin)
+    merged = tmp_path / "merged.pcapng"
+    merged.write_bytes(run("join", story.paths[1], second, timeout=60).out)
+    whole = together(story.paths)["between"][0]
+    assert whole["connections"] == 5 and whole["ambiguous"] == 0 and whole["rewritten"]
+    both = together([story.paths[0], merged])
+    [between] = both["between"]
+    assert between["connections"] == 0 and between["ambiguous"] == 10
+    assert between["clock_offset"] is None and between["rewritten"] == between["only_in_one"] == between["each"] == []
+    assert not {"lost-between", "injected-between", "rewritten", "clock-offset"} & set(kinds(both))
