@@ -135,7 +135,7 @@ static int open_all(struct capture_set *captures, const struct options *options,
 		return -1;
 	if (count > INTERFACES_MAX)
 		return err_set(err, STATUS_USAGE,
-			       "-i all: %d interfaces are up, allowed are at most %d: name them, or -i any", count,
+			       "-i all: %d interfaces are up, at most %d are allowed: name them, or -i any", count,
 			       INTERFACES_MAX);
 	return open_each(captures, names, (unsigned)count, options, err);
 }

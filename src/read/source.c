@@ -31,7 +31,7 @@ const char *source_short_name(const struct source *source)
 static int add_source(struct sources *sources, const char *command, char *path, struct err *err)
 {
 	if (sources->count == SOURCES_MAX) {
-		err_set(err, STATUS_USAGE, "%s '%.100s': allowed are %d FILEs at most", command, path ? path : "-",
+		err_set(err, STATUS_USAGE, "%s '%.100s': at most %d FILEs are allowed", command, path ? path : "-",
 			SOURCES_MAX);
 		free(path);
 		return -1;

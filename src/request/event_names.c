@@ -87,7 +87,7 @@ int event_names_add(struct options *options, const char *text, struct err *err)
 		return 0;
 	}
 	if (options->until_count == UNTIL_MAX)
-		return err_set(err, STATUS_USAGE, "--until %.60s: allowed are at most %d events", text, UNTIL_MAX);
+		return err_set(err, STATUS_USAGE, "--until %.60s: at most %d events are allowed", text, UNTIL_MAX);
 	if (!text[strspn(text, " \t\n")])
 		return err_set(err, STATUS_USAGE, "--until '': needs an argument, EVENT (--until help lists them)");
 	if (kind != UNTIL_SILENCE && kind != UNTIL_EXPRESSION && text[length])

@@ -90,7 +90,7 @@ static int add_to_list(const struct flag *flag, const char *name, const char *ar
 			return 0;
 	}
 	if (*count == flag->most)
-		return err_set(err, STATUS_USAGE, "%s %.60s: allowed are at most %d", name, argument, flag->most);
+		return err_set(err, STATUS_USAGE, "%s %.60s: at most %d are allowed", name, argument, flag->most);
 	list[(*count)++] = argument;
 	return 0;
 }

@@ -94,8 +94,7 @@ static int no_room(const struct options *options, uint64_t ceiling, struct err *
 			err, STATUS_USAGE,
 			"-B/--buffer-size %s and --memory %s: together above the ceiling TARCAP_MAX_MEMORY, %s%s",
 			text[0], text[1], text[2], source);
-	return err_set(err, STATUS_USAGE,
-		       "%s %s: allowed is what leaves 2M to the %s below the ceiling TARCAP_MAX_MEMORY, %s%s",
+	return err_set(err, STATUS_USAGE, "%s %s: it must leave 2M to the %s below the ceiling TARCAP_MAX_MEMORY, %s%s",
 		       ring ? "-B/--buffer-size" : "--memory", ring ? text[0] : text[1], ring ? "pool" : "ring",
 		       text[2], source);
 }

@@ -141,7 +141,7 @@ static int enter_recipient(struct recipients **recipients, const char *where, co
 	if (is_there(*recipients, word))
 		return 0;
 	if ((*recipients)->count == RECIPIENTS_MAX)
-		return err_set(err, STATUS_USAGE, "%s: allowed are at most %d recipients", where, RECIPIENTS_MAX);
+		return err_set(err, STATUS_USAGE, "%s: at most %d recipients are allowed", where, RECIPIENTS_MAX);
 	recipient = &(*recipients)->list[(*recipients)->count++];
 	memcpy(recipient->key, key, sizeof(key));
 	memcpy(recipient->text, word, RECIPIENT_TEXT_SIZE);

@@ -77,7 +77,7 @@ static void what_is_wrong_is_named(void **state)
 	static const struct {
 		const char *line, *says;
 	} cases[] = {
-		{"-l a -l b -l c", "-l/--list c: allowed are at most 2"},
+		{"-l a -l b -l c", "-l/--list c: at most 2 are allowed"},
 		{"--list=", "-l/--list '': needs an argument, ITEM"},
 		{"--text", "-t/--text: needs an argument, TEXT"},
 		{"-n=5", "-n/--number '=5': leave out '='"},
