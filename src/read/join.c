@@ -15,6 +15,7 @@
 #include "read/numbering.h"
 #include "read/roll.h"
 #include "read/stream.h"
+#include "request/number.h"
 
 /* The member that is being read. */
 struct member {
@@ -308,8 +309,8 @@ static int end_packets(struct join *join, bool cut, struct err *err)
 	file->whole = complete && !cut;
 	join->result->files += file->whole && !member->left_out;
 	if (!complete && !cut)
-		defects_note(verify_defects(join->verify), DEFECT_DAMAGED, "%s is damaged after %llu packets",
-			     member->name, (unsigned long long)file->packets);
+		defects_note(verify_defects(join->verify), DEFECT_DAMAGED, "%s is damaged after %llu packet%s",
+			     member->name, (unsigned long long)file->packets, number_plural(file->packets));
 	verify_end(join->verify, file);
 	return 0;
 }

@@ -93,7 +93,9 @@ void packets_finish(struct packets *packets)
 	count = packets->count;
 	note_passed(packets);
 	if (packets->records.damaged)
-		defects_note(&packets->defects, DEFECT_DAMAGED, "it is damaged after %llu packets", count);
+		defects_note(&packets->defects, DEFECT_DAMAGED, "it is damaged after %llu packet%s", count,
+			     number_plural(count));
 	else if (!pcap_read_complete(&packets->records) || input_damage(packets->setup.input))
-		defects_note(&packets->defects, DEFECT_CUT, "it is cut after %llu packets", count);
+		defects_note(&packets->defects, DEFECT_CUT, "it is cut after %llu packet%s", count,
+			     number_plural(count));
 }

@@ -37,9 +37,9 @@ def every_other_length(data, size, unseen=()):
     at = packets_at(text)[1]
     assert struct.unpack_from("<II", text, at + 20) == (size, size)
     for caplen in some(n for n in range(size + 40) if n != size and n not in unseen):
-        bad(with_number(data, 0, at + 20, caplen), "is damaged after 1 packets", arguments=["--check"])
+        bad(with_number(data, 0, at + 20, caplen), "is damaged after 1 packet;", arguments=["--check"])
     for length in (0, 1, size - 4, size - 1):
-        bad(with_number(data, 0, at + 24, length), "is damaged after 1 packets", arguments=["--check"])
+        bad(with_number(data, 0, at + 24, length), "is damaged after 1 packet;", arguments=["--check"])
 
 
 @pytest.mark.parametrize("size", [96, 97, 98, 99])
@@ -70,5 +70,5 @@ def test_zeros_are_no_options(tmp_path):
 def test_a_record_of_pcap(tmp_path):
     data = captured(tmp_path, pcap_file(records(range(4), 100)))
     for length in (0, 1, 99):
-        result = bad(with_number(data, 0, 24 + 116 + 12, length), "is damaged after 1 packets")
+        result = bad(with_number(data, 0, 24 + 116 + 12, length), "is damaged after 1 packet;")
         assert numbers(result) == [0]

@@ -260,7 +260,7 @@ def test_files_of_packets_that_are_cut():
             assert summary(plain[:size])["packets"] == count
         elif size % 7 == 0:
             found = summary(plain[:size], status=1)
-            assert found["packets"] == count and found["not_whole"] == f"it is cut after {count} packets"
+            assert found["packets"] == count and found["not_whole"] == f"it is cut after {count} packet{'' if count == 1 else 's'}"
     found = summary(plain[:24 + 70 * 3 + 8] + b"\xff" * 8 + plain, status=1)
     assert found["not_whole"] == "it is damaged after 3 packets"
     noise = random.Random(1)
