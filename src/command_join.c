@@ -65,7 +65,8 @@ static int parse_join(struct join_options *options, int argc, char **argv, struc
 	if (words < 0 || sources_find(&options->sources, "join", argv + words, err) < 0)
 		return -1;
 	if (options->align && options->sources.count == 1)
-		return err_set(err, STATUS_USAGE, "--align: there is one FILE, and it needs several (see tarcap join --help)");
+		return err_set(err, STATUS_USAGE,
+			       "--align: there is one FILE, and it needs several (see tarcap join --help)");
 	return 0;
 }
 
