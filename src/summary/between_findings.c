@@ -95,7 +95,7 @@ static void find_lost(const struct pair *pair)
 	finding_filter(finding, tcp ? "tcp.analysis.retransmission" : "udp");
 	finding_next(finding,
 		     "what is between the two: drops of its interfaces and queues, firewalls, the MTU; --json has "
-		     "each range");
+		     "each of them");
 }
 
 static void find_not_captured(const struct pair *pair)
