@@ -7,6 +7,7 @@ notice. Ends with "N passed, N failed".
 
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -29,6 +30,7 @@ LIMITS = {
     "instructions, 64 B, --until, a filter": (535, 555, "instructions"),
     "allocations, 64 B, --first and --until": (0, 0.0005, "malloc"),
     "allocations, 64 B": (0, 0.0005, "malloc"),
+    "instructions of join, 64 B": (690, 715, "instructions"),
     "bytes stored, 64 B": (403, 420, "instructions"),
     "bytes stored, 1472 B": (1812, 1880, "copy"),
     "system calls, 64 B": (0.003, 0.03, "call"),
@@ -86,6 +88,22 @@ def from_a_file(_, binary=TARCAP, env=None):
     return difference(count, *MANY)
 
 
+def by_join(_, binary=OPEN, env=None):
+    """Through a window that is smaller than the archive."""
+    file, archive = OUT / "gate.pcap", OUT / "gate.tar"
+
+    def count(packets):
+        sh(str(OUT / "load"), "-s", "64", "-n", str(packets), "-w", str(file))
+        sh(TARCAP, "-r", str(file), "-w", str(archive))
+        process = subprocess.Popen([*CALLGRIND, binary, "join", "--memory", "2M", str(archive)], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+        assert process.wait(300) == 0
+        file.unlink()
+        archive.unlink()
+        return packets, callgrind_total(process.pid)["instructions"]
+    return difference(count, *MANY)
+
+
 def until_ready(wire, binary=TARCAP, env=None):
     return calls_until_ready(wire, [binary, "-i", "tc0", *NO_LIMITS], env=env)
 
@@ -139,6 +157,7 @@ MEASURES = {
     "allocations, 64 B, --first and --until":
         lambda wire, **more: by_callgrind(wire, "allocations", FEW[64], flags=["--first", "16k", *NAMES], **more),
     "allocations, 64 B": lambda wire, **more: by_callgrind(wire, "allocations", FEW[64], **more),
+    "instructions of join, 64 B": by_join,
     "bytes stored, 64 B": lambda wire, **more: by_lackey(wire, 64, **more),
     "bytes stored, 1472 B": lambda wire, **more: by_lackey(wire, 1472, **more),
     "system calls, 64 B": by_strace,

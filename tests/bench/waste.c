@@ -1,7 +1,7 @@
 /*
  * Wastes something for each packet, to show that the gate turns red: linked with the shipped program's objects by
- * -Wl,--wrap=segments_add, the same for pcapng, and poll. BENCH_WASTE=malloc, copy, call or instructions says what; or,
- * beside packets, start (system calls and instructions), memory, or waking.
+ * -Wl,--wrap=segments_add, the same for pcapng, order_add, and poll. BENCH_WASTE=malloc, copy, call or instructions
+ * says what; or, beside packets, start (system calls and instructions), memory, or waking.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture/segments.h"
+#include "read/order.h"
 
 enum verdict __real_segments_add(struct series *series, struct packet_header header, const unsigned char *data);
 enum verdict __wrap_segments_add(struct series *series, struct packet_header header, const unsigned char *data);
@@ -18,6 +19,8 @@ enum verdict __real_segments_add_block(struct series *series, uint64_t time, uin
 enum verdict __wrap_segments_add_block(struct series *series, uint64_t time, uint32_t caplen, uint32_t length,
 				       uint32_t flags, const unsigned char *data);
 
+int __real_order_add(struct order *order, const struct packet *packet, struct err *err);
+int __wrap_order_add(struct order *order, const struct packet *packet, struct err *err);
 int __real_poll(struct pollfd *polled, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *polled, nfds_t count, int timeout);
 
@@ -77,4 +80,10 @@ enum verdict __wrap_segments_add_block(struct series *series, uint64_t time, uin
 {
 	waste(caplen, data);
 	return __real_segments_add_block(series, time, caplen, length, flags, data);
+}
+
+int __wrap_order_add(struct order *order, const struct packet *packet, struct err *err)
+{
+	waste(packet->header.caplen, packet->data);
+	return __real_order_add(order, packet, err);
 }
