@@ -172,7 +172,11 @@ def offered(results):
 
 # --- the table --------------------------------------------------------------------------------------------------
 
-RESULTS = {"machine": {}, "tables": []}  # as results.json has them: tests/bench/compare reads two of these
+RESULTS = {"machine": {}, "seconds": {}, "tables": []}  # seconds: what each row took; as results.json has them: tests/bench/compare reads two of these
+
+
+def write_results():
+    (OUT / "results.json").write_text(json.dumps(RESULTS, indent=1) + "\n", encoding="ascii")
 
 
 class Table:
@@ -200,4 +204,4 @@ class Table:
             results.write(self.text() + "\n")
         RESULTS["tables"].append({"name": self.name, "title": self.title, "columns": self.columns,
                                   "rows": {line[0]: line[1:] for line in self.lines}, "notes": self.notes})
-        (OUT / "results.json").write_text(json.dumps(RESULTS, indent=1) + "\n", encoding="ascii")
+        write_results()

@@ -11,7 +11,8 @@ import tempfile
 import time
 
 from bench import (NO_LIMITS, OUT, OWN, RESULTS, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
-                   pinned, ratios, rounds, wait_until)
+                   pinned, ratios, rounds, wait_until,
+                   write_results)
 from archive import pcap_file
 from wire import Wire
 
@@ -192,9 +193,9 @@ def with_capability(place):
 def start():
     """From exec to the line that says listening: time, and system calls."""
     from counts import calls_until_ready
-    names = ["tarcap", "tarcap without -i", "tarcap with context", "tcpdump", "dumpcap"]
+    names = ["tarcap", "tarcap, ring of 2 MiB", "tarcap without -i", "tarcap with context", "tcpdump", "tcpdump -B", "dumpcap"]
     alone = [*TOOLS["tarcap"], "--no-context"]
-    commands = {**TOOLS, "tarcap": alone, "tarcap with context": TOOLS["tarcap"],
+    commands = {**TOOLS, "tarcap": alone, "tarcap with context": TOOLS["tarcap"], "tarcap, ring of 2 MiB": [*alone, "-B", "2048"],
                 "tarcap without -i": [item for item in alone if item not in ("-i", "tc0")]}
     wire = Wire()
 
@@ -588,7 +589,11 @@ def main(names):
     with open(OUT / "results.txt", "a" if names else "w", encoding="ascii") as results:
         results.write(head + "\n")
     for name in names or ROWS:
+        started = time.monotonic()
         ROWS[name]()
+        taken = RESULTS["seconds"][name] = round(time.monotonic() - started)
+        print(f"{name} took {taken} s\n", flush=True)
+    write_results()
     return 0
 
 
