@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static uint64_t get(clockid_t id)
@@ -51,8 +52,11 @@ char *clock_rfc3339(uint64_t real, char text[CLOCK_TEXT_SIZE])
 	char digits[CLOCK_TEXT_SIZE], *next = digits;
 
 	put_digits(put_seconds(digits, real), 9, real % CLOCK_SECOND);
-	for (size_t i = 0; i < sizeof(form); i++)
-		text[i] = form[i] == '0' ? *next++ : form[i];
+	memcpy(text, form, sizeof(form));
+	for (size_t i = 0; i < sizeof(form); i++) {
+		if (form[i] == '0')
+			text[i] = *next++;
+	}
 	return text;
 }
 
