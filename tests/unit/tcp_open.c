@@ -113,6 +113,25 @@ static void needless_by_sack(void **state)
 				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
 }
 
+/* A receiver that knows no D-SACK: what it said before is enough. */
+static void needless_by_sack_alone(void **state)
+{
+	(void)state;
+	handshake();
+	segment(SERVER, ACK, 501, 101, 1000);
+	segment(SERVER, ACK, 1501, 101, 1000);
+	segment(SERVER, ACK, 2501, 101, 1000);
+	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
+	segment(CLIENT, ACK, 101, 1501, 0);
+	memset(sack, 0, sizeof(sack));
+	wait_for(0.5);
+	assert_int_equal(segment(SERVER, ACK, 2501, 101, 1000), TCP_RETRANSMISSION);
+	segment(CLIENT, ACK, 101, 1501, 0);
+	finish();
+	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
+				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
+}
+
 /* It was acknowledged already: the acknowledgment was lost, or late, and not the segment. */
 static void needless_by_acknowledgment(void **state)
 {
@@ -303,6 +322,7 @@ int main(void)
 		TEST(needless_by_dsack),
 		TEST(needless_within_the_second_block),
 		TEST(needless_by_sack),
+		TEST(needless_by_sack_alone),
 		TEST(needless_by_acknowledgment),
 		TEST(not_lost_before_by_dsack),
 		TEST(lost_in_spite_of_sack),
