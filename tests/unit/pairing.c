@@ -52,7 +52,7 @@ static void talk(unsigned archive, uint32_t conversation, uint8_t from, uint32_t
 	for (unsigned i = 0; i < count; i++) {
 		struct packet_of of = segment_of(from, (uint16_t)(4000 + conversation), sequence + 100 * i, 900);
 
-		tcp(archive, conversation, &of, SECOND * (i + 1) + archive * DELAY);
+		tcp(archive, conversation, &of, SECOND * (i + 1U) + archive * DELAY);
 	}
 }
 
@@ -138,7 +138,7 @@ static void test_a_capture_that_begins_later_is_paired_all_the_same(void **state
 	for (unsigned i = 10; i < 30; i++) {
 		struct packet_of of = segment_of(1, 4007, 5000 + 100 * i, 900);
 
-		tcp(1, 7, &of, SECOND * (i + 1) + DELAY);
+		tcp(1, 7, &of, SECOND * (i + 1U) + DELAY);
 	}
 	assert_int_equal(pairing_link_count(pairing), 1);
 	link = pairing_link_at(pairing, 0);
@@ -200,9 +200,9 @@ static void test_datagrams_are_found_by_their_id_and_the_lost_one_is_left(void *
 
 	(void)state;
 	for (uint16_t i = 0; i < 10; i++) {
-		udp(0, 1, (uint16_t)(i + 1), "the same for all of them", SECOND * (i + 1));
+		udp(0, 1, (uint16_t)(i + 1), "the same for all of them", SECOND * (i + 1U));
 		if (i != 4)
-			udp(1, 1, (uint16_t)(i + 1), "the same for all of them", SECOND * (i + 1) + DELAY);
+			udp(1, 1, (uint16_t)(i + 1), "the same for all of them", SECOND * (i + 1U) + DELAY);
 	}
 	pairing_finish(pairing);
 	assert_int_equal(pairing_link_count(pairing), 1);
