@@ -76,7 +76,8 @@ static bool is_comparable(const struct lone *lone)
 	const struct pairing_side *a = side_of(lone, 0), *b = side_of(lone, 1);
 	uint16_t largest = a->largest > b->largest ? a->largest : b->largest;
 
-	if (a->fragments || b->fragments || a->unmarked || b->unmarked || (!lone->link->same && lone->datagram->unsure))
+	if (a->fragments || b->fragments || ((a->unmarked || b->unmarked) && !lone->datagram->id) ||
+	    (!lone->link->same && lone->datagram->unsure))
 		return false;
 	if (lone->by_way)
 		return lone->track->sides[lone->datagram->side].largest <= IN_ONE_PIECE;

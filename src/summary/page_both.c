@@ -52,7 +52,7 @@ static void write_pairs(struct page *page, const struct page_both *both)
 		if (between->not_judged)
 			page_fact(page, "",
 				  "of %" PRIu64 " range%s or datagram%s nothing is said: one began later or ended "
-						"earlier, or there was no room",
+				  "earlier, or there was no room",
 				  between->not_judged, number_plural(between->not_judged),
 				  number_plural(between->not_judged));
 		if (between->mtu)

@@ -237,7 +237,7 @@ static bool came_before(struct pairing_udp *udp, const struct pairing_datagram *
 			return true;
 		}
 		if (++looked_at == CHAIN_LOOKED_AT)
-			return me->unmarked = true;
+			return me->fragments = true;
 	}
 	return false;
 }
