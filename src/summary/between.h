@@ -74,6 +74,7 @@ struct between {
 	int64_t offset, bound;	     /* ns: b's clock less a's, give or take */
 	struct between_delay way[2]; /* of all connections, from a to b, from b to a */
 	uint64_t counts[BETWEEN_KINDS], bytes[BETWEEN_KINDS];
+	uint64_t lone; /* connections of TCP of which nothing came through: each is a range that was lost */
 	uint64_t needed, not_needed; /* ranges that were sent again */
 	uint64_t not_judged;	     /* ranges of which nothing can be said: one capture began later or ended earlier */
 	uint16_t mtu;		     /* by ICMP; 0: nothing said so */

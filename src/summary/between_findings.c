@@ -85,7 +85,10 @@ static void find_lost(const struct pair *pair)
 	finding = findings_add(pair->findings, FINDING_LOST_BETWEEN, FINDING_WARNING, 700);
 	finding_say(finding, "lost between %.60s and %.60s:", pair->names[0], pair->names[1]);
 	say_kinds(finding, between, kinds);
-	if (tcp)
+	if (between->lone)
+		finding_say(finding, "; %" PRIu64 " connection%s never got there", between->lone,
+			    number_plural(between->lone));
+	if (between->needed + between->not_needed)
 		finding_say(finding,
 			    "; of what was sent again, %" PRIu64 " had been lost there, %" PRIu64 " had come through",
 			    between->needed, between->not_needed);

@@ -32,9 +32,14 @@ struct between_routes;
 void between_udp(struct betweens *betweens, struct between *between, const struct between_routes *routes);
 void between_icmp(const struct betweens *betweens, struct between *between, const struct between_routes *routes);
 
+/* Connections of TCP that one has the SYN of, and the other nothing (between_lone.c): is there one that may be? */
+bool between_any_lone(const struct betweens *betweens, const struct between *between);
+void between_lone(struct betweens *betweens, struct between *between, const struct between_routes *routes,
+		  struct err *err);
+
 /* --- between_routes.c --- */
 
-/* Both of these, of which the memory is taken and given back. */
+/* All of these, of which the memory is taken and given back. */
 void between_without_link(struct betweens *betweens, struct between *between, struct err *err);
 
 /* Packets of which archive, from whom to whom: the sender without its port, or the client without its. */

@@ -36,14 +36,22 @@ uint32_t between_link_of(const struct between_routes *routes, uint32_t track)
 	return routes->links[track];
 }
 
-/* One that had packets that way in both is better than one that had none. */
+/* When a link's side sent last; 0: nothing that way was in both. */
+static uint64_t last_of(const struct betweens *betweens, uint32_t number, int side)
+{
+	const struct pairing_link *link = pairing_link_at(betweens->pairing, number);
+
+	return link->hits[side] ? pairing_track_at(betweens->pairing, link->tracks[0])->sides[side].last : 0;
+}
+
+/* The latest is the best: what came before it would have come, too. */
 static void put_route(const struct betweens *betweens, const struct between_routes *routes,
 		      const struct between_route_key *key, uint32_t number, int side)
 {
 	struct between_route *route = table_take(routes->table, key);
 
-	if (!route || (route->link && (pairing_link_at(betweens->pairing, route->link - 1)->hits[route->side] ||
-				       !pairing_link_at(betweens->pairing, number)->hits[side])))
+	if (!route ||
+	    (route->link && last_of(betweens, route->link - 1, route->side) >= last_of(betweens, number, side)))
 		return;
 	route->link = number + 1;
 	route->side = (uint8_t)side;
@@ -82,12 +90,13 @@ static void add_link(const struct betweens *betweens, const struct between_route
 
 static bool is_wanted(const struct betweens *betweens, const struct between *between)
 {
-	return pairing_udp_count(pairing_udp(betweens->pairing)) ||
+	return pairing_udp_count(pairing_udp(betweens->pairing)) || between_any_lone(betweens, between) ||
 	       icmp_count(betweens->summaries[between->archives[0]]->icmp) ||
 	       icmp_count(betweens->summaries[between->archives[1]]->icmp);
 }
 
-static void compare_by_routes(struct betweens *betweens, struct between *between, const struct between_routes *routes)
+static void compare_by_routes(struct betweens *betweens, struct between *between, const struct between_routes *routes,
+			      struct err *err)
 {
 	for (uint32_t i = 0; i < pairing_link_count(betweens->pairing); i++) {
 		const struct pairing_link *link = pairing_link_at(betweens->pairing, i);
@@ -97,6 +106,7 @@ static void compare_by_routes(struct betweens *betweens, struct between *between
 	}
 	between_udp(betweens, between, routes);
 	between_icmp(betweens, between, routes);
+	between_lone(betweens, between, routes, err);
 }
 
 void between_without_link(struct betweens *betweens, struct between *between, struct err *err)
@@ -109,7 +119,7 @@ void between_without_link(struct betweens *betweens, struct between *between, st
 	routes.table = table_open(key, sizeof(struct between_route_key), sizeof(struct between_route), ROUTES_MAX, err);
 	routes.links = calloc(pairing_track_count(betweens->pairing), sizeof(routes.links[0]));
 	if (routes.table && routes.links)
-		compare_by_routes(betweens, between, &routes);
+		compare_by_routes(betweens, between, &routes, err);
 	else
 		err_sys(err, ENOMEM, "memory for comparing");
 	table_close(routes.table);

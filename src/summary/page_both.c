@@ -203,6 +203,7 @@ static void put_counts(json_t **row, const struct between *between)
 	json_put_number(row, "sent_again_needed", between->needed);
 	json_put_number(row, "sent_again_not_needed", between->not_needed);
 	json_put_number(row, "not_judged", between->not_judged);
+	json_put_number(row, "connections_lost", between->lone);
 	json_put_number(row, "icmp_made", between->icmp_made);
 	for (size_t i = 0; i < between->icmp_count; i++)
 		json_append(&icmp, json_icmp(&between->icmp[i]));

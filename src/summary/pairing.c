@@ -246,6 +246,7 @@ static struct pairing_track *new_track(struct pairing *pairing, unsigned archive
 	*track = (struct pairing_track){.ends = {headers->from, headers->to},
 					.version = headers->version,
 					.archive = (uint8_t)archive,
+					.began = (headers->flags & (DISSECT_SYN | DISSECT_ACK)) == DISSECT_SYN,
 					.protocol = headers->protocol};
 	*current = ++pairing->track_count;
 	return track;

@@ -80,3 +80,75 @@ def test_connections_that_may_be_each_other_are_not_compared(tmp_path):
     assert between["connections"] == 0 and between["ambiguous"] == 10
     assert between["clock_offset"] is None and between["rewritten"] == between["only_in_one"] == between["each"] == []
     assert not {"lost-between", "injected-between", "rewritten", "clock-offset"} & set(kinds(both))
+
+
+def port_of(data):
+    """The client's: of a TCP segment, whoever sent it."""
+    ports = int.from_bytes(data[34:36], "big"), int.from_bytes(data[36:38], "big")
+    return ports[0] if ports[1] == 80 else ports[1]
+
+
+def without(story, tmp_path, ports, until=1 << 63, there=None):
+    """Connections that never came through: the client's capture has their SYN alone, the server's nothing of its ports; its end."""
+    def client(time, data):
+        return (time, data) if data[23] != 6 or port_of(data) not in ports or data[47] == 2 else None
+
+    def server(time, data):
+        return (time, data) if time < until and (data[23] != 6 or port_of(data) not in (there or ports)) else None
+    return [rewritten(story.paths[0], tmp_path / "client.tar", "client", client),
+            rewritten(story.paths[1], tmp_path / "server.tar", "server", server)]
+
+
+def ports_of(story, which=0):
+    ports = [port_of(record.data) for record in Archive(story.data[which]).records if record.data[23] == 6 and record.data[47] == 2]
+    assert len(set(ports)) == len(ports) > 5
+    return ports
+
+
+def test_a_connection_that_never_came_through_is_lost(tmp_path):
+    (tmp_path / "cut").mkdir()
+    story = Story(tmp_path, lambda name: greet(name, 8))
+    ports = ports_of(story)
+    both = together(without(story, tmp_path / "cut", ports[2:5]))
+    [between] = both["between"]
+    assert between["connections"] == len(ports) - 3 and between["connections_lost"] == between["lost"]["count"] == 3
+    assert [(source, target, length) for source, target, _, length in named(between, "lost")] == \
+        sorted((f"10.7.0.1:{port}", "10.8.0.2:80", 1) for port in ports[2:5])
+    [finding] = [finding for finding in both["findings"] if finding["kind"] == "lost-between"]
+    assert "3 connections never got there" in finding["sentence"]
+
+
+def test_a_connection_that_another_name_may_have_is_not_lost(tmp_path):
+    """Behind a NAT the server's capture may have it by another name."""
+    (tmp_path / "cut").mkdir()
+    story = Story(tmp_path, lambda name: greet(name, 8), nat=["10.7.0.1", "10.9.9.9"])
+    for there in None, ports_of(story, 1)[2:5]:
+        [between] = together(without(story, tmp_path / "cut", ports_of(story)[2:5], there=there))["between"]
+        assert between["connections"] == 5 and between["ambiguous"] == (0 if there else 3)
+        assert between["connections_lost"] == between["lost"]["count"] == 0
+
+
+def test_a_connection_that_looks_other_there_is_not_lost(tmp_path):
+    """Something between made its sequence numbers anew: it has no pair, and is there all the same."""
+    (tmp_path / "cut").mkdir()
+    story = Story(tmp_path, lambda name: greet(name, 8))
+    ports = ports_of(story)[2:5]
+    client, _ = without(story, tmp_path / "cut", ports)
+
+    def anew(time, data):
+        if data[23] == 6 and port_of(data) in ports:
+            data[38] ^= 0x40
+            data[42] ^= 0x40
+        return time, data
+    [between] = together([client, rewritten(story.paths[1], tmp_path / "anew.tar", "anew", anew)])["between"]
+    assert between["connections"] == 5 and between["connections_lost"] == between["lost"]["count"] == 0
+
+
+def test_a_connection_behind_the_end_of_the_other_capture_is_not_lost(tmp_path):
+    (tmp_path / "cut").mkdir()
+    story = Story(tmp_path, lambda name: greet(name, 8))
+    ports = ports_of(story)
+    [begin] = [record.time for record in Archive(story.data[0]).records
+               if record.data[23] == 6 and record.data[47] == 2 and port_of(record.data) == ports[-1]]
+    [between] = together(without(story, tmp_path / "cut", ports[-1:], until=begin))["between"]
+    assert between["connections_lost"] == between["lost"]["count"] == 0 and between["not_judged"] > 0
