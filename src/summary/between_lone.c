@@ -105,8 +105,8 @@ static bool find_way(struct judging *judging, const struct between_routes *route
 	return judging->link->same && judging->link->hits[judging->side];
 }
 
-/* Did the other capture see what came then? It had begun, and others came later, or it went on for long enough. */
-static bool covers(const struct judging *judging)
+/* Would it have come into the other capture? That had begun, and others came later, or it went on for long enough. */
+static bool had_come(const struct judging *judging)
 {
 	const struct between *between = judging->between;
 	const struct summary *summary = judging->betweens->summaries[between->archives[!judging->only]];
@@ -120,7 +120,7 @@ static bool covers(const struct judging *judging)
 }
 
 /* Only of what was sent is it said: who has it and did not send it may have seen another way's. */
-static void judge(const struct judging *judging)
+static void judge_lone(const struct judging *judging)
 {
 	struct between *between = judging->between;
 	const struct pairing_side *side = &judging->track->sides[0];
@@ -133,7 +133,7 @@ static void judge(const struct judging *judging)
 				    .times = 1,
 				    .time = side->last};
 
-	if (!sent || !covers(judging)) {
+	if (!sent || !had_come(judging)) {
 		between->not_judged++;
 		return;
 	}
@@ -158,7 +158,7 @@ static void judge_all(struct betweens *betweens, struct between *between, const 
 		key = key_of(track, judging.only, 0);
 		lone = table_find(table, &key);
 		if (lone && !lone->elsewhere && find_way(&judging, routes))
-			judge(&judging);
+			judge_lone(&judging);
 	}
 }
 

@@ -11,7 +11,7 @@ import pytest
 from capture import Capture
 from process import wait_until
 from summary import summary
-from wire import Wire, in_namespace
+from wire import MAC_A, Wire, in_namespace
 
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -79,6 +79,8 @@ def test_who_does_not_read(hosts, family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_who_is_not_heard(hosts, family):
     """The kernel's count of what was sent again against what is here; what was sent again before is none of it."""
+    for address in "10.9.0.1", "fd00:9::1":  # on a busy machine it may take so long that b would ask for a's address again
+        hosts.ip(hosts.b, "neigh", "replace", address, "lladdr", MAC_A.hex(":"), "dev", "tc0", "nud", "permanent")
     peer, client = connected(family, hosts.a, 1, hosts.b)
     client.sendall(b"x")
     peer.recv(1)
@@ -87,12 +89,12 @@ def test_who_is_not_heard(hosts, family):
     peer.recv(1)
     hosts.ip(hosts.a, "link", "set", "tc1", "address", "02:00:00:00:00:09")  # from here on a hears nothing
     client.sendall(bytes(100))
-    wait_until(lambda: info(client, 100, "I") >= 4, what="retransmissions")  # tcpi_total_retrans
+    wait_until(lambda: info(client, 100, "I") >= 3, timeout=10, what="retransmissions")  # tcpi_total_retrans
     archive = capture.end().whole()
     sentence = sentence_of(archive, "no-answer")
     told = re.search(r"; the kernel's socket (\S+): round trip [\d.]+ m?s, (\d+) segments sent again meanwhile \((\d+) with data here\), 100 bytes not acknowledged", sentence)
     assert told and told[1] == ends(family, client), sentence
-    assert 4 <= int(told[2]) and int(told[2]) - 1 <= int(told[3]) <= int(told[2]), sentence
+    assert 3 <= int(told[2]) and int(told[2]) - 1 <= int(told[3]) <= int(told[2]), sentence
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     peer.close()
