@@ -92,12 +92,8 @@ static void note_elsewhere(const struct betweens *betweens, const struct between
 /* Another one from there to that server, whose addresses nobody changed: else it may be there by another name. */
 static bool find_way(struct judging *judging, const struct between_routes *routes)
 {
-	const struct pairing_track *track = judging->track;
-	struct dissect_end client = track->ends[0];
-	const struct between_route *route;
+	const struct between_route *route = between_way(routes, judging->only, judging->track, 0);
 
-	client.port = 0;
-	route = between_route(routes, judging->only, track->version, track->protocol, &client, &track->ends[1]);
 	if (!route)
 		return false;
 	judging->link = pairing_link_at(judging->betweens->pairing, route->link - 1);
@@ -105,18 +101,14 @@ static bool find_way(struct judging *judging, const struct between_routes *route
 	return judging->link->same && judging->link->hits[judging->side];
 }
 
-/* Would it have come into the other capture? That had begun, and others came later, or it went on for long enough. */
+/* Only where the clocks are known. */
 static bool had_come(const struct judging *judging)
 {
 	const struct between *between = judging->between;
-	const struct summary *summary = judging->betweens->summaries[between->archives[!judging->only]];
-	const struct pairing_track *other =
-		pairing_track_at(judging->betweens->pairing, judging->link->tracks[!judging->only]);
-	int side = judging->side != (!judging->only && judging->link->crossed);
-	uint64_t there = judging->track->sides[0].last + (uint64_t)(judging->only ? -between->offset : between->offset);
+	const struct between_sent sent = {judging->link, judging->side, judging->only, judging->track->sides[0].last};
 
-	return between->offset_known && !between->drifted && there >= summary->first &&
-	       (there <= other->sides[side].last || there + BETWEEN_MARGIN <= summary->last);
+	return between->offset_known && !between->drifted &&
+	       between_covers(judging->betweens, between, &sent, BETWEEN_MARGIN);
 }
 
 /* Only of what was sent is it said: who has it and did not send it may have seen another way's. */

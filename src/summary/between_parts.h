@@ -61,6 +61,28 @@ const struct between_route *between_route(const struct between_routes *routes, i
 					  uint8_t protocol, const struct dissect_end *from,
 					  const struct dissect_end *to);
 
+/* The side that sent, side of a link's track a, as the track of a (which: 0) or b has it. */
+const struct pairing_side *between_side(const struct betweens *betweens, const struct pairing_link *link, int side,
+					int which);
+
+/* As between_route(): another one that went the way that a side of a track did, of any client. */
+const struct between_route *between_way(const struct between_routes *routes, int which,
+					const struct pairing_track *track, int side);
+
+/*
+ * Would what was sent at a time have come into the other's capture? By the clocks, or else by the least delay of the
+ * link that went its way: it had begun, and others came later, or it went on for so long.
+ */
+struct between_sent {
+	const struct pairing_link *link;
+	int side; /* of its track a: who sent */
+	int only; /* in whose capture it is: 0 is a */
+	uint64_t time;
+};
+
+bool between_covers(const struct betweens *betweens, const struct between *between, const struct between_sent *sent,
+		    uint64_t margin);
+
 /* The link of a track of these two, place + 1; 0: there is none that is certain. */
 uint32_t between_link_of(const struct between_routes *routes, uint32_t track);
 

@@ -31,6 +31,37 @@ const struct between_route *between_route(const struct between_routes *routes, i
 	return table_find(routes->table, &key);
 }
 
+const struct pairing_side *between_side(const struct betweens *betweens, const struct pairing_link *link, int side,
+					int which)
+{
+	const struct pairing_track *track = pairing_track_at(betweens->pairing, link->tracks[which]);
+
+	return &track->sides[side != (which && link->crossed)];
+}
+
+const struct between_route *between_way(const struct between_routes *routes, int which,
+					const struct pairing_track *track, int side)
+{
+	struct dissect_end ends[2] = {track->ends[0], track->ends[1]};
+
+	ends[0].port = 0;
+	return between_route(routes, which, track->version, track->protocol, &ends[side], &ends[!side]);
+}
+
+bool between_covers(const struct betweens *betweens, const struct between *between, const struct between_sent *sent,
+		    uint64_t margin)
+{
+	int other = !sent->only;
+	const struct pairing_link *link = sent->link;
+	const struct summary *summary = betweens->summaries[between->archives[other]];
+	int64_t offset = between->offset_known ? between->offset : link->least[sent->side];
+	uint64_t there = sent->time + (uint64_t)(sent->only ? -offset : offset);
+
+	if (there < summary->first)
+		return false;
+	return there <= between_side(betweens, link, sent->side, other)->last || there + margin <= summary->last;
+}
+
 uint32_t between_link_of(const struct between_routes *routes, uint32_t track)
 {
 	return routes->links[track];

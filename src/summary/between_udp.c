@@ -15,23 +15,11 @@ struct lone {
 	int side;			 /* that sent it, of the link's track a */
 };
 
-static const struct pairing_side *side_of(const struct lone *lone, int which)
-{
-	const struct pairing_track *track = pairing_track_at(lone->betweens->pairing, lone->link->tracks[which]);
-
-	return &track->sides[lone->side != (which && lone->link->crossed)];
-}
-
 /* Nothing of it is in both: it is judged by others that went the same way. */
 static bool find_way(struct lone *lone, const struct between_routes *routes)
 {
-	const struct pairing_track *track = lone->track;
-	int side = lone->datagram->side;
-	struct dissect_end ends[2] = {track->ends[0], track->ends[1]};
-	const struct between_route *route;
+	const struct between_route *route = between_way(routes, lone->only, lone->track, lone->datagram->side);
 
-	ends[0].port = 0; /* any client's */
-	route = between_route(routes, lone->only, track->version, track->protocol, &ends[side], &ends[!side]);
 	if (!route)
 		return false;
 	lone->link = pairing_link_at(lone->betweens->pairing, route->link - 1);
@@ -55,25 +43,11 @@ static bool find_link(struct lone *lone, const struct between_routes *routes)
 	       find_way(lone, routes);
 }
 
-/*
- * Did the capture that lacks it see what passed at that time? By the clocks, or else by the least delay of its way.
- * Where a later one came the same way, it did.
- */
-static bool covers(const struct lone *lone, bool behind)
-{
-	const struct summary *summary = lone->betweens->summaries[lone->between->archives[!lone->only]];
-	int64_t offset = lone->between->offset_known ? lone->between->offset : lone->link->least[lone->side];
-	uint64_t there = lone->datagram->time + (uint64_t)(lone->only ? -offset : offset);
-
-	if (there < summary->first)
-		return false;
-	return there <= side_of(lone, !lone->only)->last || there + (behind ? BETWEEN_MARGIN : 0) <= summary->last;
-}
-
 /* Where some came in pieces, or cannot be told apart, nothing is known of any. */
 static bool is_comparable(const struct lone *lone)
 {
-	const struct pairing_side *a = side_of(lone, 0), *b = side_of(lone, 1);
+	const struct pairing_side *a = between_side(lone->betweens, lone->link, lone->side, 0);
+	const struct pairing_side *b = between_side(lone->betweens, lone->link, lone->side, 1);
 	uint16_t largest = a->largest > b->largest ? a->largest : b->largest;
 
 	if (a->fragments || b->fragments || ((a->unmarked || b->unmarked) && !lone->datagram->id) ||
@@ -87,6 +61,7 @@ static bool is_comparable(const struct lone *lone)
 static void judge_datagram(const struct lone *lone)
 {
 	struct between *between = lone->between;
+	const struct between_sent sent = {lone->link, lone->side, lone->only, lone->datagram->time};
 	int first = between_first_at_a(lone->betweens, lone->link);
 	bool behind = lone->only == (lone->side != first);
 	struct between_seen seen = {.kind = behind ? BETWEEN_DATAGRAM_LOST : BETWEEN_DATAGRAM_MADE,
@@ -98,7 +73,8 @@ static void judge_datagram(const struct lone *lone)
 				    .times = lone->datagram->count,
 				    .time = lone->datagram->time};
 
-	if (!lone->link->hits[lone->side] || !is_comparable(lone) || !covers(lone, behind)) {
+	if (!lone->link->hits[lone->side] || !is_comparable(lone) ||
+	    !between_covers(lone->betweens, between, &sent, behind ? BETWEEN_MARGIN : 0)) {
 		between->not_judged += lone->datagram->count;
 		return;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/large.h"
+#include "summary/ends.h"
 
 #define CHAINS ((size_t)2 * CONVERSATIONS_MAX)
 #define TABLE (CONVERSATIONS_MAX * sizeof(struct conversation))
@@ -45,11 +46,6 @@ void conversations_close(struct conversations *conversations)
 	free(conversations);
 }
 
-static bool same_end(const struct dissect_end *a, const struct dissect_end *b)
-{
-	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
-}
-
 /* Which side has sent the packet; -1: it is another conversation's. */
 static int side_of(const struct conversation *conversation, const struct dissected *dissected)
 {
@@ -58,9 +54,9 @@ static int side_of(const struct conversation *conversation, const struct dissect
 	if (conversation->protocol != dissected->protocol || conversation->version != dissected->version ||
 	    conversation->ports != dissected->ports)
 		return -1;
-	if (same_end(&ends[0], &dissected->from) && same_end(&ends[1], &dissected->to))
+	if (ends_same(&ends[0], &dissected->from) && ends_same(&ends[1], &dissected->to))
 		return 0;
-	if (same_end(&ends[1], &dissected->from) && same_end(&ends[0], &dissected->to))
+	if (ends_same(&ends[1], &dissected->from) && ends_same(&ends[0], &dissected->to))
 		return 1;
 	return -1;
 }

@@ -39,8 +39,3 @@ char *ends_filter(uint8_t version, const struct dissect_end *end, char text[ENDS
 		 ends_address(version, end, address));
 	return text;
 }
-
-bool ends_same(const struct dissect_end *a, const struct dissect_end *b)
-{
-	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
-}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "summary/dissect.h"
 
@@ -19,6 +20,10 @@ char *ends_text(uint8_t version, bool ports, const struct dissect_end *end, char
 /* Wireshark's display filter for an address, in either direction: "ip.addr == 10.0.0.1". */
 char *ends_filter(uint8_t version, const struct dissect_end *end, char text[ENDS_FILTER_SIZE]);
 
-bool ends_same(const struct dissect_end *a, const struct dissect_end *b);
+/* Here, as each packet asks it. */
+static inline bool ends_same(const struct dissect_end *a, const struct dissect_end *b)
+{
+	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
 
 #endif

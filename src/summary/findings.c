@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "summary/ends.h"
+
 struct finding *findings_add(struct findings *findings, enum finding_kind kind, enum finding_severity severity,
 			     unsigned weight)
 {
@@ -53,18 +55,13 @@ void finding_next(struct finding *finding, const char *format, ...)
 	va_end(args);
 }
 
-static bool same_end(const struct dissect_end *a, const struct dissect_end *b)
-{
-	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
-}
-
 void finding_connection(struct finding *finding, const struct finding_connection *connection)
 {
 	for (size_t i = 0; i < finding->connection_count; i++) {
 		const struct finding_connection *other = &finding->connections[i];
 
-		if (other->protocol == connection->protocol && same_end(&other->a, &connection->a) &&
-		    same_end(&other->b, &connection->b))
+		if (other->protocol == connection->protocol && ends_same(&other->a, &connection->a) &&
+		    ends_same(&other->b, &connection->b))
 			return;
 	}
 	if (finding->connection_count < FINDING_CONNECTIONS)

@@ -295,6 +295,13 @@ void pairing_approach(const struct pairing *pairing, unsigned archive, uint32_t 
 	__builtin_prefetch(&track->sides[1], 1);
 }
 
+void pairing_saw(struct pairing_side *side, const struct sighting *sighting)
+{
+	side->last = sighting->place.time;
+	if (sighting->length > side->largest)
+		side->largest = (uint16_t)(sighting->length < UINT16_MAX ? sighting->length : UINT16_MAX);
+}
+
 void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversation, const struct sighting *sighting)
 {
 	struct passing passing = {.pairing = pairing, .sighting = sighting, .headers = sighting->headers};
@@ -313,9 +320,7 @@ void pairing_add(struct pairing *pairing, unsigned archive, uint32_t conversatio
 		begin_side(&passing);
 	if (passing.me->seen && passing.me->interface != sighting->interface)
 		return;
-	passing.me->last = sighting->place.time;
-	if (sighting->length > passing.me->largest)
-		passing.me->largest = (uint16_t)(sighting->length < UINT16_MAX ? sighting->length : UINT16_MAX);
+	pairing_saw(passing.me, sighting);
 	if (headers->flags & DISSECT_RST) {
 		take_reset(&passing);
 		return;

@@ -111,6 +111,9 @@ struct pairing_track *pairing_take(struct pairing *pairing, unsigned archive, ui
 				   const struct dissected *headers);
 uint32_t pairing_track_number(const struct pairing *pairing, const struct pairing_track *track);
 
+/* A packet of a side: when it was the latest, and the largest. */
+void pairing_saw(struct pairing_side *side, const struct sighting *sighting);
+
 /* That both are one; a's archive is before b's. NULL: no room, or the sides are the other way round already. */
 struct pairing_link *pairing_link(struct pairing *pairing, uint32_t a, uint32_t b, bool crossed);
 

@@ -268,10 +268,8 @@ static bool see(struct pairing_side *me, const struct sighting *sighting)
 	}
 	if (me->interface != sighting->interface)
 		return false;
-	me->last = sighting->place.time;
+	pairing_saw(me, sighting);
 	me->hops = sighting->headers->hops;
-	if (sighting->length > me->largest)
-		me->largest = (uint16_t)(sighting->length < UINT16_MAX ? sighting->length : UINT16_MAX);
 	return true;
 }
 

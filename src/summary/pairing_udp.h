@@ -18,7 +18,7 @@
 struct pairing_datagram {
 	uint64_t mark, time;	    /* time: ns, of the latest */
 	uint64_t met;		    /* the archives that have it, too: a bit for each */
-	uint64_t content;	    /* a hash of the payload\'s beginning; 0: that was not kept */
+	uint64_t content;	    /* a hash of the payload's beginning; 0: that was not kept */
 	uint32_t track, next;	    /* next: of its chain, place + 1 */
 	uint16_t id, length, count; /* IP's, 0: it has none; of the payload */
 	uint8_t side;
