@@ -477,6 +477,11 @@ def delivered():
 
 # --- summary ----------------------------------------------------------------------------------------------------
 
+def programs_to_compare():
+    before = os.environ.get("BENCH_BEFORE")
+    return {"tarcap": TARCAP, **({"tarcap before": before} if before else {})}
+
+
 def took(program, command, *paths):
     """How long a command takes with these files, and what memory."""
     started = time.monotonic()
@@ -506,8 +511,7 @@ def show_pages(name, text, results, target):
 
 def summary():
     """A page of 1 GiB: 13 million packets of 120,000 connections. BENCH_BEFORE: another tarcap, beside it."""
-    before = os.environ.get("BENCH_BEFORE")
-    programs = {"tarcap": TARCAP, **({"tarcap before": before} if before else {})}
+    programs = programs_to_compare()
     packets = int(13e6 * min(TIME, 1))
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
         path, size = talk(place, "talk.pcap", packets, 120000)
@@ -537,8 +541,7 @@ def both():
 
 def join():
     """MB of an archive a second of processor time, to nowhere. BENCH_BEFORE: another tarcap, beside it."""
-    before = os.environ.get("BENCH_BEFORE")
-    programs = {"tarcap": TARCAP, **({"tarcap before": before} if before else {})}
+    programs = programs_to_compare()
     kinds = {"headers alone": (13_000_000, 120_000), "whole packets": (1_330_000, 12_000, "whole")}
     table = Table("join", "MB of an archive a second of processor time, packets in order", "MB/s", "MB")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:

@@ -189,15 +189,21 @@ def named(between, kind):
     return sorted(ends_of(row) for row in between["only_in_one"] if row["kind"] == kind)
 
 
-def shifted(path, target, nanoseconds):
-    """The same capture by a clock that is off."""
+def rewritten(path, target, name, change):
+    """The same capture with other packets: change gets a record's time and bytes, and gives both, or None."""
     records = []
     for record in Archive(path.read_bytes()).records:
-        time = record.time + nanoseconds
-        records.append((time // 10**9, time % 10**9 // 1000, record.data, record.length))
-    target.with_suffix(".pcap").write_bytes(pcap_of_lengths(records))
-    target.write_bytes(run("-r", target.with_suffix(".pcap"), "--name", "server", timeout=60).out)
+        done = change(record.time, bytearray(record.data))
+        if done:
+            records.append((done[0] // 10**9, done[0] % 10**9 // 1000, bytes(done[1]), record.length))
+    target.with_suffix(".pcap").write_bytes(pcap_of_lengths(sorted(records, key=lambda record: record[:2])))
+    target.write_bytes(run("-r", target.with_suffix(".pcap"), "--name", name, timeout=60).out)
     return target
+
+
+def shifted(path, target, nanoseconds):
+    """The same capture by a clock that is off."""
+    return rewritten(path, target, "server", lambda time, data: (time + nanoseconds, data))
 
 
 def pcap_of_lengths(records):

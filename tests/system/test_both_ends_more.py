@@ -3,20 +3,8 @@
 import pytest
 
 from archive import Archive
-from both import Story, greet, kinds, named, pcap_of_lengths, talk, together, truth_of, upload
+from both import Story, greet, kinds, named, rewritten, talk, together, truth_of, upload
 from capture import run
-
-
-def rewritten(path, target, name, change):
-    """The same capture with other packets: change gets a record's time and bytes, and gives both, or None."""
-    records = []
-    for record in Archive(path.read_bytes()).records:
-        done = change(record.time, bytearray(record.data))
-        if done:
-            records.append((done[0] // 10**9, done[0] % 10**9 // 1000, bytes(done[1]), record.length))
-    target.with_suffix(".pcap").write_bytes(pcap_of_lengths(sorted(records)))
-    target.write_bytes(run("-r", target.with_suffix(".pcap"), "--name", name, timeout=60).out)
-    return target
 
 
 def to_third(time, data):

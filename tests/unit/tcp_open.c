@@ -60,6 +60,28 @@ static void no_copy_of_a_sender_that_does_not_count(void **state)
 
 /* --- SACK --- */
 
+/* The client acknowledges, and says what it has beyond that, or twice. Returns as segment(). */
+static unsigned say_sack(uint32_t acknowledged, uint32_t from, uint32_t to)
+{
+	unsigned signs;
+
+	memcpy(sack, (uint32_t[2][2]){{from, to}}, sizeof(sack));
+	signs = segment(CLIENT, ACK, 101, acknowledged, 0);
+	memset(sack, 0, sizeof(sack));
+	return signs;
+}
+
+/* Three segments, of which the client has the first and the last; then there is silence. */
+static void lack_the_second(void)
+{
+	handshake();
+	segment(SERVER, ACK, 501, 101, 1000);
+	segment(SERVER, ACK, 1501, 101, 1000);
+	segment(SERVER, ACK, 2501, 101, 1000);
+	say_sack(1501, 2501, 3501);
+	wait_for(0.5);
+}
+
 static void needless_by_dsack(void **state)
 {
 	(void)state;
@@ -68,9 +90,7 @@ static void needless_by_dsack(void **state)
 	segment(SERVER, ACK, 1501, 101, 1000);
 	wait_for(0.5);
 	segment(SERVER, ACK, 501, 101, 1000);
-	sack[0][0] = 501;
-	sack[0][1] = 1501;
-	segment(CLIENT, ACK, 101, 2501, 0);
+	say_sack(2501, 501, 1501);
 	finish();
 	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
 				       "had arrived all the same (as ACK, SACK or D-SACK says)"));
@@ -95,18 +115,10 @@ static void needless_within_the_second_block(void **state)
 static void needless_by_sack(void **state)
 {
 	(void)state;
-	handshake();
-	segment(SERVER, ACK, 501, 101, 1000);
-	segment(SERVER, ACK, 1501, 101, 1000);
-	segment(SERVER, ACK, 2501, 101, 1000);
-	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
-	segment(CLIENT, ACK, 101, 1501, 0);
-	memset(sack, 0, sizeof(sack));
-	wait_for(0.5);
+	lack_the_second();
 	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
 	assert_int_equal(segment(SERVER, ACK, 2501, 101, 1000), TCP_RETRANSMISSION);
-	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
-	segment(CLIENT, ACK, 101, 3501, 0);
+	say_sack(3501, 2501, 3501);
 	finish();
 	assert_true(says(FINDING_LOSS, "2 of about 5 segments"));
 	assert_true(says(FINDING_LOSS, "1 had been seen here and were lost behind this point, 0 were lost before it; 1 "
@@ -117,14 +129,7 @@ static void needless_by_sack(void **state)
 static void needless_by_sack_alone(void **state)
 {
 	(void)state;
-	handshake();
-	segment(SERVER, ACK, 501, 101, 1000);
-	segment(SERVER, ACK, 1501, 101, 1000);
-	segment(SERVER, ACK, 2501, 101, 1000);
-	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
-	segment(CLIENT, ACK, 101, 1501, 0);
-	memset(sack, 0, sizeof(sack));
-	wait_for(0.5);
+	lack_the_second();
 	assert_int_equal(segment(SERVER, ACK, 2501, 101, 1000), TCP_RETRANSMISSION);
 	segment(CLIENT, ACK, 101, 1501, 0);
 	finish();
@@ -155,8 +160,7 @@ static void not_lost_before_by_dsack(void **state)
 	segment(SERVER, ACK, 2501, 101, 1000);
 	wait_for(0.5);
 	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
-	memcpy(sack, (uint32_t[2][2]){{1501, 2501}}, sizeof(sack));
-	segment(CLIENT, ACK, 101, 3501, 0);
+	say_sack(3501, 1501, 2501);
 	finish();
 	assert_true(says(FINDING_LOSS, "0 had been seen here and were lost behind this point, 0 were lost before it; 1 "
 				       "had arrived all the same"));
@@ -169,9 +173,7 @@ static void lost_in_spite_of_sack(void **state)
 	handshake();
 	segment(SERVER, ACK, 501, 101, 1000);
 	segment(SERVER, ACK, 2501, 101, 1000);
-	memcpy(sack, (uint32_t[2][2]){{2501, 3501}}, sizeof(sack));
-	segment(CLIENT, ACK, 101, 1501, 0);
-	memset(sack, 0, sizeof(sack));
+	say_sack(1501, 2501, 3501);
 	wait_for(0.5);
 	assert_int_equal(segment(SERVER, ACK, 1501, 101, 1000), TCP_RETRANSMISSION);
 	finish();
@@ -187,8 +189,7 @@ static void selected_and_never_here(void **state)
 	handshake();
 	segment(SERVER, ACK, 501, 101, 1000);
 	segment(SERVER, ACK, 3501, 101, 1000);
-	memcpy(sack, (uint32_t[2][2]){{2501, 4501}}, sizeof(sack));
-	assert_int_equal(segment(CLIENT, ACK, 101, 1501, 0), TCP_UNSEEN);
+	assert_int_equal(say_sack(1501, 2501, 4501), TCP_UNSEEN);
 	finish();
 	assert_true(says(FINDING_CAPTURE_LOSS, "is not in the capture, once"));
 }
