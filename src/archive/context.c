@@ -28,11 +28,11 @@ const struct context_source context_sources[] = {
 	{"proc-net-snmp6", "/proc/net/snmp6", .counters = true},
 	{"proc-net-netstat", "/proc/net/netstat", .counters = true},
 	{"counters.json"},
-	{"sockets.json", NULL, netstate_sockets, .open = sock_diag_open},
 	{"proc-net-sockstat", "/proc/net/sockstat"},
 	{"proc-net-sockstat6", "/proc/net/sockstat6"},
-	{"proc-net-tcp", "/proc/net/tcp", .row = SOCKET_ROW},
-	{"proc-net-tcp6", "/proc/net/tcp6", .row = SOCKET_ROW},
+	{"sockets.json", NULL, netstate_sockets, .open = sock_diag_open},
+	{"proc-net-tcp", "/proc/net/tcp", netstate_tcp, .row = SOCKET_ROW},
+	{"proc-net-tcp6", "/proc/net/tcp6", netstate_tcp6, .row = SOCKET_ROW},
 	{"proc-net-udp", "/proc/net/udp", .row = SOCKET_ROW},
 	{"proc-net-udp6", "/proc/net/udp6", .row = SOCKET_ROW},
 };
@@ -94,7 +94,7 @@ static bool is_collected(const struct context_source *source)
 /* Cut text of size bytes behind a line, so that what says so still fits into room. */
 static void cut(struct context_member *member, char *text, size_t room)
 {
-	size_t size = room - CUT_LINE_SIZE;
+	size_t most = room - CUT_LINE_SIZE, size = member->size < most ? member->size : most;
 	const char *end = memrchr(text, '\n', size);
 
 	if (end)
@@ -149,6 +149,22 @@ static void ask_kernel(struct context_member *member, netstate_write *write, int
 	keep_answer(member, &answer);
 }
 
+/* What a list in front of it has told of the same; false: nothing. */
+static bool make_rows(struct context_member *member, netstate_write *write, char *text, size_t room)
+{
+	struct netstate_text answer = {.size = room};
+
+	answer.text = text;
+	write(&answer, -1, 0);
+	if (answer.errnum)
+		return false;
+	member->time = answer.time;
+	member->size = answer.used;
+	if (answer.cut)
+		cut(member, text, room);
+	return true;
+}
+
 /* Of the files that have been read at this moment, in front of the member. Without any it is left out as they are. */
 static void collect_counters(struct context *context, struct context_member *members, size_t i, char *text, size_t room)
 {
@@ -175,19 +191,23 @@ static void collect_counters(struct context *context, struct context_member *mem
 static void read_member(struct context *context, enum context_moment moment, size_t i, char *text, size_t room)
 {
 	struct context_member *member = &context->members[moment][i];
+	const struct context_source *source = &context->sources[i];
+	int fd = context->fds[i];
 
 	member->text = text;
 	member->time = clock_real();
-	if (context->fds[i] < 0 && !is_collected(&context->sources[i]))
-		member->left_out = strerror(context->errnums[i]);
-	else if (room < MEMBER_MIN)
+	if (room < MEMBER_MIN)
 		member->left_out = "the memory for the context is full";
-	else if (is_collected(&context->sources[i]))
+	else if (is_collected(source))
 		collect_counters(context, context->members[moment], i, text, room);
-	else if (context->sources[i].path)
-		read_file(member, &context->sources[i], context->fds[i], moment != CONTEXT_START, text, room);
+	else if (source->path && source->write && make_rows(member, source->write, text, room))
+		return;
+	else if (fd < 0)
+		member->left_out = strerror(context->errnums[i]);
+	else if (source->path)
+		read_file(member, source, fd, moment != CONTEXT_START, text, room);
 	else
-		ask_kernel(member, context->sources[i].write, context->fds[i], text, room);
+		ask_kernel(member, source->write, fd, text, room);
 	if (member->left_out)
 		member->size = 0;
 }

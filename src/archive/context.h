@@ -21,7 +21,8 @@ enum context_moment { CONTEXT_START, CONTEXT_END, CONTEXT_MOMENTS };
 
 /*
  * Where a member comes from: a file; or, where path is NULL, the kernel's answers over netlink; or, where write is
- * NULL, too, the counters of files in front of it.
+ * NULL, too, the counters of files in front of it. With both it is what netstate_sockets() in front of it has listed,
+ * and the file where that has nothing.
  */
 struct context_source {
 	const char *name, *path;

@@ -1,4 +1,4 @@
-/* A network namespace's interfaces, routes, neighbours and sockets as JSON, in the words of ip(8) with -json. */
+/* A network namespace's interfaces, routes, neighbours and sockets: as JSON, in the words of ip(8) with -json. */
 #ifndef TARCAP_NETSTATE_H
 #define TARCAP_NETSTATE_H
 
@@ -12,9 +12,10 @@
 struct netstate_text {
 	char *text;
 	size_t size, used;
-	bool cut;     /* not everything fitted; the text is JSON all the same, and says so */
-	bool changed; /* the list changed while it was read; the text says so */
-	int errnum;   /* why it failed, or 0 */
+	bool cut;      /* not everything fitted; the text is JSON all the same, and says so */
+	bool changed;  /* the list changed while it was read; the text says so */
+	int errnum;    /* why it failed, or 0 */
+	uint64_t time; /* of netstate_tcp() and netstate_tcp6() alone: when it was listed */
 };
 
 /*
@@ -33,5 +34,12 @@ netstate_write netstate_neighbours; /* both families, as 'ip -json neighbour' */
  * of all.
  */
 netstate_write netstate_sockets;
+
+/*
+ * The same sockets in the columns of /proc/net/tcp and tcp6 (proc(5)), to the inode: what netstate_sockets() has listed
+ * just before, so that the kernel looks through its table once for all three. It may be had once; otherwise errnum is
+ * ENODATA. fd is not used. Here cut says that text is full and there is more: the last row may be torn.
+ */
+netstate_write netstate_tcp, netstate_tcp6;
 
 #endif

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "archive/netstate.h"
 #include "archive/netstate_json.h"
+#include "archive/socket_rows.h"
 #include "base/clock.h"
 #include "system/sock_diag.h"
 
@@ -15,6 +17,13 @@ struct sockets {
 	size_t listed, weakest; /* weakest: valid once all places are taken */
 	struct sock_diag_socket list[LISTED];
 };
+
+/* Of the latest list, until they are taken. */
+static struct {
+	struct socket_rows tcp, tcp6;
+	bool has_tcp, has_tcp6;
+	uint64_t time;
+} rows;
 
 /* Linux takes one more than was said: sk_acceptq_is_full(). */
 static bool is_full(const struct sock_diag_socket *socket)
@@ -53,6 +62,7 @@ static void note_socket(void *context, const struct sock_diag_socket *socket)
 {
 	struct sockets *sockets = context;
 
+	socket_rows_add(socket->family == AF_INET ? &rows.tcp : &rows.tcp6, socket);
 	sockets->count++;
 	sockets->states[socket->state < SOCK_DIAG_STATES ? socket->state : 0]++;
 	if (sockets->listed < LISTED)
@@ -127,7 +137,11 @@ void netstate_sockets(struct netstate_text *text, int fd, uint64_t time)
 	enum rtnetlink_result result;
 
 	memset(&sockets, 0, offsetof(struct sockets, list));
-	result = sock_diag_list(fd, UINT32_MAX, note_socket, &sockets);
+	socket_rows_begin(&rows.tcp, AF_INET);
+	socket_rows_begin(&rows.tcp6, AF_INET6);
+	result = sock_diag_list(fd, SOCK_DIAG_ALL, note_socket, &sockets);
+	rows.time = time;
+	rows.has_tcp = rows.has_tcp6 = result != RTNETLINK_FAILED;
 	if (result == RTNETLINK_FAILED) {
 		text->errnum = errno;
 		return;
@@ -139,4 +153,28 @@ void netstate_sockets(struct netstate_text *text, int fd, uint64_t time)
 		;
 	text->cut |= sockets.count > sockets.listed;
 	netstate_end(text);
+}
+
+static void take_rows(struct netstate_text *text, const struct socket_rows *from, bool *has)
+{
+	text->errnum = *has ? 0 : ENODATA;
+	*has = false;
+	text->time = rows.time;
+	text->used = from->used < text->size ? from->used : text->size;
+	text->cut = from->full || from->used > text->size;
+	memcpy(text->text, from->text, text->used);
+}
+
+void netstate_tcp(struct netstate_text *text, int fd, uint64_t time)
+{
+	(void)fd;
+	(void)time;
+	take_rows(text, &rows.tcp, &rows.has_tcp);
+}
+
+void netstate_tcp6(struct netstate_text *text, int fd, uint64_t time)
+{
+	(void)fd;
+	(void)time;
+	take_rows(text, &rows.tcp6, &rows.has_tcp6);
 }

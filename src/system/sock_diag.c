@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define TIMER_RETRANSMIT 1 /* of idiag_timer: what idiag_retrans counts, sock_diag(7) */
 
 struct listing {
 	sock_diag_entry *entry;
@@ -30,6 +31,7 @@ static void take_info(struct sock_diag_socket *socket, const struct nlmsghdr *me
 		return;
 	memcpy(&info, data, size < sizeof(info) ? size : sizeof(info));
 	socket->retransmits = info.tcpi_retransmits;
+	socket->probes = info.tcpi_probes;
 	socket->retransmitted = info.tcpi_total_retrans;
 	socket->unacked = info.tcpi_unacked;
 	socket->lost = info.tcpi_lost;
@@ -50,14 +52,20 @@ static bool take_socket(void *context, const struct nlmsghdr *message)
 	const struct inet_diag_msg *header = rtnetlink_header(message, sizeof(*header));
 	struct sock_diag_socket socket;
 
-	if (!header || message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+	if (!header || message->nlmsg_type != TCPDIAG_GETSOCK)
 		return true;
 	socket = (struct sock_diag_socket){.family = header->idiag_family,
 					   .state = header->idiag_state,
 					   .local_port = ntohs(header->id.idiag_sport),
 					   .remote_port = ntohs(header->id.idiag_dport),
 					   .receive_queue = header->idiag_rqueue,
-					   .send_queue = header->idiag_wqueue};
+					   .send_queue = header->idiag_wqueue,
+					   .uid = header->idiag_uid,
+					   .inode = header->idiag_inode,
+					   .timer = header->idiag_timer,
+					   .retransmits =
+						   header->idiag_timer == TIMER_RETRANSMIT ? header->idiag_retrans : 0,
+					   .expires = header->idiag_expires};
 	memcpy(socket.local, header->id.idiag_src, sizeof(socket.local));
 	memcpy(socket.remote, header->id.idiag_dst, sizeof(socket.remote));
 	take_info(&socket, message);
@@ -65,32 +73,22 @@ static bool take_socket(void *context, const struct nlmsghdr *message)
 	return true;
 }
 
-static enum rtnetlink_result list_family(int fd, uint8_t family, uint32_t states, struct listing *listing)
-{
-	const struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 request; /* cppcheck-suppress unusedStructMember */
-	} message = {.header = {.nlmsg_len = sizeof(message),
-				.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		     .request = {.sdiag_family = family,
-				 .sdiag_protocol = IPPROTO_TCP,
-				 .idiag_ext = 1 << (INET_DIAG_INFO - 1),
-				 .idiag_states = states}};
-
-	return rtnetlink_dump(fd, &message.header, take_socket, listing);
-}
-
+/*
+ * The older of the two requests, which has no family: inet_diag_dump_compat(). With SOCK_DIAG_BY_FAMILY the kernel
+ * would look through its table once for each.
+ */
 enum rtnetlink_result sock_diag_list(int fd, uint32_t states, sock_diag_entry *entry, void *context)
 {
 	struct listing listing = {entry, context};
-	enum rtnetlink_result first = list_family(fd, AF_INET, states, &listing), second = RTNETLINK_WHOLE;
+	const struct {
+		struct nlmsghdr header;
+		struct inet_diag_req request; /* cppcheck-suppress unusedStructMember */
+	} message = {.header = {.nlmsg_len = sizeof(message),
+				.nlmsg_type = TCPDIAG_GETSOCK,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		     .request = {.idiag_ext = 1 << (INET_DIAG_INFO - 1), .idiag_states = states}};
 
-	if (first != RTNETLINK_FAILED)
-		second = list_family(fd, AF_INET6, states, &listing);
-	if (first == RTNETLINK_FAILED || second == RTNETLINK_FAILED)
-		return RTNETLINK_FAILED;
-	return first == RTNETLINK_CHANGED ? first : second;
+	return rtnetlink_dump(fd, &message.header, take_socket, &listing);
 }
 
 const char *sock_diag_state(unsigned state)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -239,13 +240,112 @@ def test_sockets(home):
     start, _ = both(capture(home))
     listening = hexadecimal(sockets.listening.getsockname())
     tcp = rows(start.text("proc-net-tcp"))
-    assert tcp == rows(proc(home, "tcp"))
     assert tcp[listening, "00000000:0000"] == ("0A", 0, 0)
     assert tcp[connected] == ("01", 0, 1234)
     assert hexadecimal(sockets.datagrams.getsockname()) in start.text("proc-net-udp")
     shown = home.within(home.b, "ss", "-Htn", "state", "established").stdout.split()
     assert "1234" in shown # ss says the same of the queue
     sockets.close()
+
+
+class EveryState:
+    """Sockets of TCP in ten states, of both families and in between, of several users, with each kind of timer."""
+
+    def __init__(self, wire):
+        self.wire, self.open = wire, []
+        for end in wire.a, wire.b:
+            in_namespace(end, lambda: Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts").write_text("0"))
+        wire.ip(wire.a, "link", "set", "tc1", "address", "02:00:00:00:00:09")  # so that nothing of b's arrives there
+        wire.ip(wire.a, "neigh", "replace", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "tc1")  # forgotten with it
+        four = self.listens("0.0.0.0", socket.AF_INET)
+        both_families = self.listens("::", socket.AF_INET6, dualstack_ipv6=True)
+        os.fchown(four.fileno(), 65532, -1)
+        self.begins(wire.b, "10.9.0.1", 80)  # SYN-SENT
+        self.begins(wire.a, "10.9.0.2", four.getsockname()[1])  # SYN-RECV
+        for host, server in ("127.0.0.1", four), ("127.0.0.1", both_families), ("::1", both_families):
+            client, _ = self.connected(host, server)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            client, accepted = self.connected(host, server)
+            client.setblocking(False)
+            client.send(bytes(8 << 20))  # more than there is room for: its window is closed
+            client, accepted = self.connected(host, server)
+            client.send(bytes(1234))
+            accepted.close()  # with bytes that nobody has read: a reset
+            client, accepted = self.connected(host, server)
+            client.shutdown(socket.SHUT_WR)  # FIN-WAIT-2 and CLOSE-WAIT
+            client, accepted = self.connected(host, server)
+            client.close()
+            accepted.close()  # TIME-WAIT
+
+    def listens(self, host, family, **more):
+        server = in_namespace(self.wire.b, lambda: socket.create_server((host, 0), family=family, **more))
+        self.open.append(server)
+        return server
+
+    def begins(self, namespace, host, port):
+        self.open.append(in_namespace(namespace, socket.socket))
+        self.open[-1].setblocking(False)
+        self.open[-1].connect_ex((host, port))
+
+    def connected(self, host, server):
+        client = in_namespace(self.wire.b, lambda: socket.create_connection((host, server.getsockname()[1])))
+        accepted, _ = server.accept()
+        self.open += [client, accepted]
+        return client, accepted
+
+    def close(self):
+        for each in self.open:
+            each.close()
+
+
+def columns(text):
+    """Of /proc/net/tcp: those that proc(5) explains, but for the rows' numbers and how much of a time is left. Of SYN-RECV not
+    whose it will be, and not how often it was sent again, which the file tells otherwise."""
+    lines = [line.split() for line in text.splitlines()]
+    for row in lines[1:]:
+        row[6:8] = ["-", "-"] if row[3] == "03" else row[6:8]
+    return [lines[0], *sorted((*row[1:5], row[5][:2], *row[6:10]) for row in lines[1:])]
+
+
+def test_tcps_sockets_are_in_the_kernels_columns(home):
+    """Though the kernel was not asked for its file."""
+    sockets = EveryState(home)
+
+    def both_files():
+        return [columns(proc(home, name)) for name in ("tcp", "tcp6")]
+
+    def same():  # while none of them changes its state, and the SYN is not sent again; it has been by then
+        before, (start, _) = both_files(), both(capture(home))
+        after = both_files()
+        ours = [columns(start.text(f"proc-net-{name}")) for name in ("tcp", "tcp6")]
+        found.append((before, ours, after))
+        again = [row for row in before[0][1:] if row[2] == "02" and int(row[5], 16)]
+        return again and before == after
+    found = []
+    wait_until(same, 20, "the kernel saying the same twice")
+    sockets.close()
+    before, ours, _ = found[-1]
+    assert ours == before
+    rows_of_all = [row for rows in ours for row in rows[1:]]
+    assert {row[2] for row in rows_of_all} >= {"01", "02", "03", "05", "06", "08", "0A"}
+    assert {row[4] for row in rows_of_all} >= {"00", "01", "02", "03", "04"}
+    assert {row[6] for row in rows_of_all} == {"0", "65532", "-"}
+
+
+def test_the_kernels_tables_are_walked_once_at_each_moment(home, tmp_path):
+    """Where two of its files would take eight times as long, and asking for each family by itself twice."""
+    log = tmp_path / "calls"
+    capturing = Capture(home, before=["strace", "-f", "-y", "-s", "200", "-o", str(log)])
+    pid = int(Path(f"/proc/{capturing.pid}/task/{capturing.pid}/children").read_text())
+    os.kill(pid, signal.SIGINT)
+    capturing.wait().whole()
+    calls = log.read_text().splitlines()
+    [ready] = [at for at, line in enumerate(calls) if re.search(r" write\(2.*listening on", line)]
+    asks = re.findall(r"NETLINK_SOCK_DIAG\) = (\d+<socket:\[\d+\]>)", "\n".join(calls))[-1]
+    for moment in calls[:ready], calls[ready:]:
+        assert len([line for line in moment if f" write({asks}" in line]) == 1
+        assert len([line for line in moment if re.search(r" read\(\d+</proc/\d+/net/udp>", line)]) == 1
+        assert not [line for line in moment if re.search(r" read\(\d+</proc/\d+/net/tcp6?>", line)]
 
 
 def ss(wire, *arguments):
@@ -461,10 +561,10 @@ def test_an_unreadable_file_is_named(home):
 
 def test_absent_files_are_no_failure(home):
     archive = capture(home, before=within_mounts("mount -t tmpfs none /etc; mount -t tmpfs none /proc"))
-    missing = left_out(archive)
-    assert {name.rpartition("/")[2] for name in missing} == ALL - set(JSON) and len(missing) == 2 * len(ALL - set(JSON))
+    missing, told = left_out(archive), {*JSON, "proc-net-tcp", "proc-net-tcp6"}
+    assert {name.rpartition("/")[2] for name in missing} == ALL - told and len(missing) == 2 * len(ALL - told)
     assert set(missing.values()) == {"No such file or directory"}
-    assert set(Context(archive, "start").texts) == set(JSON)
+    assert set(Context(archive, "start").texts) == told
 
 
 def test_a_long_table_is_cut_and_says_so(home):

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,15 +163,15 @@ static void dropped(void **state)
 	context_close(context);
 }
 
-/* With an archive's sources, and so many sockets. */
-static void check_sockets(size_t number)
+/* Of these sources, and with so many sockets. */
+static void check_sockets(const struct context_source *sources, size_t count, size_t number)
 {
-	struct context *context = open_context(context_sources, context_source_count);
+	struct context *context = open_context(sources, count);
 	const struct context_member *member = context->members[CONTEXT_START];
 	int fds[SOCKETS_MAX];
 	size_t tcp = 0, found = 0;
 
-	while (strcmp(context_sources[tcp].name, "proc-net-tcp") != 0)
+	while (strcmp(sources[tcp].name, "proc-net-tcp") != 0)
 		tcp++;
 	for (size_t i = 0; i < number; i++)
 		assert_true((fds[i] = socket(AF_INET, SOCK_STREAM, 0)) >= 0 && listen(fds[i], 1) == 0);
@@ -188,12 +189,34 @@ static void check_sockets(size_t number)
 	context_close(context);
 }
 
-/* The end of a list of sockets is seen without asking for more, wherever in a page it lies, and no row is missing. */
+/* As an archive has them: all are there, and each with the inode behind it. */
 static void rows(void **state)
 {
 	(void)state;
+	for (size_t number = 0; number <= SOCKETS_MAX; number += 20)
+		check_sockets(context_sources, context_source_count, number);
+}
+
+static int no_sock_diag(void)
+{
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+
+/*
+ * Where the kernel lists no sockets, its file is read. The end of it is seen without asking for more, wherever in a
+ * page it lies, and no row is missing.
+ */
+static void rows_of_the_file(void **state)
+{
+	const struct context_source sources[] = {
+		{"sockets.json", NULL, netstate_sockets, .open = no_sock_diag},
+		{"proc-net-tcp", "/proc/net/tcp", netstate_tcp, .row = 256},
+	};
+
+	(void)state;
 	for (size_t number = 0; number <= SOCKETS_MAX; number += 3)
-		check_sockets(number);
+		check_sockets(sources, 2, number);
 }
 
 int main(void)
@@ -205,6 +228,7 @@ int main(void)
 		cmocka_unit_test(full),
 		cmocka_unit_test(dropped),
 		cmocka_unit_test(rows),
+		cmocka_unit_test(rows_of_the_file),
 	};
 	static const char *const names[] = {"small", "empty", "fifo", "file", "fits", "long", "first", "second"};
 	int failed;
