@@ -169,10 +169,12 @@ static bool make_rows(struct context_member *member, netstate_write *write, char
 static void collect_counters(struct context *context, struct context_member *members, size_t i, char *text, size_t room)
 {
 	struct netstate_text answer = {.size = room};
-	json_t *counters = json_object();
+	struct counters counters;
 	const char *left_out = NULL;
 	bool any = false;
 
+	answer.text = text;
+	counters_begin(&counters, &answer);
 	for (size_t k = 0; k < i; k++) {
 		if (!context->sources[k].counters)
 			continue;
@@ -180,8 +182,7 @@ static void collect_counters(struct context *context, struct context_member *mem
 		any |= !members[k].left_out;
 		left_out = members[k].left_out;
 	}
-	answer.text = text;
-	counters_write(&answer, counters);
+	counters_end(&counters);
 	keep_answer(&members[i], &answer);
 	if (!any)
 		members[i].left_out = left_out;

@@ -14,10 +14,11 @@ static char text[4096];
 static void expect_json(const char *expected, const char *files, size_t room)
 {
 	struct netstate_text answer = {.text = text, .size = room};
-	json_t *counters = json_object();
+	struct counters counters;
 
+	counters_begin(&counters, &answer);
 	counters_put(&counters, files, strlen(files));
-	counters_write(&answer, counters);
+	counters_end(&counters);
 	if (!expected) {
 		assert_true(answer.errnum && answer.used == 0);
 		return;
@@ -44,6 +45,9 @@ static void what_is_neither_is_passed_over(void **state)
 	expect_json("{\"Ip\":{\"A\":1}}\n", "\n:\nIp: A B\nIp: 1\nTcp: A\nUdp: 5\nword\n6\nIp6 1\nIp6A x\nIp6B\nTcp: C",
 		    1024);
 	expect_json("{\"Ip\":{\"C\":3}}\n", "Ip: A B C\nIp: 99999999999999999999 1x 3\n", 1024);
+	expect_json("{\"Ip\":{\"A\":9223372036854775807,\"E\":-12}}\n",
+		    "Ip: A B C D E\nIp: 9223372036854775807 9223372036854775808 007 - -12\n", 1024);
+	expect_json("{\"Ip\":{\"C\":3}}\n", "Ip: A\" B\\ C\nIp: 1 2 3\nT\"p: A\nT\"p: 1\n", 1024);
 }
 
 static void what_does_not_fit_is_an_error(void **state)
