@@ -53,6 +53,12 @@ def cpu_of(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def wakings_of(pid):
+    """How often it has waited for something so far, as the kernel counts it (proc(5))."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)[1])
+
+
 def pinned(cpu):
     return (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
 

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 
-from bench import (NO_LIMITS, OUT, OWN, RESULTS, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
+from bench import (NO_LIMITS, OUT, OWN, READY, RESULTS, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
                    pinned, ratios, rounds, wait_until,
-                   write_results)
+                   wakings_of, write_results)
 from archive import pcap_file
 from wire import Wire
 
@@ -191,7 +191,7 @@ def with_capability(place):
 
 
 def start():
-    """From exec to the line that says listening: time, and system calls."""
+    """From exec to the line that says listening, an end of nothing captured, and a wait: time, processor time, system calls, wakings."""
     from counts import calls_until_ready
     names = ["tarcap", "tarcap, ring of 2 MiB", "tarcap without -i", "tarcap with context", "tcpdump", "tcpdump -B", "dumpcap"]
     alone = [*TOOLS["tarcap"], "--no-context"]
@@ -204,23 +204,47 @@ def start():
         process = subprocess.Popen(["nsenter", f"--net=/run/netns/{wire.b}", *commands[name]],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         text = b""
-        while not re.search(rb"listening on|File: -", text):
+        while not READY.search(text):
             text += os.read(process.stderr.fileno(), 4096)
-        taken = time.monotonic() - before
+        sample = {"line": (time.monotonic() - before) * 1000, "cpu": cpu_of(process.pid) / 1e6}
+        time.sleep(0.05)  # what it does behind the line
+        waiting = cpu_of(process.pid) / 1e6
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-        return taken * 1000
+        process.stderr.read()
+        process.stderr.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        whole = (usage.ru_utime + usage.ru_stime) * 1000
+        return {**sample, "end": whole - waiting, "whole": whole}
+
+    def wait(seconds=5):
+        """All beside each other, as none does anything: (processor time in ms, wakings) per second."""
+        tools = {name: Tool(wire, commands[name]) for name in names}
+        time.sleep(1)
+        before = {name: (cpu_of(tool.pid), wakings_of(tool.pid)) for name, tool in tools.items()}
+        time.sleep(seconds)
+        after = {name: (cpu_of(tool.pid), wakings_of(tool.pid)) for name, tool in tools.items()}
+        for tool in tools.values():
+            tool.end()
+        return {name: ((after[name][0] - before[name][0]) / 1e6 / seconds, (after[name][1] - before[name][1]) / seconds) for name in names}
 
     try:
-        times = rounds(names, run)
+        results = rounds(names, run, 2 * ROUNDS)
+        waited = wait()
         calls = {name: calls_until_ready(wire, commands[name]) for name in names}
         with tempfile.TemporaryDirectory() as place:
             as_in_the_image = calls_until_ready(wire, [with_capability(place), *alone[1:]], "nobody")
     finally:
         wire.close()
-    table = Table("start", "exec to listening", "ms", "system calls")
+    table = Table("start", "exec to listening, an end, and waiting in between", "ms until it listens", "processor time until then, ms", "of the end, ms",
+                  "whole, ms", "of a second of waiting, ms", "wakings", "system calls until it listens")
     for name in names:
-        table.row(name, middle(times[name], "{:.1f}"), calls[name])
+        table.row(name, *(middle([sample[what] for sample in results[name]], "{:.1f}") for what in ("line", "cpu", "end", "whole")),
+                  f"{waited[name][0]:.2f}", f"{waited[name][1]:.1f}", calls[name])
+    for name in "tarcap", "tarcap with context":
+        shares = [middle(ratios(*([sample[what] for sample in results[each]] for each in (name, "tcpdump -B"))), "{:.2f}")
+                  for what in ("line", "whole")]
+        table.note(f"{name}, share of tcpdump's with the same ring: until it listens {shares[0]}, processor time in all {shares[1]}")
     table.note(f"as in the image, without root and with the file capability, tarcap takes {as_in_the_image} system calls, "
                f"{calls['tarcap'] - as_in_the_image} fewer, for a bounding set that it cannot empty")
     table.note(f"tarcap's share of tcpdump's system calls: as root {calls['tarcap'] / calls['tcpdump']:.2f}, as in the "
