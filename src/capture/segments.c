@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/copy.h"
 #include "request/plan.h"
 
 /* What each packet runs through, once for each format: as a call it would cost more than it does. */
@@ -152,20 +153,6 @@ static bool follow_packet_clock(struct segments *segments, uint64_t time)
 		return false;
 	segments_tick(segments, time);
 	return true;
-}
-
-/* musl's memcpy is one machine instruction on amd64, which takes as long to begin as a small packet to be copied. */
-INLINE void copy(unsigned char *to, const unsigned char *from, size_t size)
-{
-	enum { PIECE = 32, SMALL = 2048 };
-
-	if (size < PIECE || size > SMALL) {
-		memcpy(to, from, size);
-		return;
-	}
-	for (size_t at = 0; at < size - PIECE; at += PIECE)
-		memcpy(to + at, from + at, PIECE);
-	memcpy(to + size - PIECE, from + size - PIECE, PIECE);
 }
 
 INLINE void count(struct segment *segment, size_t size, uint64_t time)

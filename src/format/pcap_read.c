@@ -260,6 +260,55 @@ static enum pcap_read_event next_record(struct pcap_read *records, struct packet
 	return tell_packet(records, packet, data + records->record_head);
 }
 
+/* Nothing of the latest call is left to be done, and records are as we write them. */
+static bool may_run(const struct pcap_read *records)
+{
+	return !records->foreign && !records->pcapng && records->header_seen && !records->damaged &&
+	       records->partial_used == 0 && records->skip == 0 && records->zeros == 0;
+}
+
+/* Does the next record that was fed go with those before it, the last of which has that time? */
+static bool continues(const struct pcap_read *records, size_t at, uint64_t *last, struct packet_header *header)
+{
+	size_t left = records->fed_size - at;
+	uint64_t time;
+
+	if (left < RECORD_HEAD)
+		return false;
+	memcpy(header, records->fed + at, RECORD_HEAD);
+	time = packet_time(header, records->tick);
+	if (time < *last || header->caplen > left - RECORD_HEAD || header->caplen > records->longest ||
+	    header->length < header->caplen || is_zero(header))
+		return false;
+	*last = time;
+	return true;
+}
+
+bool pcap_read_run(struct pcap_read *records, struct pcap_read_run *run)
+{
+	struct packet_header header;
+	size_t at = 0;
+
+	if (!may_run(records))
+		return false;
+	*run = (struct pcap_read_run){.packets = {.records = records->fed, .origin.tick = records->tick}};
+	for (; continues(records, at, &run->packets.last, &header); at += RECORD_HEAD + header.caplen) {
+		if (at == 0)
+			run->first = run->packets.last;
+		run->packets.count++;
+		run->cut.packets += header.length > header.caplen;
+		run->cut.bytes += header.length - header.caplen;
+	}
+	if (at == 0)
+		return false;
+	run->packets.size = at;
+	used(records, at);
+	records->timed = true;
+	records->time = run->packets.last;
+	records->packets += run->packets.count;
+	return true;
+}
+
 /* --- pcapng --- */
 
 /* PCAPNG_READ_SKIP is also said where more has to come: then *more is set. */

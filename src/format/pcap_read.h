@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/packet.h"
 #include "format/pcapng_read.h"
 
@@ -67,6 +68,19 @@ void pcap_read_begin(struct pcap_read *records, enum pcap_read_writer writer);
 void pcap_read_feed(struct pcap_read *records, const unsigned char *data, size_t size);
 
 enum pcap_read_event pcap_read_next(struct pcap_read *records, struct packet *packet);
+
+/* Packets of a pcap file that lie whole in what was fed, each behind the one before it and none earlier. */
+struct pcap_read_run {
+	struct packet_run packets;
+	uint64_t first;		 /* time of the first, in ns since the epoch */
+	struct cut_by_first cut; /* packets of which not all bytes are there, and what they had beside */
+};
+
+/*
+ * As many packets at once as can be told so, with the origin's tick, and no more than the headers looked at; their data
+ * is where it was fed. False: the next is told by pcap_read_next(), and so is whatever is not a packet.
+ */
+bool pcap_read_run(struct pcap_read *records, struct pcap_read_run *run);
 
 /* Is a packet's data gone with the next call, because it came in pieces? Else it is where it was fed. */
 static inline bool pcap_read_fleeting(const struct pcap_read *records, const struct packet *packet)

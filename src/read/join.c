@@ -55,15 +55,13 @@ struct join {
 };
 
 /* By time. */
-static int put_packet(void *context, const struct packet *packet, struct err *err)
+static int put_packets(void *context, const struct packet_run *run, struct err *err)
 {
 	struct join *join = context;
-	const struct packet_origin *origin = &packet->origin;
 
 	if (join->numbering)
-		numbering_put(join->numbering, origin->member, origin->number,
-			      packet_time(&packet->header, origin->tick));
-	return join->setup.output ? joined_put(&join->joined, packet, err) : 0;
+		numbering_put(join->numbering, *run);
+	return join->setup.output ? joined_put(&join->joined, run, err) : 0;
 }
 
 static int open_input(struct join *join, struct err *err)
@@ -85,7 +83,7 @@ struct join *join_open(const struct join_setup *setup, struct err *err)
 		join->setup = *setup;
 		if (open_input(join, err) == 0 && (join->verify = verify_open(err)) &&
 		    (join->expand = decompress_open(err)) &&
-		    (!setup->output || order_open(&join->order, setup->memory, put_packet, join, err) == 0)) {
+		    (!setup->output || order_open(&join->order, setup->memory, put_packets, join, err) == 0)) {
 			joined_init(&join->joined, setup->output, setup->output_context);
 			return join;
 		}
@@ -175,17 +173,10 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 {
 	struct match_file *file = &join->member.file;
 	uint64_t time = packet_time(&packet->header, packet->origin.tick);
+	uint32_t cut = packet_cut(&packet->header);
 	int place = join->places[packet->origin.interface];
 
-	file->packets++;
-	if (packet->header.caplen < packet->header.length) {
-		file->cut.packets++;
-		file->cut.bytes += packet->header.length - packet->header.caplen;
-	}
-	if (time < file->first)
-		file->first = time;
-	if (time > file->last)
-		file->last = time;
+	match_file_count(file, 1, time, time, &(struct cut_by_first){cut > 0, cut});
 	if (place < 0 || file->packets <= join->member.skip)
 		return 0;
 	packet->origin.interface = (uint32_t)place;
@@ -197,7 +188,28 @@ static int take_packet(struct join *join, struct packet *packet, struct err *err
 		join->setup.packet(join->setup.packet_context, (unsigned)place, time, packet,
 				   &(struct join_place){join->member.name, join->member_number, file->packets,
 							pcap_read_fleeting(&join->records, packet)});
-	return join->order.buffer ? order_add(&join->order, packet, err) : 0;
+	return join->order.area ? order_add(&join->order, packet, err) : 0;
+}
+
+/* Many at once, where nobody has to see each. False: there are none. -1 in *result: the output has failed. */
+static bool take_run(struct join *join, int *result, struct err *err)
+{
+	struct match_file *file = &join->member.file;
+	int place = join->places[0];
+	struct pcap_read_run run;
+
+	if (join->setup.packet || file->packets < join->member.skip || !pcap_read_run(&join->records, &run))
+		return false;
+	run.packets.origin.interface = (uint32_t)place;
+	run.packets.origin.member = join->member.id;
+	run.packets.origin.number = (uint32_t)(file->packets + 1);
+	match_file_count(file, run.packets.count, run.first, run.packets.last, &run.cut);
+	if (place < 0)
+		return true;
+	file->delivered = file->packets;
+	join->result->packets += run.packets.count;
+	*result = join->order.area ? order_add_run(&join->order, &run.packets, err) : 0;
+	return true;
 }
 
 static int take_records(struct join *join, const unsigned char *data, size_t size, struct err *err)
@@ -208,6 +220,8 @@ static int take_records(struct join *join, const unsigned char *data, size_t siz
 	join->member.file.bytes += size;
 	pcap_read_feed(&join->records, data, size);
 	while (result == 0) {
+		if (take_run(join, &result, err))
+			continue;
 		switch (pcap_read_next(&join->records, &packet)) {
 		case PCAP_READ_HEADER:
 			take_header(join);
@@ -320,7 +334,7 @@ static int begin_numbering(struct join *join, struct err *err)
 {
 	if (!verify_is_recorders(join->verify) || join->numbering || join->result->packets)
 		return 0;
-	if (!join->order.buffer && order_open(&join->order, join->setup.memory, put_packet, join, err) < 0)
+	if (!join->order.area && order_open(&join->order, join->setup.memory, put_packets, join, err) < 0)
 		return -1;
 	join->numbering = numbering_open(err);
 	return join->numbering ? 0 : -1;
@@ -407,7 +421,7 @@ static int finish_output(struct join *join, struct err *err)
 		stream_note(&join->members, join->member.name, join->input, verify_defects(join->verify));
 		verify_finish(join->verify);
 	}
-	if (join->order.buffer && order_flush(&join->order, err) < 0)
+	if (join->order.area && order_flush(&join->order, err) < 0)
 		return -1;
 	verify_event(join->verify, join->numbering);
 	if (!join->setup.output)

@@ -140,7 +140,7 @@ int joined_begin(struct joined *joined, const struct pcapng_interface *only, str
 	return joined->begun || (!only && joined->count == 0) ? 0 : begin(joined, only, err);
 }
 
-static int put_packet(struct joined *joined, const struct packet *packet, uint64_t time, struct err *err)
+static int put_block(struct joined *joined, const struct packet *packet, struct err *err)
 {
 	static const unsigned char padding[3];
 	uint32_t caplen = packet->header.caplen, flags = packet->origin.flags;
@@ -148,31 +148,41 @@ static int put_packet(struct joined *joined, const struct packet *packet, uint64
 	unsigned char head[PCAPNG_PACKET_HEAD], tail[PCAPNG_PACKET_MORE];
 	size_t tail_size = pcapng_packet_tail(tail, size, flags);
 
-	pcapng_packet_head(head, size, packet->origin.interface, time, caplen, packet->header.length);
-	if (describe(joined, err) < 0 || write(joined, head, sizeof(head), err) < 0 ||
-	    write(joined, packet->data, caplen, err) < 0 || write(joined, padding, -caplen & 3, err) < 0)
+	pcapng_packet_head(head, size, packet->origin.interface, packet_time(&packet->header, packet->origin.tick),
+			   caplen, packet->header.length);
+	if (write(joined, head, sizeof(head), err) < 0 || write(joined, packet->data, caplen, err) < 0 ||
+	    write(joined, padding, -caplen & 3, err) < 0)
 		return -1;
 	return write(joined, tail, tail_size, err);
 }
 
-int joined_put(void *context, const struct packet *packet, struct err *err)
+static int put_blocks(struct joined *joined, struct packet_run run, struct err *err)
+{
+	int result = describe(joined, err);
+
+	while (run.count > 0 && result == 0) {
+		struct packet packet;
+
+		packet_run_take(&run, &packet);
+		result = put_block(joined, &packet, err);
+	}
+	return result;
+}
+
+int joined_put(void *context, const struct packet_run *run, struct err *err)
 {
 	struct joined *joined = context;
-	struct joined_interface *interface = &joined->interfaces[packet->origin.interface];
-	uint64_t time = packet_time(&packet->header, packet->origin.tick);
+	struct joined_interface *interface = &joined->interfaces[run->origin.interface];
+	uint64_t time = packet_run_time(run);
 
 	if (joined_begin(joined, NULL, err) < 0)
 		return -1;
-	interface->packets++;
+	interface->packets += run->count;
 	if (time < interface->first)
 		interface->first = time;
-	if (time > interface->last)
-		interface->last = time;
-	if (joined->pcapng)
-		return put_packet(joined, packet, time, err);
-	if (write(joined, &packet->header, sizeof(packet->header), err) < 0)
-		return -1;
-	return write(joined, packet->data, packet->header.caplen, err);
+	if (run->last > interface->last)
+		interface->last = run->last;
+	return joined->pcapng ? put_blocks(joined, *run, err) : write(joined, run->records, run->size, err);
 }
 
 int joined_statistics(struct joined *joined, unsigned place, const struct pcapng_statistics *statistics,

@@ -68,7 +68,7 @@ const char *joined_why(int place);
 const char *joined_name(const struct joined *joined, const char *series);
 
 /* Packets in the order in which they are to stand there. As order_output; context is the struct joined. */
-int joined_put(void *context, const struct packet *packet, struct err *err);
+int joined_put(void *context, const struct packet_run *run, struct err *err);
 
 /* Begin the output if it has not: with an interface without a packet, if nothing else is known (NULL: not even that).
  */

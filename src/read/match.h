@@ -22,6 +22,19 @@ struct match_file {
 	struct cut_by_first cut; /* packets of which not all bytes are there, and what they had */
 };
 
+/* So many packets more, with these times of the earliest and the latest. */
+static inline void match_file_count(struct match_file *file, uint64_t packets, uint64_t first, uint64_t last,
+				    const struct cut_by_first *cut)
+{
+	file->packets += packets;
+	file->cut.packets += cut->packets;
+	file->cut.bytes += cut->bytes;
+	if (first < file->first)
+		file->first = first;
+	if (last > file->last)
+		file->last = last;
+}
+
 /* Notes what it finds in defects, which stays the caller's. NULL when there is no memory. */
 struct match *match_open(struct defects *defects, struct err *err);
 void match_close(struct match *match);

@@ -38,9 +38,15 @@ uint32_t numbering_member(const char *name)
 	return hash;
 }
 
-void numbering_put(struct numbering *numbering, uint32_t member, uint32_t packet, uint64_t time)
+void numbering_put(struct numbering *numbering, struct packet_run run)
 {
-	numbering->last[numbering->count++ % NUMBERING_PACKETS] = (struct numbered){time, member, packet};
+	struct packet packet;
+
+	while (run.count > 0) {
+		numbering->last[numbering->count++ % NUMBERING_PACKETS] =
+			(struct numbered){packet_run_time(&run), run.origin.member, run.origin.number};
+		packet_run_take(&run, &packet);
+	}
 }
 
 uint64_t numbering_find(const struct numbering *numbering, uint32_t member, uint64_t packet, uint64_t *time)

@@ -11,27 +11,28 @@
 
 #define ORDER_MEMORY_MIN ((size_t)2 << 20) /* half of it, halved, holds the longest record */
 
-/* Takes a packet, whose data is valid until it returns; -1 with *err set when it cannot. */
-typedef int order_output(void *context, const struct packet *packet, struct err *err);
+/* Takes packets, which are not empty, and valid until it returns; -1 with *err set when it cannot. */
+typedef int order_output(void *context, const struct packet_run *run, struct err *err);
 
+/* Packets came in runs, mostly: a run in the window is one thing to do, however many packets it has. */
 struct order {
 	uint64_t packets; /* taken */
 	uint64_t late;	  /* of these, earlier than one that had been written */
 
 	order_output *output;
 	void *context;
-	unsigned char *buffer; /* packets as they came, each a struct order_record and its data */
-	struct order_slot *slots;
-	size_t size, used; /* of the buffer */
-	size_t count;	   /* of the slots */
-	bool disordered;   /* some slot is earlier than the one before it */
-	bool started;
-	uint64_t written; /* the latest time among the records written, ns */
+	unsigned char *area;	 /* records from its beginning, in the order in which they came; NULL: not open, */
+	struct order_run *table; /* and what they are before its end, the first run last */
+	size_t size, end;	 /* of the area, and of the records in it */
+	size_t begin, runs;	 /* in the table: those before begin are written */
+	size_t limit, charged;	 /* bytes that records count as: at most, and now */
+	bool disordered;	 /* some run begins before the end of the one before it */
+	uint64_t written;	 /* the latest time among the records written, ns */
 };
 
 /*
- * memory: bytes in all, ORDER_MEMORY_MIN to 1 GiB: half for the records, half for their index, which so has room even
- * for records without data. Untouched pages cost nothing. The context stays the caller's.
+ * memory: bytes in all, ORDER_MEMORY_MIN to 1 GiB: half for the window, half for its index, which so has room even for
+ * records without data. Untouched pages cost nothing. The context stays the caller's.
  */
 int order_open(struct order *order, size_t memory, order_output *output, void *context, struct err *err);
 void order_close(struct order *order);
@@ -41,6 +42,9 @@ void order_close(struct order *order);
  * is written first: equal times in the order they came, and so is what comes too late. -1: the output has failed.
  */
 int order_add(struct order *order, const struct packet *packet, struct err *err);
+
+/* The same for each packet of a run. */
+int order_add_run(struct order *order, const struct packet_run *run, struct err *err);
 
 /* Write all that is left. */
 int order_flush(struct order *order, struct err *err);

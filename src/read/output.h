@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #define OUTPUT_BUFFER ((size_t)256 << 10)
+#define OUTPUT_DIRECT ((size_t)64 << 10) /* what is as long as this is written from where it lies */
 
 struct output {
 	int fd;

@@ -20,5 +20,5 @@ $(BUILD)/bench/tarcap-open $(BUILD)/bench/tarcap-waste: src/system/sandbox.c tes
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BENCH_CC) -DSANDBOX_OPEN -Isrc $(LINK_STATIC) -o $@ $< \
-		$(if $(@:%-open=),tests/bench/waste.c -Wl$(comma)--wrap=segments_add$(comma)--wrap=segments_add_block$(comma)--wrap=order_add$(comma)--wrap=poll) \
+		$(if $(@:%-open=),tests/bench/waste.c -Wl$(comma)--wrap=segments_add$(comma)--wrap=segments_add_block$(comma)--wrap=order_add_run$(comma)--wrap=poll) \
 		$(filter-out %/sandbox.o,$(static/$(ARCH)_OBJ)) $(BENCH_LIBS)

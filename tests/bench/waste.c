@@ -1,6 +1,6 @@
 /*
  * Wastes something for each packet, to show that the gate turns red: linked with the shipped program's objects by
- * -Wl,--wrap=segments_add, the same for pcapng, order_add, and poll. BENCH_WASTE=malloc, copy, call or instructions
+ * -Wl,--wrap=segments_add, the same for pcapng, order_add_run, and poll. BENCH_WASTE=malloc, copy, call or instructions
  * says what; or, beside packets, start (system calls and instructions), memory, or waking.
  */
 #include <poll.h>
@@ -19,8 +19,8 @@ enum verdict __real_segments_add_block(struct series *series, uint64_t time, uin
 enum verdict __wrap_segments_add_block(struct series *series, uint64_t time, uint32_t caplen, uint32_t length,
 				       uint32_t flags, const unsigned char *data);
 
-int __real_order_add(struct order *order, const struct packet *packet, struct err *err);
-int __wrap_order_add(struct order *order, const struct packet *packet, struct err *err);
+int __real_order_add_run(struct order *order, const struct packet_run *run, struct err *err);
+int __wrap_order_add_run(struct order *order, const struct packet_run *run, struct err *err);
 int __real_poll(struct pollfd *polled, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *polled, nfds_t count, int timeout);
 
@@ -82,8 +82,15 @@ enum verdict __wrap_segments_add_block(struct series *series, uint64_t time, uin
 	return __real_segments_add_block(series, time, caplen, length, flags, data);
 }
 
-int __wrap_order_add(struct order *order, const struct packet *packet, struct err *err)
+int __wrap_order_add_run(struct order *order, const struct packet_run *run, struct err *err)
 {
-	waste(packet->header.caplen, packet->data);
-	return __real_order_add(order, packet, err);
+	struct packet_run rest = *run;
+
+	while (rest.count > 0) {
+		struct packet packet;
+
+		packet_run_take(&rest, &packet);
+		waste(packet.header.caplen, packet.data);
+	}
+	return __real_order_add_run(order, run, err);
 }

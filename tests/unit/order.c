@@ -9,6 +9,7 @@
 #include "read/order.h"
 
 #define MOST 60000
+#define MEMBER(number) (1 + (number) / 5000) /* of those that come in runs */
 
 static unsigned seed;
 
@@ -16,24 +17,47 @@ static unsigned seed;
 static struct {
 	uint32_t number[MOST];
 	size_t count;
+	size_t runs; /* in so many calls */
 	size_t fails_after;
 } out;
 
 static uint64_t times[MOST]; /* of packet n */
 static unsigned char data[PCAP_READ_CAPLEN_MAX];
 
-static int collect(void *context, const struct packet *packet, struct err *err)
+static void collect_one(const struct packet *packet)
 {
 	uint32_t number = packet->header.length;
+
+	for (uint32_t i = 0; i < packet->header.caplen; i += 97)
+		assert_true(packet->data[i] == (number & 255));
+	if (packet->origin.member)
+		assert_true(packet->origin.member == MEMBER(number) && packet->origin.number == number + 1);
+	else
+		assert_true(packet->origin.interface == number % 7 && packet->origin.flags == number);
+	assert_true(out.count < MOST);
+	out.number[out.count++] = number;
+}
+
+/* No packet is earlier than the one before it, within what is given at once. */
+static int collect(void *context, const struct packet_run *run, struct err *err)
+{
+	struct packet_run rest = *run;
+	uint64_t time = 0;
 
 	assert_ptr_equal(context, &out);
 	if (out.fails_after && out.count >= out.fails_after)
 		return err_set(err, STATUS_READER, "gone");
-	for (uint32_t i = 0; i < packet->header.caplen; i += 97)
-		assert_true(packet->data[i] == (number & 255));
-	assert_true(packet->origin.interface == number % 7 && packet->origin.flags == number);
-	assert_true(out.count < MOST);
-	out.number[out.count++] = number;
+	assert_true(rest.count > 0);
+	out.runs++;
+	while (rest.count > 0) {
+		struct packet packet;
+
+		packet_run_take(&rest, &packet);
+		assert_true(packet_time(&packet.header, packet.origin.tick) >= time);
+		time = packet_time(&packet.header, packet.origin.tick);
+		collect_one(&packet);
+	}
+	assert_true(rest.size == 0 && time == run->last);
 	return 0;
 }
 
@@ -54,7 +78,7 @@ static void open_order(struct order *order, size_t memory)
 {
 	struct err err = {0};
 
-	out.count = out.fails_after = 0;
+	out.count = out.runs = out.fails_after = 0;
 	assert_int_equal(order_open(order, memory, collect, &out, &err), 0);
 }
 
@@ -230,6 +254,98 @@ static void failing_output(void **state)
 	order_close(&order);
 }
 
+static unsigned char records[1 << 19];
+
+/*
+ * The packets from there on as a run: until a time is earlier than the one before it, a member ends, or the buffer is
+ * full. Each time is in times already.
+ */
+static struct packet_run make_run(uint32_t from, uint32_t count, uint32_t caplen)
+{
+	struct packet_run run = {.records = records, .origin = {PACKET_TICK_MICRO, 0, 0, MEMBER(from), from + 1}};
+
+	for (uint32_t n = from; n < count && MEMBER(n) == MEMBER(from); n++) {
+		struct packet_header header = {(uint32_t)(times[n] / 1000000), (uint32_t)(times[n] % 1000000), caplen,
+					       n};
+
+		if (run.count > 0 && (times[n] < times[n - 1] || sizeof(records) - run.size < sizeof(header) + caplen))
+			break;
+		memcpy(records + run.size, &header, sizeof(header));
+		memset(records + run.size + sizeof(header), (int)(n & 255), caplen);
+		run.size += sizeof(header) + caplen;
+		run.last = packet_time(&header, PACKET_TICK_MICRO);
+		run.count++;
+	}
+	return run;
+}
+
+/* What comes out of packets with such times, in runs or one by one. */
+static void put_all(struct order *order, uint32_t count, uint32_t caplen, bool in_runs)
+{
+	struct err err = {0};
+
+	open_order(order, ORDER_MEMORY_MIN);
+	for (uint32_t n = 0; n < count;) {
+		struct packet_run run = make_run(n, count, caplen);
+
+		n += run.count;
+		if (in_runs)
+			assert_int_equal(order_add_run(order, &run, &err), 0);
+		while (!in_runs && run.count > 0) {
+			struct packet packet;
+
+			packet_run_take(&run, &packet);
+			assert_int_equal(order_add(order, &packet, &err), 0);
+		}
+	}
+	flush(order);
+	assert_int_equal(out.count, count);
+	assert_int_equal(order->packets, count);
+	order_close(order);
+}
+
+/* Runs are no more than a quicker way to say it: the same packets come in the same order, and as many are late. */
+static void runs_are_as_their_packets(void **state)
+{
+	static uint32_t one_by_one[MOST];
+	struct order order;
+	uint64_t late = 0, late_in_all = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 24; round++) {
+		uint32_t count = 1000 + random_below(MOST - 1000), caplen = random_below(200);
+		uint32_t back = random_below(3) ? random_below(5000) : random_below(60000),
+			 seldom = 1 + random_below(300);
+
+		for (uint32_t n = 0; n < count; n++)
+			times[n] = (1000000 + n - (random_below(seldom) ? 0 : random_below(back + 1)) - n % 4999 / 3) /
+				   (1 + round % 4);
+		put_all(&order, count, caplen, false);
+		memcpy(one_by_one, out.number, count * sizeof(out.number[0]));
+		late = order.late;
+		put_all(&order, count, caplen, true);
+		assert_memory_equal(one_by_one, out.number, count * sizeof(out.number[0]));
+		assert_int_equal(order.late, late);
+		if (late == 0)
+			check_stable(count);
+		late_in_all += late;
+	}
+	assert_true(late_in_all > 0);
+}
+
+/* What is in order already is given on as it came: a window of packets in a few calls. */
+static void in_order_means_few_calls(void **state)
+{
+	struct order order;
+
+	(void)state;
+	for (uint32_t n = 0; n < MOST; n++)
+		times[n] = n / 3;
+	put_all(&order, MOST, 60, true);
+	check_stable(MOST);
+	assert_true(out.runs < 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +355,8 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(nanoseconds),
 		cmocka_unit_test(failing_output),
+		cmocka_unit_test(runs_are_as_their_packets),
+		cmocka_unit_test(in_order_means_few_calls),
 	};
 
 	seed = unit_seed((unsigned)time(NULL));

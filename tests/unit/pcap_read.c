@@ -42,8 +42,43 @@ static void build(void)
 		put_packet(n, caplens[n]);
 }
 
+static void check_packet(const struct packet *packet, uint32_t n)
+{
+	assert_int_equal(packet->header.seconds, n + 1);
+	assert_int_equal(packet->header.caplen, caplens[n]);
+	for (uint32_t i = 0; i < packet->header.caplen; i++)
+		assert_true(packet->data[i] == (n & 255));
+}
+
+/* Those that can be had at once, behind n others: what is said of them all is what they have. */
+static uint32_t check_run(uint32_t n)
+{
+	struct pcap_read_run run;
+	uint64_t last = 0;
+	uint32_t count = 0;
+
+	while (pcap_read_run(&records, &run)) {
+		assert_true(run.packets.count > 0 && run.first >= last);
+		for (; run.packets.count > 0; count++) {
+			uint64_t time = packet_run_time(&run.packets);
+			struct packet packet;
+
+			packet_run_take(&run.packets, &packet);
+			check_packet(&packet, n + count);
+			assert_true(time >= last && packet.origin.tick == PACKET_TICK_MICRO);
+			assert_true(last > 0 || time == run.first);
+			run.cut.packets -= packet_cut(&packet.header) > 0;
+			run.cut.bytes -= packet_cut(&packet.header);
+			last = time;
+		}
+		assert_true(run.packets.size == 0 && run.packets.last == last && records.time == last);
+		assert_true(run.cut.packets == 0 && run.cut.bytes == 0);
+	}
+	return count;
+}
+
 /* Feed the file in pieces of step bytes, each in memory of its own. Returns the packets. */
-static uint32_t read_file(size_t size, size_t step, bool *damaged)
+static uint32_t read_pieces(size_t size, size_t step, bool in_runs, bool *damaged)
 {
 	struct packet packet;
 	uint32_t n = 0;
@@ -56,17 +91,15 @@ static uint32_t read_file(size_t size, size_t step, bool *damaged)
 
 		memcpy(piece, file + at, part);
 		pcap_read_feed(&records, piece, part);
+		n += in_runs ? check_run(n) : 0;
 		while ((event = pcap_read_next(&records, &packet)) != PCAP_READ_MORE && event != PCAP_READ_DAMAGED) {
 			if (event == PCAP_READ_HEADER) {
 				assert_int_equal(n, 0);
 				assert_memory_equal(records.file_header, file, PACKET_FILE_HEADER);
-				continue;
+			} else {
+				check_packet(&packet, n++);
 			}
-			assert_int_equal(packet.header.seconds, n + 1);
-			assert_int_equal(packet.header.caplen, caplens[n]);
-			for (uint32_t i = 0; i < packet.header.caplen; i++)
-				assert_true(packet.data[i] == (n & 255));
-			n++;
+			n += in_runs ? check_run(n) : 0;
 		}
 		free(piece);
 		if (event == PCAP_READ_DAMAGED)
@@ -77,6 +110,17 @@ static uint32_t read_file(size_t size, size_t step, bool *damaged)
 		assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_DAMAGED);
 	assert_int_equal(records.packets, n);
 	return n;
+}
+
+/* Both ways, which find the same. */
+static uint32_t read_file(size_t size, size_t step, bool *damaged)
+{
+	uint32_t packets = read_pieces(size, step, false, damaged);
+	bool complete = pcap_read_complete(&records), then;
+
+	assert_int_equal(read_pieces(size, step, true, &then), packets);
+	assert_true(then == *damaged && pcap_read_complete(&records) == complete);
+	return packets;
 }
 
 static void pieces(void **state)
@@ -91,6 +135,38 @@ static void pieces(void **state)
 		assert_false(damaged);
 		assert_true(pcap_read_complete(&records));
 	}
+}
+
+/* Nothing but a packet that is not earlier goes with those before it. */
+static void runs_end(void **state)
+{
+	const uint32_t seconds[] = {2, 2, 5, 4, 4, 9, 1};
+	const uint32_t counts[] = {3, 3, 1};
+	struct pcap_read_run run;
+	struct packet packet;
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++)
+		put(&(struct packet_header){seconds[i], 0, 0, 0}, sizeof(struct packet_header));
+	put(&(struct packet_header){0}, sizeof(struct packet_header));
+	pcap_read_begin(&records, PCAP_READ_OURS);
+	pcap_read_feed(&records, file, file_size);
+	assert_false(pcap_read_run(&records, &run));
+	assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_HEADER);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		assert_true(pcap_read_run(&records, &run));
+		assert_int_equal(run.packets.count, counts[i]);
+	}
+	assert_false(pcap_read_run(&records, &run));
+	assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_MORE);
+	assert_int_equal(records.zeros, 1);
+	assert_int_equal(records.packets, 7);
+
+	pcap_read_begin(&records, PCAP_READ_FOREIGN);
+	pcap_read_feed(&records, file, file_size);
+	assert_int_equal(pcap_read_next(&records, &packet), PCAP_READ_HEADER);
+	assert_false(pcap_read_run(&records, &run));
 }
 
 static void every_prefix(void **state)
@@ -388,6 +464,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces),
+		cmocka_unit_test(runs_end),
 		cmocka_unit_test(every_prefix),
 		cmocka_unit_test(damage),
 		cmocka_unit_test(too_long_but_there),
