@@ -1,5 +1,4 @@
 import os
-import signal
 import sys
 
 import pytest
@@ -7,7 +6,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 
 from engine import containers, engine, image, web_image  # noqa: E402, F401 (fixtures)
-from process import kill_all_started  # noqa: E402
+from process import kill_all_started, take_ignored_signals  # noqa: E402
 from wire import Wire  # noqa: E402
 
 
@@ -31,10 +30,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_are_not_ignored():
-    """What nohup, or a shell that starts us in the background, has us ignore would be ignored by all we start."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
+    take_ignored_signals()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the rows of the benchmark share: the tools that are compared, one measured run of one of them, rounds, tables."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD") or TOP / "build").resolve()
@@ -17,10 +19,11 @@ OUT = BUILD / "bench"
 os.environ.setdefault("TARCAP", str(BUILD / "tarcap"))
 sys.path.insert(0, str(TOP / "tests/support"))
 
-from process import OWN, TARCAP, sh, wait_until  # noqa: E402
+from process import OWN, TARCAP, sh, take_ignored_signals, wait_until  # noqa: E402
 from wire import in_namespace  # noqa: E402
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+RUN = SimpleNamespace(rounds=1)    # of the row that is being measured; rows.py has them
+SHARED = contextlib.ExitStack()    # what more than one row needs, until all are done
 TIME = float(os.environ.get("BENCH_TIME", 1))  # seconds of traffic in a run
 LOAD, COUNT, FLOOR = (str(OUT / name) for name in ("load", "count", "floor"))
 RING = 32768  # KiB: tarcap's default
@@ -87,6 +90,11 @@ def load(wire, *arguments, cpu=None, interfaces=("tc1",)):
     return json.loads(done.stdout)
 
 
+def told(said, words):
+    """How many packets tarcap says it has done that with, at its end."""
+    return int(re.search(rf"^(?:tarcap: )?(\d+) packets? {words}", said, re.MULTILINE)[1])
+
+
 class Tool:
     """A tool at work on tc0, with a reader that counts what comes."""
 
@@ -126,11 +134,12 @@ class Tool:
         result = json.loads(out)
         if self.is_floor: # nothing of its packets reaches the reader
             result["distinct"] = int(re.search(rb"(\d+) packets captured", self.text())[1])
+        result["said"] = self.text().decode(errors="replace")
         self.said.close()
         return result
 
 
-def measure(wire, command, traffic, settle=0.25, rest=0.25, look=None, **more):
+def measure(wire, command, traffic, settle=0.15, rest=0.25, look=None, **more):
     """One run: start the tool, send, look(tool), end the tool. traffic: load's arguments, or None to send nothing."""
     tool = Tool(wire, command, **more)
     try:
@@ -150,10 +159,10 @@ def measure(wire, command, traffic, settle=0.25, rest=0.25, look=None, **more):
 
 # --- rounds -----------------------------------------------------------------------------------------------------
 
-def rounds(names, run, count=ROUNDS):
+def rounds(names, run, count=None):
     """{name: [run(name), …]}: all of them in turn, every other round backwards (A B B A), so that drift hits all."""
     results = {name: [] for name in names}
-    for number in range(count):
+    for number in range(count or RUN.rounds):
         for name in names if number % 2 == 0 else list(reversed(names)):
             results[name].append(run(name))
     return results
@@ -178,7 +187,7 @@ def offered(results):
 
 # --- the table --------------------------------------------------------------------------------------------------
 
-RESULTS = {"machine": {}, "seconds": {}, "tables": []}  # seconds: what each row took; as results.json has them: tests/bench/compare reads two of these
+RESULTS = {"machine": {}, "seconds": {}, "tables": []}  # seconds: what each row took; results.py reads it
 
 
 def write_results():
@@ -186,7 +195,7 @@ def write_results():
 
 
 class Table:
-    """Printed at once, appended to the results, and put into results.json."""
+    """Printed at once, appended to the results, and put into results.json. A name is that of the row, or ROW/PART."""
 
     def __init__(self, name, title, *columns):
         self.name, self.title, self.columns, self.lines, self.notes = name, title, columns, [], []
@@ -200,7 +209,7 @@ class Table:
     def text(self):
         lines = [["", *self.columns], *self.lines]
         widths = [max(len(line[at]) for line in lines if at < len(line)) for at in range(len(self.columns) + 1)]
-        out = [f"{self.name}: {self.title}"]
+        out = [f"{self.name}: {self.title} ({RUN.rounds} round{'s' if RUN.rounds > 1 else ''})"]
         out += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
         return "\n".join(out + ["  " + note for note in self.notes]) + "\n"
 
@@ -208,6 +217,6 @@ class Table:
         print(self.text(), flush=True)
         with open(OUT / "results.txt", "a", encoding="ascii") as results:
             results.write(self.text() + "\n")
-        RESULTS["tables"].append({"name": self.name, "title": self.title, "columns": self.columns,
+        RESULTS["tables"].append({"name": self.name, "title": self.title, "rounds": RUN.rounds, "columns": self.columns,
                                   "rows": {line[0]: line[1:] for line in self.lines}, "notes": self.notes})
         write_results()

@@ -1,21 +1,23 @@
 """The benchmark's row "delivered": what comes out of docker run while more is offered than the runtime takes."""
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import tarfile
 import time
+from functools import cache
 
-from bench import BUILD, COUNT, OUT, OWN, TIME, TOP, Table, has_flag, load, middle, packets_in, rounds, sh, wait_until
+from bench import BUILD, COUNT, LOAD, OUT, OWN, SHARED, TIME, TOP, Table, has_flag, load, middle, packets_in, rounds, sh, wait_until
 
-TARGET, TCPDUMP = "tarcap-bench-target", "tarcap-bench-tcpdump"
-LOGS = {"none": ["--log-driver", "none"], "default log": []}
-TRAFFIC = {  # kind: what load sends
-    "HTTP/JSON 1400 B": ["-k", "json", "-s", 1400, "-r", 100000],
-    "random 1400 B": ["-k", "random", "-s", 1400, "-r", 100000],
-    "small 100 B": ["-k", "json", "-s", 100, "-r", 200000],
+TARGET, TOOLS = "tarcap-bench-target", "tarcap-bench-tools"
+TRANSPORT = "the transport"  # what a program gets through that writes the same bytes, captured by nobody
+SECONDS = 3 * TIME
+NONE, DEFAULT = {"none": ["--log-driver", "none"]}, {"default log": []}
+TRAFFIC = {  # kind: what load sends, and the logs that it is of: with none, random bytes are as JSON, and few bytes all arrive
+    "json": ("HTTP/JSON 1400 B", ["-k", "json", "-s", 1400, "-r", 100000], {**NONE, **DEFAULT}),
+    "random": ("random 1400 B", ["-k", "random", "-s", 1400, "-r", 100000], DEFAULT),
+    "small": ("HTTP/JSON 100 B", ["-k", "json", "-s", 100, "-r", 200000], DEFAULT),
 }
 
 
@@ -23,9 +25,10 @@ def docker(*arguments, timeout=60):
     return sh("docker", *arguments, timeout=timeout).stdout.strip()
 
 
-def commands():
+def commands(traffic):
     tarcap = ["tarcap", "--max-bytes", "0"]
-    tools = {"tcpdump": [TCPDUMP, "-Z", "root", "-i", "tc0", "-w", "-"], "tarcap": tarcap}
+    tools = {TRANSPORT: [TOOLS, "/load", *map(str, traffic), "-t", str(SECONDS), "-w", "/dev/stdout"],
+             "tcpdump": [TOOLS, "/usr/bin/tcpdump", "-Z", "root", "-i", "tc0", "-w", "-"], "tarcap": tarcap}
     if has_flag("--compress"):
         tools["tarcap --compress zstd"] = [*tarcap, "--compress", "zstd"]
     if has_flag("--headers"):
@@ -33,14 +36,15 @@ def commands():
     return tools
 
 
-def tcpdump_image():
-    """tcpdump and the libraries it takes, and nothing else."""
+def tools_image():
+    """tcpdump and the libraries it takes, load, and nothing else."""
     libraries = re.findall(r"(/\S+) \(0x", sh("ldd", "/usr/bin/tcpdump").stdout)
-    image = OUT / "tcpdump.tar"
+    image = OUT / "tools.tar"
     with tarfile.open(image, "w", dereference=True) as tar:
         for file in ("/usr/bin/tcpdump", "/etc/passwd", "/etc/group", *libraries):
             tar.add(file)
-    docker("import", "--change", 'ENTRYPOINT ["/usr/bin/tcpdump"]', str(image), TCPDUMP)
+        tar.add(LOAD, "/load")
+    docker("import", str(image), TOOLS)
     image.unlink()
 
 
@@ -64,22 +68,32 @@ class Target:
             sh("ip", "netns", "del", namespace, check=False)
 
 
-def run(wire, log, command, traffic):
-    """One docker run, its stream in a file as users have it; ended by SIGINT when all has been sent."""
+def offer(wire, client, said, name, traffic):
+    """The traffic, when the tool listens, and SIGINT when all of it has been sent: (what arrived, when it began)."""
+    wait_until(lambda: b"listening on" in os.pread(said.fileno(), 1 << 16, 0) or client.poll() is not None, 30)
+    time.sleep(0.3)
+    before, started = packets_in(wire.b), time.time()
+    load(wire, *traffic, "-n", int(traffic[-1] * SECONDS))
+    time.sleep(0.15)
+    arrived = packets_in(wire.b) - before
+    sh("docker", "kill", "--signal", "INT", name, check=False, timeout=60)
+    return arrived, started
+
+
+def run(wire, log, tool, traffic):
+    """One docker run, its stream in a file as users have it."""
     stream, name = OUT / "delivered.stream", f"{TARGET}-tool"
     with open(stream, "wb") as out, open(OUT / "delivered.said", "w+b") as said:
         client = subprocess.Popen(["docker", "run", "--rm", "-i", "--name", name, "--network", f"container:{TARGET}",
-                                   *log, *command], stdin=subprocess.PIPE, stdout=out, stderr=said)
+                                   *log, *commands(traffic)[tool]], stdin=subprocess.PIPE, stdout=out, stderr=said)
         try:
-            wait_until(lambda: b"listening on" in os.pread(said.fileno(), 1 << 16, 0) or client.poll() is not None, 30)
-            time.sleep(0.5)
-            before, started = packets_in(wire.b), time.monotonic()
-            sent = load(wire, *traffic)
-            time.sleep(0.3)
-            arrived = packets_in(wire.b) - before
-            sh("docker", "kill", "--signal", "INT", name, check=False, timeout=60)
+            if tool == TRANSPORT:
+                wait_until(lambda: stream.stat().st_size or client.poll() is not None, 30)
+                arrived, started = int(traffic[-1] * SECONDS), time.time()
+            else:
+                arrived, started = offer(wire, client, said, name, traffic)
             client.wait(120)
-            seconds = time.monotonic() - started
+            seconds = stream.stat().st_mtime - started
         finally:
             sh("docker", "rm", "-f", name, check=False, timeout=60)
             client.kill()
@@ -87,52 +101,45 @@ def run(wire, log, command, traffic):
             client.stdin.close()
     counted = json.loads(sh(COUNT, str(stream), timeout=120).stdout)
     stream.unlink()
-    return {**sent, **counted, "arrived": arrived, "seconds": seconds, "rate": counted["distinct"] / seconds,
-            "share": 100 * counted["distinct"] / arrived}
+    return {**counted, "seconds": seconds, "rate": counted["distinct"] / seconds, "share": 100 * counted["distinct"] / arrived}
 
 
-def table_of(wire, kind, traffic):
-    tools = commands()
-    table = Table("delivered", f"through docker run, {kind}, {3 * TIME:g} s", "delivered/s", "delivered %",
-                  "times tcpdump's rate", "stream MB", "offered/s as achieved")
-    count = int(traffic[traffic.index("-r") + 1] * 3 * TIME)
-    for label, log in LOGS.items():
-        results = rounds(list(tools), lambda name: run(wire, log, tools[name], [*traffic, "-n", count]))
-        for name, samples in results.items():
-            times = [a["rate"] / b["rate"] for a, b in zip(samples, results["tcpdump"]) if b["rate"]]
-            table.row(f"{label}: {name}", middle(sample["rate"] for sample in samples),
-                      middle(sample["share"] for sample in samples), middle(times, "{:.1f}"),
-                      middle(sample["bytes"] / 1e6 for sample in samples),
-                      middle(sample["per_second"] for sample in samples))
+def table_of(wire, kind, title, traffic, logs):
+    tools = list(commands(traffic))
+    table = Table(f"delivered/{kind}", f"through docker run, {title}, {traffic[-1]} packets/s for {SECONDS:g} s", "delivered %",
+                  "delivered/s", "times the transport's rate", "times tcpdump's rate", "stream MB")
+    for label, log in logs.items():
+        results = rounds(tools, lambda tool: run(wire, log, tool, traffic))
+        for tool, samples in results.items():
+            times = [middle([a["rate"] / b["rate"] for a, b in zip(samples, results[other]) if b["rate"]], "{:.2f}")
+                     for other in (TRANSPORT, "tcpdump")]
+            table.row(f"{label}: {tool}", middle(sample["share"] for sample in samples),
+                      middle(sample["rate"] for sample in samples), *times, middle(sample["bytes"] / 1e6 for sample in samples))
     table.note("the tool as root, in a container with Docker's default capabilities")
-    table.note("delivered/s: packets in the client's file, over the time from the first one sent to the client's end")
+    table.note("delivered/s: packets in the client's file, over the time from the first one sent to the last byte there")
+    table.note(f"{TRANSPORT}: a program that writes the same packets at the same rate for that time, captured by nobody")
     table.show()
 
 
-@contextlib.contextmanager
-def with_engine():
-    """With tarcap's image in it. Starts an engine where none answers, and ends that one."""
-    engine, own = str(TOP / "tests/engine"), False
-    found = subprocess.run([engine, "find"], capture_output=True, text=True, check=False)
+@cache
+def engine():
+    """With tarcap's image in it. Starts an engine where none answers, and ends that one when all rows are done."""
+    program = str(TOP / "tests/engine")
+    found = subprocess.run([program, "find"], capture_output=True, text=True, check=False)
     if found.returncode:
-        found, own = sh(engine, "start", timeout=300), True
+        found = sh(program, "start", timeout=300)
+        SHARED.callback(lambda: sh(program, "stop", timeout=120))
     os.environ["DOCKER_HOST"] = found.stdout.strip()
-    try:
-        sh("make", "-C", str(TOP), "-s", "load", f"BUILD={BUILD}", timeout=300,
-           env={**os.environ, "TARCAP_ENGINE": "docker"})
-        yield
-    finally:
-        if own:
-            sh(engine, "stop", timeout=120)
+    sh("make", "-C", str(TOP), "-s", "load", f"BUILD={BUILD}", timeout=300, env={**os.environ, "TARCAP_ENGINE": "docker"})
 
 
 def delivered():
-    with with_engine():
-        tcpdump_image()
-        wire = Target()
-        try:
-            for kind, traffic in TRAFFIC.items():
-                table_of(wire, kind, traffic)
-        finally:
-            wire.close()
-            sh("docker", "rmi", TCPDUMP, check=False, timeout=60)
+    engine()
+    tools_image()
+    wire = Target()
+    try:
+        for kind, of in TRAFFIC.items():
+            table_of(wire, kind, *of)
+    finally:
+        wire.close()
+        sh("docker", "rmi", TOOLS, check=False, timeout=60)

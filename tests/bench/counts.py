@@ -7,8 +7,6 @@ import time
 
 from bench import OUT, RING, TOOLS, Tool, load, packets_in, wait_until
 
-# What is counted in the difference: few enough for a ring of 2 MiB to hold what comes while strace slows the tool.
-FEWER, MORE = 20000, 100000
 CALLGRIND = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={OUT}/callgrind.%p"]
 LACKEY = ["valgrind", "--tool=lackey", "--basic-counts=no", "--detailed-counts=yes", f"--log-file={OUT}/lackey.log"]
 OPEN = str(OUT / "tarcap-open")  # the same objects, without the sandbox that valgrind's own work would need to pass
@@ -48,7 +46,7 @@ def counted(wire, command, traffic, count, env=None, by_itself=False):
     return result["distinct"], tool.pid
 
 
-def difference(of, fewer=FEWER, more=MORE):
+def difference(of, fewer, more):
     """Per packet; of() returns how many there were, and one number."""
     (few, less), (many, much) = of(fewer), of(more)
     return (much - less) / (many - few)
@@ -65,7 +63,7 @@ def calls_per_packet(wire, name, size):
         delivered, _ = counted(wire, ["strace", "-f", "-c", "-o", str(log), *with_our_ring(name)],
                                ["-s", size, "-r", 40000 if size < 500 else 10000], count)
         return delivered, strace_total(log)
-    return difference(calls)
+    return difference(calls, 10000, 30000) if size < 500 else difference(calls, 2000, 8000)
 
 
 def callgrind_total(pid):
@@ -100,7 +98,7 @@ def instructions_per_packet(wire, name, size):
         command = [OPEN, *TOOLS[name][1:]] if name == "tarcap" else with_our_ring(name)
         delivered, pid = counted(wire, CALLGRIND + command, traffic, count)
         return delivered, callgrind_total(pid)["instructions"]
-    return difference(instructions)
+    return difference(instructions, 5000, 20000) if size < 500 else difference(instructions, 2000, 8000)
 
 
 def stored_total(log):

@@ -30,6 +30,7 @@
 #define BATCH 128
 #define PATIENCE 1000000	 /* how often a full queue may refuse the same frame */
 #define PAYLOAD_SIZE (24U << 20) /* comes again only after more than a compressor looks back on */
+#define PIECE (256U << 10)	 /* of a file, in one call */
 #define SECOND 1000000000LL
 #define NAP 100000 /* ns between batches; shorter ones cost more than they smooth */
 
@@ -284,16 +285,28 @@ struct record {
 	uint32_t seconds, fraction, caplen, length;
 };
 
-/* In place of sending: the same frames as a pcap file, one each microsecond. */
+/* Wait for the moment of a frame; false when the time is over before. */
+static bool keep_pace(const struct load *load, uint64_t number, int64_t start)
+{
+	int64_t time = now() - start;
+
+	if (load->per_second > 0)
+		for (; (double)number * SECOND > load->per_second * (double)time; time = now() - start)
+			nap();
+	return load->seconds <= 0 || (double)time < load->seconds * SECOND;
+}
+
+/* In place of sending: the same frames as a pcap file, one each microsecond. It takes no more than its reader does. */
 static uint64_t write_all(const struct load *load, struct batch *batch)
 {
 	static const uint32_t header[6] = {0xa1b2c3d4, 4U << 16 | 2, 0, 0, 262144, 1};
 	FILE *file = fopen(load->file, "w");
+	int64_t start = now();
 	uint64_t number;
 
-	if (!file || fwrite(header, sizeof(header), 1, file) != 1)
+	if (!file || setvbuf(file, NULL, _IOFBF, PIECE) || fwrite(header, sizeof(header), 1, file) != 1)
 		die(load->file);
-	for (number = 0; number < load->count; number++) {
+	for (number = 0; number < load->count && keep_pace(load, number, start); number++) {
 		struct record record = {1795000000 + (uint32_t)(number / 1000000), (uint32_t)(number % 1000000),
 					load->size, load->size};
 
@@ -310,7 +323,8 @@ static uint64_t write_all(const struct load *load, struct batch *batch)
 static void usage(void)
 {
 	fprintf(stderr, "usage: load [-n COUNT] [-r PER_SECOND] [-t SECONDS] [-s SIZE] [-m MSS] [-k zero|json|random]\n"
-			"            [-b ON_MS:OFF_MS] [-c CPU] INTERFACE... | -w FILE\n");
+			"            [-b ON_MS:OFF_MS] [-c CPU] INTERFACE... | -w FILE\n"
+			"What it says of itself goes to stderr when it writes FILE.\n");
 	exit(2);
 }
 
@@ -392,7 +406,7 @@ int main(int argc, char **argv)
 	start = now();
 	sent = load.file ? write_all(&load, &batch) : send_all(&load, &batch);
 	seconds = (double)active(&load, now() - start) / SECOND;
-	printf("{\"sent\": %llu, \"seconds\": %.3f, \"per_second\": %.0f}\n", (unsigned long long)sent, seconds,
-	       seconds > 0 ? (double)sent / seconds : 0);
+	fprintf(load.file ? stderr : stdout, "{\"sent\": %llu, \"seconds\": %.3f, \"per_second\": %.0f}\n",
+		(unsigned long long)sent, seconds, seconds > 0 ? (double)sent / seconds : 0);
 	return 0;
 }

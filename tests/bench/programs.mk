@@ -1,9 +1,14 @@
 # The benchmark's programs; a part of the Makefile.
-.PHONY: bench bench-programs
+.PHONY: bench figures bench-programs
 
-## make bench: measure against tcpdump, dumpcap and the least there can be (40 minutes; ROWS="cpu-64 start" for some)
+## make bench: measure against tcpdump, dumpcap and the least there can be (15 minutes; ROWS="cpu-64 start" for some)
 bench:
 	$(Q)tests/bench/run $(ROWS)
+
+## make figures: put what make bench measured last (ROWS of it) into the documents
+figures:
+	$(Q)tests/bench/keep $(ROWS)
+	$(Q)tests/bench/fill
 
 BENCH_CC = $(call musl_cc,$(ARCH)) $(STANDARD) $(WARNINGS) -O2 $(call musl_flags,$(ARCH))
 BENCH_LIBS = -L$(BUILD)/libs/$(ARCH)/lib $(LDLIBS)

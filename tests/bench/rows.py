@@ -9,17 +9,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
+from typing import Callable, NamedTuple
 
-from bench import (NO_LIMITS, OUT, OWN, READY, RESULTS, ROUNDS, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag, load, measure, middle, offered, packets_in,
-                   pinned, ratios, rounds, wait_until,
-                   wakings_of, write_results)
-from archive import pcap_file
+from bench import (NO_LIMITS, OUT, OWN, READY, RESULTS, RUN, SHARED, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag,
+                   load, measure, middle, offered, packets_in, ratios, rounds, take_ignored_signals, told,
+                   wait_until, wakings_of, write_results)
+from offline import both, encrypt, join, summary
 from wire import Wire
 
 CAPTURES = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "tcpdump -B -U", "dumpcap", "dumpcap -B"]
 DEFAULTS = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "dumpcap"]
 GSO = 54 + 45 * 1448  # a frame as TCP makes it with an MTU of 1500, 65,214 bytes
 FLOORS = ["floor drain", "floor write", "floor copy"]
+LOSS_TIME = 0.4 * TIME  # at the highest rate many times what a ring of 32 MiB holds
 
 # "The benchmark" in tests/README.md says what each is for.
 TARGETS = {
@@ -30,46 +33,55 @@ TARGETS = {
 
 # --- processor time ---------------------------------------------------------------------------------------------
 
-def cpu(row, size, rate):
-    """Sender and reader on one processor, the tool on the other; what an idle run takes is taken off."""
+@cache
+def idle_runs():
+    """Nanoseconds that each tool takes of the time before and after the traffic, and for its end: the same for all sizes."""
     near, far = cpus()
-    places = {"cpu": far, "reader_cpu": near}
     wire = Wire()
     try:
-        traffic = ["-s", size, "-r", rate, "-n", int(rate * 1.5 * TIME)]
-        names = CAPTURES + FLOORS
-        idle = rounds(names, lambda name: measure(wire, TOOLS[name], None, **places)["cpu"], 3)
-        idle = {name: statistics.median(values) for name, values in idle.items()}
-        results = rounds(names, lambda name: measure(wire, TOOLS[name], traffic, **places))
+        idle = rounds(CAPTURES + FLOORS, lambda name: measure(wire, TOOLS[name], None, cpu=far, reader_cpu=near)["cpu"], 2)
+    finally:
+        wire.close()
+    return {name: statistics.median(values) for name, values in idle.items()}
+
+
+def cpu(row, size, rate, seconds):
+    """Sender and reader on one processor, the tool on the other; what an idle run takes is taken off."""
+    near, far = cpus()
+    idle, names = idle_runs(), CAPTURES + FLOORS
+    wire = Wire()
+    try:
+        traffic = ["-s", size, "-r", rate, "-n", int(rate * seconds * TIME)]
+        results = rounds(names, lambda name: measure(wire, TOOLS[name], traffic, cpu=far, reader_cpu=near))
     finally:
         wire.close()
     per_packet = {name: [(sample["cpu"] - idle[name]) / sample["distinct"] for sample in samples]
                   for name, samples in results.items()}
-    table = Table(row, f"processor time per packet of {size} bytes, {offered(results)}",
-                  "ns per packet", "tarcap's share of it", "target", "lost %")
+    table = Table(row, f"processor time per packet of {size} bytes",
+                  "ns per packet", "tarcap's share of it", "its share of tarcap's", "target for tarcap", "lost %")
     for name in names:
-        share = middle(ratios(per_packet["tarcap"], per_packet[name]), "{:.2f}") if name != "tarcap" else ""
-        target = TARGETS.get((row, name))
-        table.row(name, middle(per_packet[name]), share, f"<= {target}" if target else "",
-                  middle((sample["loss"] for sample in results[name]), "{:.1f}"))
+        target, ours = TARGETS.get((row, name)), name == "tarcap"
+        table.row(name, middle(per_packet[name]),
+                  "" if ours else middle(ratios(per_packet["tarcap"], per_packet[name]), "{:.2f}"),
+                  "" if ours else middle(ratios(per_packet[name], per_packet["tarcap"]), "{:.2f}"),
+                  f"<= {target}" if target else "", middle((sample["loss"] for sample in results[name]), "{:.1f}"))
+    table.note(offered(results))
     table.note("idle runs, taken off: " + ", ".join(f"{name} {value / 1e6:.1f} ms" for name, value in idle.items()))
     if size >= 1472:
-        for floor in FLOORS[1:]:
-            table.note(f"of the floor ({floor.split()[1]}): " + middle(
-                ratios(per_packet[floor], per_packet["tarcap"]), "{:.2f}") + ", target >= 0.85")
+        table.note("target for the share of tarcap's that the floors (write, copy) have: >= 0.85")
     table.show()
 
 
 def cpu_64():
-    cpu("cpu-64", 64, 100000)
+    cpu("cpu-64", 64, 100000, 1)
 
 
 def cpu_1472():
-    cpu("cpu-1472", 1472, 60000)
+    cpu("cpu-1472", 1472, 60000, 0.6)
 
 
 def cpu_gso():
-    cpu("cpu-gso", GSO, 4000)
+    cpu("cpu-gso", GSO, 4000, 0.8)
 
 
 # --- loss -------------------------------------------------------------------------------------------------------
@@ -91,22 +103,22 @@ def loss(row, title, cases, names):
 
 def loss_64():
     loss("loss-64", "loss over offered rate, 64 bytes",
-         [(f"{rate // 1000} k/s", ["-s", 64, "-r", rate, "-n", int(rate * TIME)])
+         [(f"{rate // 1000} k/s", ["-s", 64, "-r", rate, "-n", int(rate * LOSS_TIME)])
           for rate in (50000, 100000, 200000, 400000, 800000)], DEFAULTS)
 
 
 def loss_1472():
     loss("loss-1472", "loss over offered rate, 1472 bytes",
-         [(f"{rate // 1000} k/s", ["-s", 1472, "-r", rate, "-n", int(rate * TIME)])
+         [(f"{rate // 1000} k/s", ["-s", 1472, "-r", rate, "-n", int(rate * LOSS_TIME)])
           for rate in (25000, 50000, 100000, 200000, 400000)], DEFAULTS)
 
 
 def loss_gso():
     bursts = [("20 k/s for 0.1 s", 20000, 0.1), ("20 k/s for 0.4 s", 20000, 0.4)]
     cases = [(label, ["-s", GSO, "-r", rate, "-n", int(rate * seconds)]) for label, rate, seconds in bursts]
-    steady = [(f"{rate // 1000} k/s for {TIME:g} s", ["-s", GSO, "-r", rate, "-n", int(rate * TIME)])
+    steady = [(f"{rate // 1000} k/s", ["-s", GSO, "-r", rate, "-n", int(rate * LOSS_TIME)])
               for rate in (2000, 5000, 10000)]
-    gaps = [("20 k/s, 20 ms of each 100", ["-s", GSO, "-r", 20000, "-b", "20:80", "-n", int(4000 * TIME)])]
+    gaps = [("20 k/s, 20 ms of each 100", ["-s", GSO, "-r", 20000, "-b", "20:80", "-n", int(4000 * LOSS_TIME)])]
     loss("loss-gso", "loss of 64 KiB frames (GSO), bursts and steady", cases + gaps + steady, DEFAULTS)
 
 
@@ -120,7 +132,7 @@ def neighbour():
     table = Table("neighbour", "frames per second that one sender reaches while captured by", *names)
     try:
         for size in (64, 1472, GSO):
-            traffic = ["-s", size, "-t", TIME, "-n", 10**8]
+            traffic = ["-s", size, "-t", 0.5 * TIME, "-n", 10**8]
             results = rounds(names, lambda name: measure(wire, commands[name], traffic, ready=name != "nobody"))
             table.row(f"{size} B", *(middle(sample["per_second"] for sample in results[name]) for name in names))
     finally:
@@ -131,14 +143,14 @@ def neighbour():
 def tail():
     """So many packets, all of them arrived; so much later the tool is asked to end."""
     names, count, delays = DEFAULTS, 1000, (0, 50, 100, 250, 500)
-    table = Table("tail", f"delivered of the last {count} packets (least of {ROUNDS}), the stop coming so much later",
+    table = Table("tail", f"delivered of the last {count} packets, the least, the stop coming so much later",
                   *(f"{delay} ms" for delay in delays))
     wire = Wire()
 
     def run(name, delay):
         tool = Tool(wire, TOOLS[name])
         try:
-            time.sleep(0.25)
+            time.sleep(0.1)
             before = packets_in(wire.b)
             load(wire, "-n", count, "-s", 200)
             wait_until(lambda: packets_in(wire.b) - before >= count)
@@ -160,13 +172,13 @@ def tail():
 
 def readers():
     """Readers that are slow, or stop for a while."""
-    slow = ["-s", 1472, "-r", 20000, "-n", int(40000 * TIME)]
-    pause = ["-s", 200, "-r", 100000, "-n", int(200000 * TIME)]
+    slow = ["-s", 1472, "-r", 20000, "-n", int(30000 * TIME)]
+    short, long = (["-s", 200, "-r", 100000, "-n", int(count * TIME)] for count in (70000, 170000)) # until it is back
     cases = [
         ("30 MB/s to a reader of 10 MB/s", slow, ["-r", 10e6]),
         ("30 MB/s to a reader of 20 MB/s", slow, ["-r", 20e6]),
-        ("22 MB/s, reader away for 0.5 s", pause, ["-p", "1000000:500"]),
-        ("22 MB/s, reader away for 1.5 s", pause, ["-p", "1000000:1500"]),
+        ("22 MB/s, reader away for 0.5 s", short, ["-p", "1000000:500"]),
+        ("22 MB/s, reader away for 1.5 s", long, ["-p", "1000000:1500"]),
     ]
     wire = Wire()
     table = Table("readers", "loss with slow and stalling readers", *DEFAULTS)
@@ -228,27 +240,28 @@ def start():
             tool.end()
         return {name: ((after[name][0] - before[name][0]) / 1e6 / seconds, (after[name][1] - before[name][1]) / seconds) for name in names}
 
+    def cells(name, what):
+        return [sample[what] for sample in results[name]]
+
     try:
-        results = rounds(names, run, 2 * ROUNDS)
+        results = rounds(names, run)
         waited = wait()
         calls = {name: calls_until_ready(wire, commands[name]) for name in names}
         with tempfile.TemporaryDirectory() as place:
             as_in_the_image = calls_until_ready(wire, [with_capability(place), *alone[1:]], "nobody")
     finally:
         wire.close()
-    table = Table("start", "exec to listening, an end, and waiting in between", "ms until it listens", "processor time until then, ms", "of the end, ms",
-                  "whole, ms", "of a second of waiting, ms", "wakings", "system calls until it listens")
+    table = Table("start", "exec to listening, an end, and waiting in between", "ms until it listens", "of tcpdump -B's",
+                  "processor time until then, ms", "of the end, ms", "whole, ms", "whole, of tcpdump -B's",
+                  "of a second of waiting, ms", "wakings", "system calls until it listens", "of tcpdump's calls")
     for name in names:
-        table.row(name, *(middle([sample[what] for sample in results[name]], "{:.1f}") for what in ("line", "cpu", "end", "whole")),
-                  f"{waited[name][0]:.2f}", f"{waited[name][1]:.1f}", calls[name])
-    for name in "tarcap", "tarcap with context":
-        shares = [middle(ratios(*([sample[what] for sample in results[each]] for each in (name, "tcpdump -B"))), "{:.2f}")
-                  for what in ("line", "whole")]
-        table.note(f"{name}, share of tcpdump's with the same ring: until it listens {shares[0]}, processor time in all {shares[1]}")
-    table.note(f"as in the image, without root and with the file capability, tarcap takes {as_in_the_image} system calls, "
-               f"{calls['tarcap'] - as_in_the_image} fewer, for a bounding set that it cannot empty")
-    table.note(f"tarcap's share of tcpdump's system calls: as root {calls['tarcap'] / calls['tcpdump']:.2f}, as in the "
-               f"image {as_in_the_image / calls['tcpdump']:.2f}, target <= 0.3")
+        line, processor, end, whole = (middle(cells(name, what), "{:.1f}") for what in ("line", "cpu", "end", "whole"))
+        share_of_line, share_of_whole = (middle(ratios(cells(name, what), cells("tcpdump -B", what)), "{:.2f}") for what in ("line", "whole"))
+        table.row(name, line, share_of_line, processor, end, whole, share_of_whole, f"{waited[name][0]:.2f}",
+                  f"{waited[name][1]:.1f}", calls[name], f"{calls[name] / calls['tcpdump']:.2f}")
+    table.row("tarcap as in the image", *8 * [""], as_in_the_image, f"{as_in_the_image / calls['tcpdump']:.2f}")
+    table.note("as in the image: without root and with the file capability, there is a bounding set that it cannot empty")
+    table.note("target for tarcap's share of tcpdump's system calls: <= 0.3")
     table.show()
 
 
@@ -277,7 +290,11 @@ class Cgroup:
     def peak(self):
         return self.read("memory.max_usage_in_bytes" if self.version == 1 else "memory.peak")
 
+    def now(self):
+        return self.read("memory.usage_in_bytes" if self.version == 1 else "memory.current")
+
     def close(self):
+        wait_until(lambda: not open(f"{self.path}/cgroup.procs", encoding="ascii").read())
         os.rmdir(self.path)
 
 
@@ -308,14 +325,13 @@ def memory():
                 return {"resident": resident, "ring": ring, "charged": group.peak()}
             return measure(wire, TOOLS[name], traffic, into=group.enter, look=look)
         finally:
-            wait_until(lambda: not open(f"{group.path}/cgroup.procs", encoding="ascii").read())
             group.close()
 
     table = Table("memory", "memory in MiB while the reader keeps up", "resident without ring", "ring",
                   "charged to its cgroup, peak", "lost %")
     try:
         for label, size, rate in (("idle", 0, 0), ("64 B", 64, 100000), ("1472 B", 1472, 60000)):
-            traffic = ["-s", size, "-r", rate, "-n", int(rate * TIME)] if size else None
+            traffic = ["-s", size, "-r", rate, "-n", int(rate * 0.7 * TIME)] if size else None
             for name, samples in rounds(names, lambda name: run(name, traffic)).items():
                 mib = {key: middle((sample[key] / 2**20 for sample in samples), "{:.1f}")
                        for key in ("resident", "ring", "charged")}
@@ -334,8 +350,9 @@ def counts():
     from counts import calls_per_packet, instructions_per_packet
     wire = Wire()
     names = ["tarcap", "tcpdump", "tcpdump -U", "dumpcap"]
-    table = Table("counts", "per packet, by the difference of two runs", "system calls, 64 B", "1472 B",
-                  "user instructions, 64 B", "1472 B")
+    table = Table("counts", "per 1,000 packets system calls, per packet user instructions; by the difference of two runs",
+                  "calls, 64 B", "calls, 1472 B", "instructions, 64 B", "share of tcpdump's, 64 B", "instructions, 1472 B",
+                  "share of tcpdump's, 1472 B")
     try:
         calls = {(name, size): calls_per_packet(wire, name, size) for name in names for size in (64, 1472)}
         instructions = {(name, size): instructions_per_packet(wire, name, size)
@@ -343,11 +360,10 @@ def counts():
     finally:
         wire.close()
     for name in names:
-        table.row(name, *(f"{calls[name, size]:.4f}" for size in (64, 1472)),
-                  *(f"{instructions[name, size]:.1f}" for size in (64, 1472)))
-    table.note("tarcap's share of tcpdump's instructions: " + ", ".join(
-        f"{instructions['tarcap', size] / instructions['tcpdump', size]:.2f} at {size} B" for size in (64, 1472)) +
-        "; target <= 0.45 at 64 B")
+        table.row(name, *(f"{1000 * calls[name, size]:.1f}" for size in (64, 1472)), *(
+            text for size in (64, 1472) for text in (f"{instructions[name, size]:.0f}",
+                                                     f"{instructions[name, size] / instructions['tcpdump', size]:.2f}")))
+    table.note("target for tarcap's share of tcpdump's instructions: <= 0.45 at 64 B")
     table.show()
 
 
@@ -360,7 +376,7 @@ def flat(row, title, first, commands, traffic, wires):
     def run(name, sends=True):
         wire, senders = wires[name]
         tool = Tool(wire, commands[name], cpu=far, reader_cpu=near)
-        time.sleep(0.25)
+        time.sleep(0.15)
         before = cpu_of(tool.pid)
         sent = load(wire, *traffic, interfaces=senders) if sends else {"sent": 0, "per_second": 0}
         time.sleep(0.25)
@@ -368,11 +384,12 @@ def flat(row, title, first, commands, traffic, wires):
         return {**sent, **result, "cpu": tool.cpu - before}
 
     names = list(commands)
-    idle = rounds(names, lambda name: run(name, False)["cpu"], 3)
+    idle = rounds(names, lambda name: run(name, False)["cpu"], 2)
     results = rounds(names, run)
     per_packet = {name: [(sample["cpu"] - statistics.median(idle[name])) / sample["distinct"] for sample in samples]
                   for name, samples in results.items()}
-    table = Table(row, f"{title}, {offered(results)}", "ns per packet", f"of {first}'s", "idle ms", "lost %")
+    table = Table(row, title, "ns per packet", f"of {first}'s", "idle ms", "lost %")
+    table.note(offered(results))
     for name in names:
         table.row(name, middle(per_packet[name]), middle(ratios(per_packet[name], per_packet[first]), "{:.2f}"),
                   f"{statistics.median(idle[name]) / 1e6:.1f}",
@@ -399,7 +416,7 @@ def interfaces():
             wires[name] = (wire, ["tc1", *more_cables(wire, count - 1)])
         command = [TARCAP, "-i", "all", *NO_LIMITS]
         flat("interfaces", "-i all: processor time per packet of 64 bytes, spread over all", "1 interface",
-             {name: command for name in wires}, ["-s", 64, "-r", 100000, "-n", int(150000 * TIME)], wires).show()
+             {name: command for name in wires}, ["-s", 64, "-r", 100000, "-n", int(100000 * TIME)], wires).show()
     finally:
         for wire, _ in wires.values():
             wire.close()
@@ -409,7 +426,7 @@ def variants(row, title, first, options):
     wire = Wire()
     try:
         flat(row, title, first, {name: [*TOOLS["tarcap"], *words] for name, words in options.items()},
-             ["-s", 64, "-r", 100000, "-n", int(150000 * TIME)], {name: (wire, ["tc1"]) for name in options}).show()
+             ["-s", 64, "-r", 100000, "-n", int(100000 * TIME)], {name: (wire, ["tc1"]) for name in options}).show()
     finally:
         wire.close()
 
@@ -430,62 +447,41 @@ def formats():
     variants("formats", "processor time per packet of 64 bytes, target <= 1.1", "pcap", options)
 
 
-def encrypt():
-    """A file's packets to nowhere, as they are and encrypted: the difference is what encryption takes."""
-    from age import Key
-    size = int(256e6 * TIME)
-    recipients = [word for _ in range(16) for word in ("--to", Key().recipient)]
-    commands = {"plain": [], "--to": recipients[:2], "--to, 16 recipients": recipients, "--to, --compress zstd":
-                [*recipients[:2], "--compress", "zstd"], "--compress zstd": ["--compress", "zstd"]}
-    base = {"--to, --compress zstd": "--compress zstd"}
-
-    def run(name):
-        with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen([TARCAP, "-r", path, *commands[name]], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=said, preexec_fn=pinned(cpus()[1]))
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            assert process.returncode == 0, said.read()
-            return usage.ru_utime + usage.ru_stime
-
-    with tempfile.TemporaryDirectory(dir=OUT) as place:
-        path = os.path.join(place, "x.pcap")
-        with open(path, "wb") as file:
-            records = [(at // 1000, at % 1000, os.urandom(1400)) for at in range(10000)]
-            file.write(pcap_file([]))
-            for _ in range(max(1, size // 14_160_000)):
-                file.write(pcap_file(records)[24:])
-        size = os.path.getsize(path)
-        results = rounds(list(commands), run)
-    table = Table("encrypt", f"{size >> 20} MiB of 1400-byte packets, read from a file, written to nowhere", "ms",
-                  "MB/s of processor time for encryption alone")
-    for name, times in results.items():
-        other = results[base.get(name, "plain")]
-        speeds = [size / 1e6 / (a - b) for a, b in zip(times, other) if a > b]
-        table.row(name, middle((value * 1e3 for value in times)), middle(speeds) if "--to" in name and speeds else "")
-    table.note("target >= 500 MB/s, with AVX2 or SSSE3")
-    table.show()
-
-
 def steady():
-    """One capture for BENCH_STEADY seconds (60), in six parts."""
-    seconds, rate, parts = int(os.environ.get("BENCH_STEADY", 60)), 10000, 6
-    wire = Wire()
+    """One capture for BENCH_STEADY seconds (18), in six parts: flat, and each packet written or counted as dropped."""
+    seconds, rate, size, parts = int(os.environ.get("BENCH_STEADY", 18)), 10000, 512, 6
+    count = rate * seconds // parts
+    group, wire = Cgroup(), Wire()
     near, far = cpus()
-    table = Table("steady", f"one capture of {seconds} s, {rate} packets of 200 bytes a second", "ns per packet",
-                  "resident KiB without ring", "of the first part")
+    table = Table("steady" if seconds < 3600 else "steady/hour", f"one capture of {seconds} s, {rate} packets of {size} bytes a second", "ns per packet",
+                  "of the first part", "resident KiB without ring", "charged KiB", "descriptors", "offered/s as achieved",
+                  "sent", "written", "dropped")
+
+    def enter():
+        group.enter()
+        os.sched_setaffinity(0, {far})
+
     try:
-        tool = Tool(wire, TOOLS["tarcap"], cpu=far, reader_cpu=near)
+        tool = Tool(wire, TOOLS["tarcap"], into=enter, reader_cpu=near)
         costs = []
         for part in range(parts):
             before = cpu_of(tool.pid)
-            sent = load(wire, "-s", 200, "-r", rate, "-n", rate * seconds // parts)["sent"]
-            costs.append((cpu_of(tool.pid) - before) / sent)
-            table.row(f"part {part + 1}", f"{costs[-1]:.0f}", mapped(tool.pid)[0] >> 10, f"{costs[-1] / costs[0]:.2f}")
-        lost = rate * seconds // parts * parts - tool.end()["packets"] # each part begins with number 0
+            sent = load(wire, "-s", size, "-r", rate, "-n", count)
+            costs.append((cpu_of(tool.pid) - before) / sent["sent"])
+            table.row(f"part {part + 1}", f"{costs[-1]:.0f}", f"{costs[-1] / costs[0]:.2f}", mapped(tool.pid)[0] >> 10,
+                      group.now() >> 10, len(os.listdir(f"/proc/{tool.pid}/fd")), f"{sent['per_second']:.0f}")
+        arrived, peak = packets_in(wire.b), group.peak()
+        result = tool.end()
     finally:
         wire.close()
-    table.note(f"lost: {lost}")
+        group.close()
+    written, received, dropped = (told(result["said"], words) for words in (
+        "captured", "received by filter", "dropped by kernel$"))
+    whole = count * parts == arrived == received == written + dropped and written == result["packets"]
+    table.row("all", middle(costs), "", "", peak >> 10, "", "", count * parts, written, dropped)
+    table.note("all: charged is the peak. " + ("Every packet is accounted for." if whole else "NOT EVERY PACKET IS ACCOUNTED FOR: ") + (
+        "" if whole else f"arrived {arrived}, received {received}, at the reader {result['packets']}"))
+    table.note(f"load average of the last 15 minutes: {os.getloadavg()[2]:.1f}")
     table.show()
 
 
@@ -499,92 +495,26 @@ def delivered():
     through_docker()
 
 
-# --- summary ----------------------------------------------------------------------------------------------------
+class Row(NamedTuple):
+    """How often everything in a row runs, and how long that is planned to take on two quiet processors."""
+    measure: Callable
+    rounds: int     # unless BENCH_ROUNDS says otherwise
+    each: float     # seconds that a round takes
+    beside: float   # seconds that the row takes besides: what is made first, idle runs, what is counted once
 
-def programs_to_compare():
-    before = os.environ.get("BENCH_BEFORE")
-    return {"tarcap": TARCAP, **({"tarcap before": before} if before else {})}
-
-
-def took(program, command, *paths):
-    """How long a command takes with these files, and what memory."""
-    started = time.monotonic()
-    process = subprocess.Popen([program, command, *paths], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status
-    assert status == 0
-    return {"time": time.monotonic() - started, "cpu": usage.ru_utime + usage.ru_stime, "resident": usage.ru_maxrss / 1024}
+    def planned(self, rounds_of_it=None):
+        return (rounds_of_it or self.rounds) * self.each + self.beside
 
 
-def talk(place, name, packets, connections, *arguments):
-    """(a file of packets of healthy connections, its GiB)"""
-    path = os.path.join(place, name)
-    with open(path, "wb") as file:
-        subprocess.run([OUT / "talk", str(packets), str(connections), *arguments], stdout=file, check=True)
-    return path, os.path.getsize(path) / 2**30
-
-
-def show_pages(name, text, results, target):
-    table = Table(name, text, "s", "s of processor time", "MiB resident")
-    for of, samples in results.items():
-        table.row(of, *(middle([sample[key] for sample in samples], "{:.2f}") for key in ("time", "cpu", "resident")))
-    table.note(target)
-    table.show()
-
-
-def summary():
-    """A page of 1 GiB: 13 million packets of 120,000 connections. BENCH_BEFORE: another tarcap, beside it."""
-    programs = programs_to_compare()
-    packets = int(13e6 * min(TIME, 1))
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
-        path, size = talk(place, "talk.pcap", packets, 120000)
-        results = rounds(list(programs), lambda name: took(programs[name], "summary", path))
-    show_pages("summary", f"a page of {size:.2f} GiB, {packets} packets of 120,000 connections", results,
-               "targets, of the whole: <= 3.0 s where the page without findings takes 2.8 s; <= 64 MiB")
-
-
-def both():
-    """A page of two ends, 1 GiB each: of whole packets, and of headers alone, which are ten times as many."""
-    kinds = {"whole packets": (1_330_000, 12_000, "whole"), "headers alone": (13_000_000, 120_000)}
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
-        results, sizes = {}, []
-        for kind, (packets, connections, *whole) in kinds.items():
-            path, size = talk(place, "a.pcap", int(packets * min(TIME, 1)), connections, *whole)
-            other = os.path.join(place, "b.pcap")
-            os.link(path, other)
-            results.update(rounds([kind], lambda _, pair=(path, other): took(TARCAP, "summary", *pair)))
-            os.unlink(path)
-            os.unlink(other)
-            sizes.append(f"{kind}: {packets} packets of {connections} connections, {size:.2f} GiB")
-    show_pages("both", f"a page of two ends, each of {'; '.join(sizes)}", results,
-               "target: <= 8 s and <= 128 MiB for 1 GiB + 1 GiB")
-
-
-# --- join -------------------------------------------------------------------------------------------------------
-
-def join():
-    """MB of an archive a second of processor time, to nowhere. BENCH_BEFORE: another tarcap, beside it."""
-    programs = programs_to_compare()
-    kinds = {"headers alone": (13_000_000, 120_000), "whole packets": (1_330_000, 12_000, "whole")}
-    table = Table("join", "MB of an archive a second of processor time, packets in order", "MB/s", "MB")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
-        for kind, (packets, connections, *whole) in kinds.items():
-            path, _ = talk(place, "talk.pcap", int(packets * min(TIME, 1)), connections, *whole)
-            archive = os.path.join(place, "talk.tar")
-            with open(archive, "wb") as file:
-                subprocess.run([TARCAP, "-q", "-r", path, *NO_LIMITS], stdout=file, check=True)
-            os.unlink(path)
-            size = os.path.getsize(archive) / 1e6
-            for name, samples in rounds(list(programs), lambda name: took(programs[name], "join", archive)).items():
-                table.row(f"{kind}, {name}", middle([size / sample["cpu"] for sample in samples], "{:.0f}"), f"{size:.0f}")
-    table.show()
-
-
-ROWS = {"cpu-64": cpu_64, "cpu-1472": cpu_1472, "cpu-gso": cpu_gso, "loss-64": loss_64, "loss-1472": loss_1472,
-        "loss-gso": loss_gso, "neighbour": neighbour, "tail": tail, "readers": readers, "start": start, "memory": memory, "counts": counts,
-        "interfaces": interfaces, "filters": filters, "formats": formats, "encrypt": encrypt, "steady": steady,
-        "delivered": delivered, "record": record, "summary": summary, "both": both, "join": join}
+ROWS = {
+    "cpu-64": Row(cpu_64, 4, 15, 12), "cpu-1472": Row(cpu_1472, 3, 11, 1), "cpu-gso": Row(cpu_gso, 3, 13, 1),
+    "loss-64": Row(loss_64, 2, 22, 1), "loss-1472": Row(loss_1472, 2, 22, 1), "loss-gso": Row(loss_gso, 2, 25, 1),
+    "neighbour": Row(neighbour, 3, 21, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 40, 1),
+    "start": Row(start, 10, 0.8, 12), "memory": Row(memory, 2, 12, 1), "counts": Row(counts, 1, 42, 0),
+    "interfaces": Row(interfaces, 3, 6, 14), "filters": Row(filters, 3, 4, 4), "formats": Row(formats, 3, 4, 4),
+    "encrypt": Row(encrypt, 5, 2.5, 2), "steady": Row(steady, 1, 19, 0), "delivered": Row(delivered, 1, 130, 12),
+    "record": Row(record, 2, 17, 49), "summary": Row(summary, 3, 3, 3), "both": Row(both, 1, 18, 3), "join": Row(join, 3, 2, 4),
+}
 
 
 def machine():
@@ -597,30 +527,45 @@ def machine():
     load_average = os.getloadavg()[0]
     RESULTS["machine"] = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "kernel": os.uname().release,
                           "processors": os.cpu_count(), "processor": model[1] if model else os.uname().machine,
-                          "load": round(load_average, 1), "programs": words, "rounds": ROUNDS}
+                          "load": round(load_average, 1), "programs": words}
     return (f"{time.strftime('%Y-%m-%d', time.gmtime())}, Linux {os.uname().release}, {os.cpu_count()} x "
             f"{model[1] if model else os.uname().machine}, load average before: {load_average:.1f}\n"
-            f"{', '.join(word.split(' (Git')[0] for word in words)}; {ROUNDS} rounds: median (least-greatest)\n")
+            f"{', '.join(word.split(' (Git')[0] for word in words)}: median (least-greatest)\n")
+
+
+def rounds_of(name):
+    return int(os.environ.get("BENCH_ROUNDS", ROWS[name].rounds))
+
+
+def show_plan(taken):
+    """What each row is planned to take, and what it took, if it ran."""
+    planned = {name: ROWS[name].planned(rounds_of(name)) for name in taken or ROWS}
+    for name, seconds in [*planned.items(), ("all", sum(planned.values()))]:
+        took = taken.get(name, sum(taken.values()) if taken and name == "all" else None)
+        print(f"{name:<10} {seconds:4.0f} s planned" + ("" if took is None else f", {took:4.0f} s taken"))
 
 
 def main(names):
-    if names == ["--list"]:
-        print(*ROWS, sep="\n")
+    if names in (["--list"], ["--plan"]):
+        print("\n".join(ROWS)) if names == ["--list"] else show_plan({})
         return 0
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         print(f"bench: {unknown[0]}: no such row; there are: {' '.join(ROWS)}", file=sys.stderr)
         return 2
+    take_ignored_signals()
     head = machine()
     print(head)
     with open(OUT / "results.txt", "a" if names else "w", encoding="ascii") as results:
         results.write(head + "\n")
-    for name in names or ROWS:
-        started = time.monotonic()
-        ROWS[name]()
-        taken = RESULTS["seconds"][name] = round(time.monotonic() - started)
-        print(f"{name} took {taken} s\n", flush=True)
-    write_results()
+    with SHARED:
+        for name in names or ROWS:
+            started = time.monotonic()
+            RUN.rounds = rounds_of(name)
+            ROWS[name].measure()
+            RESULTS["seconds"][name] = round(time.monotonic() - started, 1)
+            write_results()
+    show_plan(RESULTS["seconds"])
     return 0
 
 

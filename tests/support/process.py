@@ -29,6 +29,13 @@ def sh(*command, timeout=60, check=True, **more):
     return done
 
 
+def take_ignored_signals():
+    """What nohup, or a shell that starts us in the background, has us ignore would be ignored by all we start."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def merged(*command, timeout=120, **more):
     """A command to its end, whatever its status; stdout has what it said on either, as one who types it sees it."""
     return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
