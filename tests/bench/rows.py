@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from functools import cache
 from typing import Callable, NamedTuple
 
@@ -558,15 +559,22 @@ def main(names):
     print(head)
     with open(OUT / "results.txt", "a" if names else "w", encoding="ascii") as results:
         results.write(head + "\n")
+    failed = []
     with SHARED:
         for name in names or ROWS:
             started = time.monotonic()
             RUN.rounds = rounds_of(name)
-            ROWS[name].measure()
+            try:
+                ROWS[name].measure()
+            except Exception:  # whatever it is, the other rows' figures are worth having
+                traceback.print_exc()
+                failed.append(name)
             RESULTS["seconds"][name] = round(time.monotonic() - started, 1)
             write_results()
     show_plan(RESULTS["seconds"])
-    return 0
+    if failed:
+        print(f"bench: failed, and without figures: {' '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
