@@ -70,7 +70,7 @@ json_t *manifest_json_memory(const struct manifest_setup *setup)
 	sum = capture_set_sum(setup->captures);
 	memory = json_object();
 	json_put(&memory, "ring_bytes", sum.ring_unknown ? json_null() : json_integer((json_int_t)sum.ring));
-	json_put_number(&memory, "pool_bytes", (uint64_t)setup->pool->count * setup->pool->segment_size);
+	json_put_number(&memory, "pool_bytes", pool_memory(setup->pool));
 	json_put_number(&memory, "segment_bytes", setup->pool->segment_size);
 	json_put_number(&memory, "compressor_bytes", setup->options->compressor);
 	json_put_number(&memory, "manifest_bytes", manifest_memory());

@@ -12,6 +12,16 @@ void *pages_take(size_t size)
 	return memory;
 }
 
+void pages_keep_small(void *memory, size_t size)
+{
+	(void)madvise(memory, size, MADV_NOHUGEPAGE);
+}
+
+void pages_forget(void *memory, size_t size)
+{
+	(void)madvise(memory, size, MADV_DONTNEED);
+}
+
 void pages_give(void *memory, size_t size)
 {
 	if (memory)

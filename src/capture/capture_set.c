@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "capture/interfaces.h"
+#include "capture/ready.h"
 #include "request/plan.h"
 
 static int allocate(struct capture_set *captures, unsigned count, struct err *err)
@@ -166,8 +167,10 @@ int capture_set_open_live(struct capture_set *captures, const struct options *op
 		result = open_named(captures, options, err);
 	else
 		result = open_default(captures, options, err);
-	if (result == 0)
+	if (result == 0) {
 		note_addresses(captures);
+		captures->ready_fd = ready_open(captures);
+	}
 	return result;
 }
 
@@ -185,6 +188,7 @@ void capture_set_close(struct capture_set *captures)
 {
 	for (unsigned i = 0; i < captures->count; i++)
 		capture_close(&captures->list[i].capture);
+	ready_close(captures->ready_fd);
 	free(captures->list);
 	*captures = (struct capture_set){0};
 }

@@ -56,6 +56,7 @@ struct capture_set {
 	bool until, first;	/* --until, and --first, were asked for: then event, and what was cut, mean something */
 	struct capture_event event;
 	uint64_t ring_asked; /* bytes for all that are captured */
+	int ready_fd;	     /* ready.h; 0: each is asked */
 };
 
 /*

@@ -59,7 +59,7 @@ bool segments_room(const struct series *series)
 	if (segments->pool->free_count > 0)
 		return true;
 	/* By the packet clock the next packet may cut the open segment, however empty it is. */
-	return series->open && !segments->packet_clock && series->size - series->open->used >= series->max_record;
+	return series->open && !segments->packet_clock && series->open->used + series->max_record <= series->size;
 }
 
 static void seal(struct series *series)
@@ -87,12 +87,20 @@ bool segments_all_open(const struct segments *segments)
 	return segments->pool->free_count == 0 && !segments->sealed && segments->open_count > 0;
 }
 
+/* One that has grown keeps others from being taken. */
+static bool goes_before(const struct series *series, const struct series *other)
+{
+	if (series->open->grown != other->open->grown)
+		return series->open->grown;
+	return series->opened_at < other->opened_at;
+}
+
 void segments_make_room(struct segments *segments)
 {
 	struct series *oldest = NULL;
 
 	for (struct series *series = segments->series; series; series = series->next) {
-		if (series->open && (!oldest || series->opened_at < oldest->opened_at))
+		if (series->open && (!oldest || goes_before(series, oldest)))
 			oldest = series;
 	}
 	if (oldest)
@@ -185,7 +193,7 @@ INLINE void put_block(unsigned char *to, uint32_t size, uint32_t caplen, uint32_
 
 INLINE bool fits(const struct series *series, size_t size)
 {
-	return series->open && series->size - series->open->used >= size;
+	return series->open && series->open->used + size <= series->size;
 }
 
 /* Would a segment more be one too many? Each series has as many. */
@@ -210,6 +218,8 @@ __attribute__((cold)) static enum verdict begin_segment(struct series *series, u
 		if (is_last(series))
 			return VERDICT_SEGMENTS;
 		open_segment(series);
+		if (!fits(series, size))
+			pool_grow(segments->pool, series->open);
 	}
 	return series->sealed_count != sealed_before ? VERDICT_SEALED : VERDICT_GO;
 }

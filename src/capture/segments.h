@@ -100,7 +100,7 @@ bool segments_room(const struct series *series);
 
 /*
  * With more series than segments all can be open, and none free or about to be: is that so? Then segments_make_room()
- * seals the one that was opened first.
+ * seals the one that was opened first, or one that has grown. So it is while no more can grow.
  */
 bool segments_all_open(const struct segments *segments);
 void segments_make_room(struct segments *segments);

@@ -276,6 +276,14 @@ void recorder_begin_anew(struct recorder *recorder, uint64_t now)
 
 /* --- what leaves --- */
 
+static struct segment *take_largest(struct pool *pool)
+{
+	struct segment *segment = pool_take(pool);
+
+	pool_grow(pool, segment);
+	return segment;
+}
+
 /* Where it lies, or in one piece elsewhere. */
 static unsigned char *data_of(struct recorder *recorder, const struct area_entry *entry)
 {
@@ -284,7 +292,7 @@ static unsigned char *data_of(struct recorder *recorder, const struct area_entry
 	if (piece)
 		return (unsigned char *)piece;
 	if (!recorder->joined)
-		recorder->joined = pool_take(recorder->segments->pool);
+		recorder->joined = take_largest(recorder->segments->pool);
 	area_copy_out(&recorder->area, entry, recorder->joined->data);
 	return recorder->joined->data;
 }

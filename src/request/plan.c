@@ -275,14 +275,25 @@ int plan_segments(struct options *options, struct err *err)
 
 /* --- several interfaces --- */
 
-uint64_t plan_segment_share(const struct options *options, unsigned interfaces)
+static uint64_t at_least(uint64_t size, uint64_t least)
 {
-	uint64_t share = round_down(options->memory / (2 * (uint64_t)interfaces), PAGE);
-	uint64_t smallest = smallest_segment(options);
+	return size < least ? least : size;
+}
 
-	if (!options->segment_by_default || share >= options->segment_size)
+uint64_t plan_segment_share(const struct options *options, unsigned interfaces, uint64_t *largest)
+{
+	uint64_t share = at_least(round_down(PLAN_SEGMENTS_OPEN / interfaces, PAGE), PLAN_SEGMENT_SHARE);
+	uint64_t two_each = round_down(options->memory / (2 * (uint64_t)interfaces), PAGE);
+
+	*largest = options->segment_size;
+	if (!options->segment_by_default || interfaces == 1)
 		return options->segment_size;
-	return share < smallest ? smallest : share;
+	share = at_least(share < two_each ? share : two_each, PLAN_SEGMENT_SHARE_MIN);
+	share = at_least(share, round_up(options->memory / PLAN_POOL_SEGMENTS_MAX, PAGE));
+	if (share >= options->segment_size)
+		return options->segment_size;
+	*largest = at_least(smallest_segment(options), share);
+	return share;
 }
 
 int plan_ring_share(const struct options *options, unsigned interfaces, uint64_t *share, struct err *err)

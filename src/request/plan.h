@@ -25,12 +25,16 @@
 #define PLAN_POOL_DEFAULT (16 * MIB)
 #define PLAN_POOL_MIN (2 * MIB)
 #define PLAN_POOL_MAX GIB
+#define PLAN_POOL_SEGMENTS_MAX 1024
 #define PLAN_POOL_SEGMENTS 4 /* of a size that was asked for have to have room in it */
 #define PLAN_RECORD_MIN (4 * MIB)
 #define PLAN_RECORD_POOL (4 * MIB) /* at most, with --record: it only waits to be compressed */
 #define PLAN_RECORD_SEGMENT_TIME (60 * CLOCK_SECOND)
-#define PLAN_KEEP_SEGMENTS 4		      /* what is kept for a time is cut in so many parts, at least */
-#define PLAN_SEGMENT_DEFAULT (512 * KIB)      /* or a part of the pool, if that is less; two of them are charged */
+#define PLAN_KEEP_SEGMENTS 4		 /* what is kept for a time is cut in so many parts, at least */
+#define PLAN_SEGMENT_DEFAULT (512 * KIB) /* or a part of the pool, if that is less; two of them are charged */
+#define PLAN_SEGMENTS_OPEN (2 * MIB)	 /* of all interfaces together, if there are several */
+#define PLAN_SEGMENT_SHARE (72 * KIB)	 /* of one of many: a frame of 64 KiB, and what is around it */
+#define PLAN_SEGMENT_SHARE_MIN (32 * KIB)
 #define PLAN_SEGMENT_MAX (256 * MIB)	      /* that can be asked for */
 #define PLAN_COMPRESSOR_CONTEXT ((size_t)MIB) /* zstd asks for 761 KiB of it (1.5.7) */
 #define PLAN_FIRST_TABLE MIB		      /* of --first: record/first.h */
@@ -60,8 +64,12 @@ int plan_memory(struct options *options, uint64_t ceiling, const struct cgroup_m
  */
 int plan_segments(struct options *options, struct err *err);
 
-/* Bytes of a segment when so many interfaces share the pool: unless it was asked for, small enough for two of each. */
-uint64_t plan_segment_share(const struct options *options, unsigned interfaces);
+/*
+ * Bytes of a segment when so many interfaces share the pool, unless it was asked for. All open ones together stay in a
+ * processor's cache, and are what is charged while the reader keeps up; but none is smaller than a frame of 64 KiB,
+ * unless the pool has no room for two of each. Where a packet can be larger, some grow for it to *largest: pool.h.
+ */
+uint64_t plan_segment_share(const struct options *options, unsigned interfaces, uint64_t *largest);
 
 /*
  * Bytes of ring for each of so many interfaces. What was asked for can be too little for so many, and so many times the

@@ -220,11 +220,11 @@ static int open_segments(struct capturing *c, const struct options *options, str
 		.segments = options->segments,
 		.duration = options->duration,
 	};
-	uint64_t segment_size = plan_segment_share(options, c->captures.count);
+	uint64_t largest, segment_size = plan_segment_share(options, c->captures.count, &largest);
 
-	if (pool_open(&c->pool, options->memory, segment_size, err) < 0)
+	if (pool_open(&c->pool, options->memory, segment_size, largest, err) < 0)
 		return -1;
-	if (options->compression != COMPRESSION_NONE && !(c->compress = compress_open(segment_size, err)))
+	if (options->compression != COMPRESSION_NONE && !(c->compress = compress_open(largest, err)))
 		return -1;
 	segments_init(&c->segments, &c->pool, &limits);
 	for (unsigned i = 0; i < c->captures.count; i++) {

@@ -1,7 +1,6 @@
 #include "run/intake.h"
 
-#include <poll.h>
-
+#include "capture/ready.h"
 #include "run/feedback.h"
 #include "run/losses.h"
 #include "run/run.h"
@@ -10,8 +9,9 @@
 
 #define READ_PACKETS 4096		 /* per turn of the loop, so that signals and the reader get theirs */
 #define RAW_INTERVAL (CLOCK_SECOND / 20) /* with --raw, until a packet leaves */
-#define MANY 8				 /* interfaces, for which it pays to rest */
 #define REST (CLOCK_SECOND / 100)
+#define REST_LONG (CLOCK_SECOND / 40)  /* in a calm */
+#define CALM_AFTER (10 * CLOCK_SECOND) /* of none that brought much */
 
 void intake_begin(struct run *run)
 {
@@ -48,6 +48,36 @@ bool intake_wants_any(const struct run *run)
 			return true;
 	}
 	return false;
+}
+
+/* Then they can be waited for as one. */
+static bool wants_all(const struct run *run)
+{
+	return may_read(run) && (run->segments->pool->free_count > 0 || segments_all_open(run->segments));
+}
+
+static nfds_t poll_each(const struct run *run, struct pollfd *packets)
+{
+	for (unsigned i = 0; i < run->captures->count; i++) {
+		const struct interface *interface = &run->captures->list[i];
+		bool wanted = intake_wants(run, interface);
+
+		packets[i] = (struct pollfd){.fd = wanted ? interface->capture.fd : -1, .events = POLLIN};
+	}
+	if (run->intake.reading_file)
+		packets[0].fd = run->captures->list[0].capture.file;
+	return run->captures->count;
+}
+
+nfds_t intake_poll(struct run *run, struct pollfd *packets)
+{
+	bool all = run->captures->ready_fd && wants_all(run);
+
+	run->intake.listed = all || (run->captures->ready_fd && !may_read(run));
+	if (!run->intake.listed)
+		return poll_each(run, packets);
+	packets[0] = (struct pollfd){.fd = all ? run->captures->ready_fd : -1, .events = POLLIN};
+	return 1;
 }
 
 void intake_look_at(struct run *run, struct interface *interface)
@@ -139,7 +169,7 @@ static void read_packets(struct run *run, struct interface *interface)
 	losses_sealed(interface, run->now);
 }
 
-void intake_take(struct run *run, struct interface *interface, short events)
+static void take_from(struct run *run, struct interface *interface, short events)
 {
 	bool file = run_reads_file(run);
 
@@ -157,16 +187,45 @@ void intake_take(struct run *run, struct interface *interface, short events)
 	read_packets(run, interface);
 }
 
+/* Also when the list was not polled, as the rest may be over by now. */
+static void take_listed(struct run *run)
+{
+	struct epoll_event list[INTERFACES_MAX];
+	unsigned count = wants_all(run) ? ready_now(run->captures, list) : 0;
+
+	for (unsigned i = 0; i < count && !run_is_over(run); i++)
+		take_from(run, &run->captures->list[list[i].data.u32], (short)list[i].events);
+}
+
+void intake_take_all(struct run *run, const struct pollfd *packets)
+{
+	if (run->intake.listed)
+		take_listed(run);
+	for (unsigned i = 0; !run->intake.listed && i < run->captures->count && !run_is_over(run); i++)
+		take_from(run, &run->captures->list[i], packets[i].revents);
+}
+
+/* How long the fullest ring can wait, if it goes on as before or somewhat faster. */
+static uint64_t rest_for(struct intake *intake, uint64_t now)
+{
+	if (intake->most_read >= intake->ring_least / 16)
+		intake->busy_at = now;
+	if (intake->most_read >= intake->ring_least / 8)
+		return 0;
+	return intake->busy_at && now - intake->busy_at < CALM_AFTER ? REST : REST_LONG;
+}
+
 /*
- * Of many interfaces one or another has a block ready all the time, and each turn costs a look at all of them. So they
- * are left alone for a while, unless one brings so much that its ring might not wait.
+ * Of many interfaces one or another has a block ready all the time, and to be woken for each costs more than what is in
+ * it. So they are left alone for a while, unless one brings so much that its ring might not wait: blocks come 100 ms
+ * after they were begun, so what they bring is what comes in that time.
  */
 void intake_rest(struct run *run)
 {
 	struct intake *intake = &run->intake;
 
-	if (run->captures->count >= MANY && intake->most_read > 0 && intake->most_read < intake->ring_least / 8)
-		intake->rest_until = run->now + REST;
+	if (run->captures->count >= READY_MANY && intake->most_read > 0)
+		intake->rest_until = run->now + rest_for(intake, run->now);
 	intake->most_read = 0;
 }
 

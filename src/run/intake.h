@@ -2,6 +2,7 @@
 #ifndef TARCAP_INTAKE_H
 #define TARCAP_INTAKE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,9 +14,11 @@ struct feedback;
 struct intake {
 	struct feedback *guard; /* NULL: the archive cannot come back as packets, or shall not be asked */
 	bool held;		/* by the guard: nothing is sent or read */
+	bool listed;		/* the list is polled, or nothing while they rest */
 	bool reading_file;	/* we are inside a read of the file, which has nothing at the moment */
 	uint64_t most_read;	/* bytes from one interface in this turn */
-	uint64_t rest_until;	/* boot time */
+	uint64_t busy_at;	/* boot time when an interface brought much */
+	uint64_t rest_until;	/* the same */
 	uint64_t ring_least;
 };
 
@@ -29,8 +32,12 @@ bool intake_wants_any(const struct run *run);
 /* Before packets are read in a turn: cut the files that are due. */
 void intake_cut(struct run *run);
 
-/* What poll said of an interface (nothing for a file). */
-void intake_take(struct run *run, struct interface *interface, short events);
+/*
+ * What is to be polled for packets: an entry for each interface, or one for the list of those that have some (ready.h).
+ * Returns how many. Then intake_take_all() reads, by what poll said of them.
+ */
+nfds_t intake_poll(struct run *run, struct pollfd *packets);
+void intake_take_all(struct run *run, const struct pollfd *packets);
 
 /* After all interfaces had their turn. */
 void intake_rest(struct run *run);

@@ -21,7 +21,7 @@
 #define TICK LOSSES_EVERY	       /* look at the counters at least this often: they are 32 bits wide */
 #define TIMER_EXPIRED UINT64_MAX       /* as timer_at: set it anew, whatever comes */
 
-/* What is polled, and behind it the interfaces in their order. */
+/* What is polled, and behind it the interfaces in their order, or the list of those that have packets. */
 enum { POLL_SIGNAL, POLL_TIMER, POLL_STDIN, POLL_SINK, POLL_LINKS, POLL_WORDS, POLL_PACKETS };
 #define POLL_MAX (POLL_PACKETS + INTERFACES_MAX)
 
@@ -292,19 +292,10 @@ static int set_timer(struct loop *loop)
 /* --- the poll set --- */
 
 /* Returns how many are polled. */
-static nfds_t fill_poll_set(const struct loop *loop, struct pollfd polled[POLL_MAX])
+static nfds_t fill_poll_set(struct loop *loop, struct pollfd polled[POLL_MAX])
 {
-	const struct run *run = &loop->run;
-	struct pollfd *packets = polled + POLL_PACKETS;
+	struct run *run = &loop->run;
 
-	for (unsigned i = 0; i < run->captures->count; i++) {
-		const struct interface *interface = &run->captures->list[i];
-		bool wanted = intake_wants(run, interface);
-
-		*packets++ = (struct pollfd){.fd = wanted ? interface->capture.fd : -1, .events = POLLIN};
-	}
-	if (run->intake.reading_file)
-		polled[POLL_PACKETS].fd = run->captures->list[0].capture.file;
 	polled[POLL_SIGNAL] = (struct pollfd){.fd = run->parts->signals->fd, .events = POLLIN};
 	polled[POLL_TIMER] = (struct pollfd){.fd = loop->timer_fd, .events = POLLIN};
 	polled[POLL_STDIN] = (struct pollfd){.fd = watches_stdin(run) ? run->reader.fd : -1, .events = POLLIN};
@@ -320,7 +311,7 @@ static nfds_t fill_poll_set(const struct loop *loop, struct pollfd polled[POLL_M
 		.fd = run->parts->words ? run->parts->words->fd : -1,
 		.events = POLLIN,
 	};
-	return (nfds_t)(packets - polled);
+	return POLL_PACKETS + intake_poll(run, polled + POLL_PACKETS);
 }
 
 static int wait_for_events(struct loop *loop, struct pollfd polled[POLL_MAX])
@@ -347,12 +338,6 @@ static void by_signals(struct run *run)
 		by_signal(run, signo);
 }
 
-static void by_packets(struct run *run, const struct pollfd *packets)
-{
-	for (unsigned i = 0; i < run->captures->count && !run_is_over(run); i++)
-		intake_take(run, &run->captures->list[i], packets[i].revents);
-}
-
 static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 {
 	struct run *run = &loop->run;
@@ -375,7 +360,7 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 	if (polled[POLL_WORDS].revents)
 		sealing_hear(run);
 	intake_cut(run);
-	by_packets(run, polled + POLL_PACKETS);
+	intake_take_all(run, polled + POLL_PACKETS);
 	if (run_is_over(run))
 		return;
 	intake_rest(run);

@@ -225,7 +225,7 @@ static void format_memory(const struct options *options, const struct pool *pool
 	char record[NUMBER_TEXT_SIZE];
 	char first[NUMBER_TEXT_SIZE];
 
-	number_format(NUMBER_SIZE, pool->count * pool->segment_size, packets);
+	number_format(NUMBER_SIZE, pool_memory(pool), packets);
 	number_format(NUMBER_SIZE, options->compressor, compressor);
 	number_format(NUMBER_SIZE, CONTEXT_MEMORY, kept);
 	number_format(NUMBER_SIZE, options->record, record);

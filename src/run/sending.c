@@ -72,7 +72,11 @@ static enum deliver_result send_now(struct run *run)
 static void note_who_holds_up(struct run *run)
 {
 	bool slow = !run->recorder && !run->sending.compressing && !segments_all_open(run->segments);
+	bool was_held_up = run->sending.held_up;
 
+	run->sending.held_up = slow && run->segments->pool->free_count == 0;
+	if (!was_held_up && !run->sending.held_up)
+		return;
 	for (unsigned i = 0; i < run->captures->count; i++) {
 		struct interface *interface = &run->captures->list[i];
 

@@ -10,6 +10,7 @@ struct run;
 struct sending {
 	bool waits;	   /* for the reader */
 	bool compressing;  /* there is more to do at once */
+	bool held_up;	   /* what is read, of an interface at least */
 	uint64_t tried_at; /* boot time */
 };
 

@@ -10,7 +10,7 @@ import pytest
 
 from archive import packets_in, tar_members
 from capture import Capture, read_paced, run
-from process import sh
+from process import sh, work
 from wire import MAC_A, MAC_B, in_namespace, number_of, numbered, raw_socket, wait_up
 
 ETHERNET, RAW, SLL2 = 1, 101, 276
@@ -285,8 +285,63 @@ def test_a_hundred_share_ring_and_pool(wire):
         cables.close()
     assert {tuple(numbers_of(archive, name)) for name in cables.names} == {tuple(range(200))}
     [line] = [line for line in capture.err if "listening on" in line]
-    assert "listening on 101 interfaces: " in line and "ring 202M, pool 40" in line
+    assert "listening on 101 interfaces: " in line and "ring 202M, pool 4M" in line
     assert archive.manifest["memory"]["ring_bytes"] == 202 << 20
+
+
+def test_a_hundred_that_are_busy_have_a_file_each(wire):
+    """None is cut early to make room for another's: the pool has a segment for each, and one more."""
+    cables = Cables(wire, 100)
+    try:
+        capture = Capture(wire, "-G", "1h", interface="all")
+        for turn in range(5):
+            for name in cables.names:
+                cables.send(name, numbered(20, first=20 * turn))
+            time.sleep(0.15)
+        archive = capture.end().whole()
+    finally:
+        cables.close()
+    assert {tuple(numbers_of(archive, name)) for name in cables.names} == {tuple(range(100))}
+    assert len(archive.files) == 100
+    assert archive.manifest["memory"]["pool_bytes"] <= 16 << 20
+
+
+def test_a_hundred_that_are_busy_do_not_wake_it_for_each(wire):
+    """In a calm it wakes for all of them, every 25 ms."""
+    cables = Cables(wire, 100)
+    try:
+        capture = Capture(wire, "-G", "1h", interface="all")
+        before, until, sent = work(capture.pid)[1], time.monotonic() + 2, 0
+        while time.monotonic() < until:
+            for name in cables.names:
+                cables.send(name, numbered(1, first=sent))
+            sent += 1
+            time.sleep(0.005)
+        woken = work(capture.pid)[1] - before
+        archive = capture.end().whole()
+    finally:
+        cables.close()
+    assert {tuple(numbers_of(archive, name)) for name in cables.names} == {tuple(range(sent))}
+    assert 10 < woken < 2 * 60, woken
+
+
+def test_a_packet_that_is_larger_than_the_segments_of_so_many(wire):
+    """A few segments grow for it, within the pool, whatever the clock says."""
+    cables = Cables(wire, 100)
+    try:
+        for name in cables.names[:6]:
+            wire.ip(wire.a, "link", "set", name.replace("v", "w"), "mtu", "65000")
+            wire.ip(wire.b, "link", "set", name, "mtu", "65000")
+        capture = Capture(wire, "--memory", "4M", "-G", "1h", interface="all")
+        for turn in range(10):
+            for place, name in enumerate(cables.names):
+                cables.send(name, numbered(1, size=60000 if place < 6 else 60, first=turn))
+        archive = capture.end().whole()
+    finally:
+        cables.close()
+    assert {tuple(numbers_of(archive, name)) for name in cables.names} == {tuple(range(10))}
+    memory = archive.manifest["memory"]
+    assert memory["segment_bytes"] < 60000 and memory["pool_bytes"] <= 4 << 20
 
 
 def test_a_hundred_and_a_pool_of_few_segments(wire):

@@ -62,7 +62,7 @@ static struct parts *begin(void)
 	parts->reader = pipes[0];
 	parts->writer = pipes[1];
 	assert_int_equal(sink_init(&parts->sink, pipes[1], &err), 0);
-	assert_int_equal(pool_open(&parts->pool, SEGMENTS * SEGMENT, SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&parts->pool, SEGMENTS * SEGMENT, SEGMENT, SEGMENT, &err), 0);
 	segments_init(&parts->segments, &parts->pool, &limits);
 	interface.series = (struct series){.interface = "eth0", .name = "eth0"};
 	segments_add_series(&parts->segments, &interface.series, &format);

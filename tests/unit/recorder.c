@@ -27,7 +27,7 @@ static void begin(void)
 	int fd = area_create(AREA, &err);
 
 	memset(&recorder, 0, sizeof(recorder));
-	assert_int_equal(pool_open(&pool, SEGMENTS * SEGMENT, SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&pool, SEGMENTS * SEGMENT, SEGMENT, SEGMENT, &err), 0);
 	segments_init(&segments, &pool, &limits);
 	for (int i = 0; i < 2; i++) {
 		interfaces[i] =

@@ -28,7 +28,7 @@ static void start(struct fixture *f, unsigned count, struct segments_limits limi
 {
 	struct err err = {0};
 
-	assert_int_equal(pool_open(&f->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&f->pool, (size_t)count * SEGMENT, SEGMENT, SEGMENT, &err), 0);
 	segments_init(&f->segments, &f->pool, &limits);
 	f->series = (struct series){.name = "eth0"};
 	segments_add_series(&f->segments, &f->series, &pcap);
@@ -288,7 +288,7 @@ static void start_many(struct many *m, unsigned count, struct segments_limits li
 	struct err err = {0};
 
 	memset(m->series, 0, sizeof(m->series));
-	assert_int_equal(pool_open(&m->pool, (size_t)count * SEGMENT, SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&m->pool, (size_t)count * SEGMENT, SEGMENT, SEGMENT, &err), 0);
 	segments_init(&m->segments, &m->pool, &limits);
 	for (int i = 0; i < MANY; i++)
 		segments_add_series(&m->segments, &m->series[i], &pcap);
@@ -323,6 +323,61 @@ static void oldest_makes_room(void **state)
 	add_one(&m.series[9]);
 	segments_make_room(&m.segments);
 	assert_ptr_equal(segments_pop(&m.segments)->series, &m.series[3]);
+	pool_close(&m.pool);
+}
+
+static void fill_large(unsigned char *large, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		large[i] = (unsigned char)(i * 13);
+}
+
+/* Those that grow are few, within the memory; while no more can there is no room, and they are the first to make it. */
+static void some_grow_for_a_large_packet(void **state)
+{
+	static unsigned char large[9000];
+	const struct packet_header record = {1, 2, sizeof(large), sizeof(large)};
+	struct segments_format format = pcap;
+	struct segment *segment;
+	struct err err = {0};
+	struct many m = {0};
+
+	(void)state;
+	format.snaplen = 10000;
+	fill_large(large, sizeof(large));
+	assert_int_equal(pool_open(&m.pool, 12 * SEGMENT, SEGMENT, 3 * SEGMENT, &err), 0);
+	assert_int_equal(m.pool.count, 8);
+	assert_int_equal(pool_memory(&m.pool), 12 * SEGMENT);
+	segments_init(&m.segments, &m.pool, &(struct segments_limits){0});
+	for (int i = 0; i < 4; i++)
+		segments_add_series(&m.segments, &m.series[i], &format);
+	segments_start_clock(&m.segments, 100 * SECOND, SECOND, false);
+	add_one(&m.series[3]);
+	for (int round = 0; round < 20; round++) {
+		assert_int_equal(segments_add(&m.series[0], record, large), VERDICT_GO);
+		assert_int_equal(segments_add(&m.series[1], record, large), VERDICT_FULL);
+		for (int i = 0; i < 4; i++)
+			assert_false(segments_room(&m.series[i]));
+		assert_true(segments_all_open(&m.segments));
+		segments_make_room(&m.segments); /* not the oldest, which would be no help */
+		assert_false(segments_all_open(&m.segments));
+		segment = segments_pop(&m.segments);
+		assert_ptr_equal(segment->series, &m.series[0]);
+		assert_int_equal(segment->used, PACKET_FILE_HEADER + sizeof(record) + sizeof(large));
+		assert_memory_equal(segment->data + segment->used - sizeof(large), large, sizeof(large));
+		pool_give(&m.pool, segment);
+		assert_true(segments_room(&m.series[3]));
+		/* What follows does not go behind the large one. */
+		assert_int_equal(add_one(&m.series[1]), VERDICT_SEALED);
+		segment = segments_pop(&m.segments);
+		assert_int_equal(segment->packets, 1);
+		pool_give(&m.pool, segment);
+		segments_seal(&m.segments);
+		while ((segment = segments_pop(&m.segments)))
+			pool_give(&m.pool, segment);
+		add_one(&m.series[3]);
+	}
+	assert_int_equal(m.pool.free_count, 7);
 	pool_close(&m.pool);
 }
 
@@ -446,7 +501,7 @@ static void blocks(void **state)
 	(void)state;
 	format.front_size = pcapng_put_section(front, &(struct pcapng_section){.comment = "x"});
 	format.front_size += pcapng_put_interface(front + format.front_size, &(struct pcapng_interface){.name = "y"});
-	assert_int_equal(pool_open(&f.pool, (size_t)2 * SEGMENT, SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&f.pool, (size_t)2 * SEGMENT, SEGMENT, SEGMENT, &err), 0);
 	segments_init(&f.segments, &f.pool, &(struct segments_limits){0});
 	f.series = (struct series){.name = "eth0"};
 	segments_add_series(&f.segments, &f.series, &format);
@@ -490,6 +545,7 @@ int main(void)
 		cmocka_unit_test(packet_clock_room),
 		cmocka_unit_test(random_traffic),
 		cmocka_unit_test(oldest_makes_room),
+		cmocka_unit_test(some_grow_for_a_large_packet),
 		cmocka_unit_test(cut_together),
 		cmocka_unit_test(limits_of_many),
 		cmocka_unit_test(many_over_few),
