@@ -85,7 +85,7 @@ $(BUILD)/sources/versions: image/sources
 	$(Q)BUILD=$(abspath $(BUILD)) image/sources fetch
 
 # The link is made anew by each build of the libraries; its age says nothing, so 'done' is what counts.
-$(BUILD)/libs/%/done: image/libraries image/hardening $(BUILD)/sources/versions
+$(BUILD)/libs/%/done: image/libraries image/libc image/hardening $(BUILD)/sources/versions
 	$(Q)BUILD=$(abspath $(BUILD)) image/libraries $*
 	$(Q)touch $@
 
