@@ -97,8 +97,8 @@ COLD := command_% archive/% request/% system/% summary/page% summary/%findings s
 	source verify) $(addprefix \
 	run/,report progress say capturing snapshot recorder_% resume channel_words ending watch idle link_watch stopping feedback)
 cold = $(if $(filter $(COLD),$(1)),-Os)
-# The commit that --version tells: one file is compiled anew where it is another.
-COMMIT = -DTARCAP_COMMIT='"$(shell cat $(BUILD)/revision)"'
+# What --version tells, of one file: it is compiled anew where the commit is another.
+VERSION_FLAGS = -DTARCAP_SOURCES='"$(SOURCES_TEXT)"' -DTARCAP_COMMIT='"$(shell cat $(BUILD)/revision)"'
 $(BUILD)/revision: FORCE
 	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version revision >$@.$$PPID
 	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
@@ -110,7 +110,7 @@ $$($(1)_OBJ): $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/libs/$(2)/done Makefile
 	$(Q)mkdir -p $$(@D)
 	$(Q)rm -f $$(@:.o=.gcda) # counts of the lines of an older one
 	$(Q)$(3) $(STANDARD) $(WARNINGS) $(4) $$(if $$(findstring -O2,$(4)),$$(call cold,$$*)) -Isrc -isystem $(BUILD)/libs/$(2)/include -MMD -MP \
-		-DTARCAP_SOURCES='"$$(SOURCES_TEXT)"' $$(if $$(filter command_capture,$$*),$$(COMMIT)) -c -o $$@ $$<
+		$$(if $$(filter command_capture,$$*),$$(VERSION_FLAGS)) -c -o $$@ $$<
 -include $$($(1)_OBJ:.o=.d)
 $(BUILD)/$(1)/obj/command_capture.o: $(BUILD)/revision
 
@@ -129,9 +129,17 @@ musl_flags = $(shell image/hardening $(1)) -Wframe-larger-than=6144 -ffunction-s
 LINK_STATIC := -static-pie -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections,--build-id=none
 link_amd64 := -Wl,-z,pack-relative-relocs
 
+$(foreach arch,$(sort $(ARCHES) $(ARCH)),$(eval $(call binary,static/$(arch),$(arch),$(call musl_cc,$(arch)),\
+	-O2 -g -ffile-prefix-map=$(CURDIR)=. $(call musl_flags,$(arch)),$(LINK_STATIC) $(link_$(arch)) -s)))
+# The development binary is the same, with what a debugger reads; other CFLAGS make one of its own.
+ifeq ($(CFLAGS),-O2 -g)
+$(BUILD)/dev/tarcap: $(static/$(ARCH)_OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call musl_cc,$(ARCH)) -g $(LINK_STATIC) $(link_$(ARCH)) -o $@ $^ -L$(BUILD)/libs/$(ARCH)/lib $(LDLIBS)
+else
 $(eval $(call binary,dev,$(ARCH),$(call musl_cc,$(ARCH)),$(CFLAGS) $(call musl_flags,$(ARCH)),$(LINK_STATIC) $(link_$(ARCH))))
-$(foreach arch,$(ARCHES),$(eval $(call binary,static/$(arch),$(arch),$(call musl_cc,$(arch)),\
-	-O2 -g0 -ffile-prefix-map=$(CURDIR)=. $(call musl_flags,$(arch)),$(LINK_STATIC) $(link_$(arch)) -s)))
+endif
 # It counts the lines it runs, for tests/coverage; what is linked with its objects needs -lgcov.
 # Tests start it some ten thousand times: that takes a quarter less where nothing is relocated and one library less is loaded.
 $(eval $(call binary,asan,asan,gcc,$(ASAN_FLAGS) --coverage,-static-libasan -static-libubsan))
