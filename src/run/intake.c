@@ -1,5 +1,6 @@
 #include "run/intake.h"
 
+#include "base/sizes.h"
 #include "capture/ready.h"
 #include "run/feedback.h"
 #include "run/losses.h"
@@ -12,6 +13,8 @@
 #define REST (CLOCK_SECOND / 100)
 #define REST_LONG (CLOCK_SECOND / 40)  /* in a calm */
 #define CALM_AFTER (10 * CLOCK_SECOND) /* of none that brought much */
+#define DEEP (16 * MIB)		       /* a ring that takes what comes in the next: 4 GB/s and more */
+#define LEAVE (CLOCK_SECOND / 250)
 
 void intake_begin(struct run *run)
 {
@@ -24,10 +27,11 @@ void intake_begin(struct run *run)
 			     run_reads_file(run));
 }
 
-/* See intake_rest(). */
+/* See intake_rest() and intake_leave(). */
 static bool rests(const struct run *run)
 {
-	return run->ending.stage == STAGE_CAPTURE && run->now < run->intake.rest_until;
+	return run->ending.stage == STAGE_CAPTURE &&
+	       (run->now < run->intake.rest_until || run->now < run->intake.leave_until);
 }
 
 static bool may_read(const struct run *run)
@@ -229,6 +233,32 @@ void intake_rest(struct run *run)
 	intake->most_read = 0;
 }
 
+/* A guard weighs what is read, and an event has to be seen when it comes. */
+static bool may_leave(const struct run *run)
+{
+	return run->sending.waits && run->ending.stage == STAGE_CAPTURE && run->intake.ring_least >= DEEP &&
+	       !run->intake.guard && !run->options->until_count;
+}
+
+/*
+ * While the reader is behind, what comes is left where it is: the ring is there, but each part of the pool that is used
+ * is charged to the container, and takes the place of others' memory in the cache. The pool is for a ring that is a
+ * quarter full, and for what comes so slowly that the ring isn't fuller each time we look.
+ */
+void intake_leave(struct run *run)
+{
+	struct intake *intake = &run->intake;
+	uint64_t before = intake->left;
+
+	if (may_leave(run) && run->now < intake->leave_until)
+		return;
+	intake->left = may_leave(run) ? capture_set_ring_filled(run->captures) : 0;
+	if (intake->left > before && intake->left < intake->ring_least / 4)
+		intake->leave_until = run->now + LEAVE;
+	else
+		intake->leave_until = intake->left = 0;
+}
+
 /*
  * What comes after a quiet spell must not be cut by the beat that went by in it. So a segment has what came up to its
  * beat, and what is read from now on is of the next.
@@ -295,10 +325,12 @@ uint64_t intake_clock(const struct run *run)
 uint64_t intake_due(const struct run *run)
 {
 	const struct feedback *guard = run->intake.guard;
-	uint64_t due = rests(run) ? run->intake.rest_until : 0;
+	uint64_t due = 0;
 
 	if (run->ending.stage != STAGE_CAPTURE || run_reads_file(run))
 		return 0;
+	run_earlier(&due, run->now < run->intake.rest_until ? run->intake.rest_until : 0);
+	run_earlier(&due, run->now < run->intake.leave_until ? run->intake.leave_until : 0);
 	run_earlier(&due, segments_due(run->segments));
 	run_earlier(&due, guard && feedback_on_trial(guard) ? feedback_due(guard) : 0);
 	return due;

@@ -20,6 +20,8 @@ struct intake {
 	uint64_t busy_at;	/* boot time when an interface brought much */
 	uint64_t rest_until;	/* the same */
 	uint64_t ring_least;
+	uint64_t leave_until; /* boot time */
+	uint64_t left;	      /* bytes in the ring when it was decided to leave them there; 0: it was not */
 };
 
 /* When the capture has begun. */
@@ -41,6 +43,9 @@ void intake_take_all(struct run *run, const struct pollfd *packets);
 
 /* After all interfaces had their turn. */
 void intake_rest(struct run *run);
+
+/* After each attempt to send: may what comes be left in the ring for a while? */
+void intake_leave(struct run *run);
 
 /* See how an interface is; the last that goes ends the capture. */
 void intake_look_at(struct run *run, struct interface *interface);

@@ -373,6 +373,7 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 static bool turn(struct loop *loop, struct pollfd polled[POLL_MAX])
 {
 	sending_advance(&loop->run);
+	intake_leave(&loop->run);
 	if (run_is_over(&loop->run) || wait_for_events(loop, polled) < 0)
 		return false;
 	by_events(loop, polled);

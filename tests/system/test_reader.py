@@ -345,6 +345,42 @@ def test_reader_that_stops_and_comes_back_again_and_again(wire):
     assert peak.rss <= (4 + 4 + 4) * MIB
 
 
+def read_in_spells(capture, away):
+    """Read 3 MiB, stay away for so many seconds, and so on: each time somewhere within a member."""
+    def work():
+        stream, left = os.dup(capture.process.stdout.fileno()), 3 * MIB
+        while data := os.read(stream, min(left, MIB)):
+            capture.out += data
+            left -= len(data)
+            if not left:
+                time.sleep(away)
+                left = 3 * MIB
+        os.close(stream)
+    capture.readers.append(threading.Thread(target=work, daemon=True))
+    capture.readers[-1].start()
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "pcapng"], ["--compress", "zstd"], ["-c", 700], ["-C", "300k", "-W", 90]],
+                         ids=["pcap", "pcapng", "zstd", "count", "files"])
+def test_large_frames_are_whole_however_the_reader_stands_still(wire, options):
+    """They wait in the ring meanwhile, and the end, which comes while they do, takes all that is in it."""
+    for name, interface in ((wire.a, "tc1"), (wire.b, "tc0")):
+        wire.ip(name, "link", "set", interface, "mtu", "65535")
+    capture = Capture(wire, *options, read=False)
+    read_in_spells(capture, 0.03)
+    Flood(wire.a, "tc1", 1000, 60_000, per_second=3000).wait()
+    archive = (capture.wait() if "-c" in options or "-W" in options else capture.end(signal.SIGTERM)).whole()
+    numbers = archive.numbers()
+    assert all(record.data == frame(number, 60_000) for number, record in zip(numbers, archive.records))
+    assert numbers[:100] == list(range(100)), "nothing had filled the ring by then"
+    if "-c" in options:
+        assert len(numbers) == 700
+    elif "-W" in options:
+        assert len(archive.manifest["files"]) == 90
+    else:
+        check_flood(archive, 1000)
+
+
 def test_reader_that_takes_a_byte_at_a_time(wire):
     """2000 bytes one by one, then as they come: no byte is lost or doubled, and it costs no busy loop."""
     capture = Capture(wire, "-c", 3000, "--memory", "2M", read=False)
