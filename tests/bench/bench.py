@@ -41,6 +41,7 @@ TOOLS = {
     "floor drain": [FLOOR, "drain", "tc0"],
     "floor write": [FLOOR, "write", "tc0"],
     "floor copy": [FLOOR, "copy", "tc0"],
+    "floor vector": [FLOOR, "vector", "tc0"],
 }
 READY = re.compile(rb"listening on|File: -")
 

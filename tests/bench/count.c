@@ -29,6 +29,7 @@ struct source {
 	uint64_t left;							 /* of a member */
 	ZSTD_DStream *expander;
 	size_t from, to;
+	uint64_t end; /* bytes from .from on that are a member's: what follows is another's */
 	unsigned char data[BUFFER];
 };
 
@@ -92,6 +93,8 @@ static size_t from_stdin(struct source *source, unsigned char *to, size_t room)
 /* size bytes in a row, or NULL when fewer come. They are the caller's until the next call. */
 static const unsigned char *need(struct source *source, size_t size)
 {
+	if (size > source->end)
+		return NULL;
 	if (size > BUFFER)
 		die("a record is too long");
 	while (source->to - source->from < size) {
@@ -108,6 +111,7 @@ static const unsigned char *need(struct source *source, size_t size)
 		source->to += n;
 	}
 	source->from += size;
+	source->end -= size;
 	return source->data + source->from - size;
 }
 
@@ -115,8 +119,10 @@ static const unsigned char *peek(struct source *source, size_t size)
 {
 	const unsigned char *data = need(source, size);
 
-	if (data)
+	if (data) {
 		source->from -= size;
+		source->end += size;
+	}
 	return data;
 }
 
@@ -167,6 +173,7 @@ static struct source *open_source(struct source *source, size_t (*more)(struct s
 	source->more = more;
 	source->below = below;
 	source->from = source->to = 0;
+	source->end = UINT64_MAX;
 	return source;
 }
 
@@ -276,22 +283,39 @@ static void skip(struct source *source)
 
 	do {
 		n = source->to - source->from;
+		if (n > source->end)
+			n = (size_t)source->end;
 		need(source, n);
 	} while (peek(source, 1));
 }
 
-static void read_tar(struct source *source)
+/* Where it lies, unless it has to be expanded: what reads a plain pcap copies nothing either. */
+static void read_member(struct source *source, uint64_t size)
 {
 	static struct source member;
+
+	source->end = size;
+	if (magic(source) != ZSTD_MAGICNUMBER) {
+		read_file(source);
+		skip(source);
+		source->end = UINT64_MAX;
+		return;
+	}
+	source->end = UINT64_MAX;
+	open_source(&member, from_member, source);
+	member.left = size;
+	read_file(&member);
+	skip(&member);
+}
+
+static void read_tar(struct source *source)
+{
 	const unsigned char *header;
 
 	while ((header = need(source, TAR_BLOCK)) && header[0]) {
 		uint64_t size = strtoull((const char *)header + 124, NULL, 8);
 
-		open_source(&member, from_member, source);
-		member.left = size;
-		read_file(&member);
-		skip(&member);
+		read_member(source, size);
 		need(source, (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 	}
 	while (peek(source, 1))

@@ -1,11 +1,14 @@
 /*
- * floor drain|write|copy INTERFACE - the least that a capture can cost, for the ratio to the limit.
+ * floor drain|write|copy|vector INTERFACE - the least that a capture can cost, for the ratio to the limit.
  *
  * It empties the same ring by the same library as tarcap, in one poll loop, and throws the packets away. 'write' also
  * writes as many bytes as their pcap records have, always the same ones, in pieces of 256 KiB to stdout; 'copy' writes
- * the records themselves, gathered in a buffer of that size: a pcap file.
+ * the records themselves, gathered in a buffer of that size: a pcap file. 'vector' copies no packet: of each block of
+ * the ring it writes 512 bytes (as a tar member's header), the records' headers and, from the ring, their data.
+ * FLOOR_PIPE, FLOOR_PIECE: other sizes of the pipe and of what is written at once, in KiB.
  */
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,22 +17,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PIECE (256U << 10)
 #define RING (32 << 20)
 #define BLOCK_TIMEOUT 100 /* ms, as tarcap's */
 #define TURN 4096
+#define BLOCK (256U << 10) /* of libpcap's ring */
+#define PARTS 1024
+#define TAR_BLOCK 512
 
 struct header {
 	uint32_t seconds, fraction, caplen, length;
 };
 
 static volatile sig_atomic_t stopped;
-static bool writes, copies;
-static unsigned char buffer[PIECE + 262144 + 64];
+static bool writes, copies, vectors;
+static unsigned char buffer[4 * PIECE + 262144 + 64];
 static size_t used;
 static uint64_t packets;
+static size_t piece = PIECE;
+static const unsigned char *ring;
+static struct header headers[PARTS / 2];
+static struct iovec parts[PARTS];
+static unsigned held, of_block;
 
 static void die(const char *what)
 {
@@ -57,21 +70,62 @@ static void flush(size_t size)
 		memmove(buffer, buffer + size, used);
 }
 
+/* What is held of a block, and a header in front of it. */
+static void flush_held(void)
+{
+	struct iovec *next = parts;
+	int left = (int)(2 * held) + 1;
+
+	parts[0] = (struct iovec){buffer, TAR_BLOCK};
+	while (left > 0) {
+		ssize_t n = writev(STDOUT_FILENO, next, left > PARTS ? PARTS : left);
+
+		if (n < 0)
+			exit(0); /* the reader has gone */
+		for (; left > 0 && (size_t)n >= next->iov_len; next++, left--)
+			n -= (ssize_t)next->iov_len;
+		if (left > 0) {
+			next->iov_base = (unsigned char *)next->iov_base + n;
+			next->iov_len -= (size_t)n;
+		}
+	}
+	held = 0;
+}
+
+/* The block is the kernel's again when the last of its packets has been taken. */
+static void hold(const struct header *header, const unsigned char *data)
+{
+	const struct tpacket_block_desc *block = (const void *)(ring + (size_t)(data - ring) / BLOCK * BLOCK);
+
+	headers[held] = *header;
+	parts[2 * held + 1] = (struct iovec){&headers[held], sizeof(*header)};
+	parts[2 * held + 2] = (struct iovec){(void *)data, header->caplen};
+	held++;
+	of_block++;
+	if (of_block == block->hdr.bh1.num_pkts || held == PARTS / 2 - 1)
+		flush_held();
+	if (of_block == block->hdr.bh1.num_pkts)
+		of_block = 0;
+}
+
 /* NOLINTNEXTLINE(readability-non-const-parameter): pcap_dispatch()'s callback. */
 static void take(unsigned char *context, const struct pcap_pkthdr *packet, const unsigned char *data)
 {
+	struct header header = {(uint32_t)packet->ts.tv_sec, (uint32_t)packet->ts.tv_usec, packet->caplen, packet->len};
+
 	(void)context;
 	packets++;
+	if (vectors) {
+		hold(&header, data);
+		return;
+	}
 	if (copies) {
-		struct header header = {(uint32_t)packet->ts.tv_sec, (uint32_t)packet->ts.tv_usec, packet->caplen,
-					packet->len};
-
 		memcpy(buffer + used, &header, sizeof(header));
 		memcpy(buffer + used + sizeof(header), data, packet->caplen);
 	}
 	used += sizeof(struct header) + packet->caplen;
-	while (writes && used >= PIECE)
-		flush(PIECE);
+	while (writes && used >= piece)
+		flush(piece);
 }
 
 static pcap_t *activate(const char *interface)
@@ -91,6 +145,36 @@ static pcap_t *activate(const char *interface)
 	return pcap;
 }
 
+/* The mapping whose inode is the socket's: proc(5). */
+static const unsigned char *find_ring(int fd)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	struct stat status;
+	char line[512];
+
+	if (!maps || fstat(fd, &status) < 0)
+		die("/proc/self/maps");
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned long from, inode;
+
+		if (sscanf(line, "%lx-%*x %*s %*s %*s %lu", &from, &inode) == 2 && inode == status.st_ino) {
+			fclose(maps);
+			/* NOLINTNEXTLINE(performance-no-int-to-ptr): it is text where it comes from */
+			return (const unsigned char *)from;
+		}
+	}
+	die("the ring is not mapped");
+	return NULL;
+}
+
+/* In KiB, from the environment. */
+static unsigned size_of(const char *name, unsigned usual)
+{
+	const char *text = getenv(name);
+
+	return text ? (unsigned)atoi(text) << 10 : usual;
+}
+
 static void write_file_header(void)
 {
 	static const uint32_t header[6] = {0xa1b2c3d4, 4U << 16 | 2, 0, 0, 262144, 1};
@@ -106,14 +190,17 @@ int main(int argc, char **argv)
 	pcap_t *pcap;
 
 	if (argc != 3)
-		die("usage: floor drain|write|copy INTERFACE");
+		die("usage: floor drain|write|copy|vector INTERFACE");
 	copies = strcmp(argv[1], "copy") == 0;
+	vectors = strcmp(argv[1], "vector") == 0;
+	piece = size_of("FLOOR_PIECE", PIECE);
 	writes = copies || strcmp(argv[1], "write") == 0;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	pcap = activate(argv[2]);
 	ready.fd = pcap_get_selectable_fd(pcap);
-	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20);
+	ring = find_ring(ready.fd);
+	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, size_of("FLOOR_PIPE", 1 << 20));
 	if (copies)
 		write_file_header();
 	fprintf(stderr, "floor: listening on %s\n", argv[2]);

@@ -23,6 +23,7 @@ CAPTURES = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "tcpdump -B -U", "d
 DEFAULTS = ["tarcap", "tcpdump", "tcpdump -U", "tcpdump -B", "dumpcap"]
 GSO = 54 + 45 * 1448  # a frame as TCP makes it with an MTU of 1500, 65,214 bytes
 FLOORS = ["floor drain", "floor write", "floor copy"]
+UNCOPIED = "floor vector"
 LOSS_TIME = 0.4 * TIME  # at the highest rate many times what a ring of 32 MiB holds
 
 # "The benchmark" in tests/README.md says what each is for.
@@ -40,7 +41,8 @@ def idle_runs():
     near, far = cpus()
     wire = Wire()
     try:
-        idle = rounds(CAPTURES + FLOORS, lambda name: measure(wire, TOOLS[name], None, cpu=far, reader_cpu=near)["cpu"], 2)
+        idle = rounds([*CAPTURES, *FLOORS, UNCOPIED],
+                      lambda name: measure(wire, TOOLS[name], None, cpu=far, reader_cpu=near)["cpu"], 2)
     finally:
         wire.close()
     return {name: statistics.median(values) for name, values in idle.items()}
@@ -49,7 +51,7 @@ def idle_runs():
 def cpu(row, size, rate, seconds):
     """Sender and reader on one processor, the tool on the other; what an idle run takes is taken off."""
     near, far = cpus()
-    idle, names = idle_runs(), CAPTURES + FLOORS
+    idle, names = idle_runs(), CAPTURES + FLOORS + ([UNCOPIED] if size == GSO else [])
     wire = Wire()
     try:
         traffic = ["-s", size, "-r", rate, "-n", int(rate * seconds * TIME)]
@@ -124,18 +126,29 @@ def loss_gso():
 
 
 def neighbour():
-    """What the kernel does for a capture is done in the sender's time: how fast it goes with one beside it."""
-    names, commands = ["nobody", *DEFAULTS], {**TOOLS, "nobody": ["sleep", "100"]}
+    """What the kernel does for a capture is done in the sender's time: how fast it goes with one beside it, and what a frame costs it.
+
+    A frame that the kernel drops costs the sender next to nothing, so whoever loses more has the faster sender. Hence the
+    loss beside; and, of the large frames, the same at a rate that nobody has to lose of."""
+    names, commands = ["nobody", "tarcap", "tcpdump", "tcpdump -B", "floor drain"], {**TOOLS, "nobody": ["sleep", "100"]}
     if has_flag("--headers"):
         names.insert(2, "tarcap --headers")
         commands["tarcap --headers"] = [*TOOLS["tarcap"], "--headers"]
     wire = Wire()
-    table = Table("neighbour", "frames per second that one sender reaches while captured by", *names)
+    table = Table("neighbour", "one sender beside a capture", "frames per second", "share of nobody's", "sender's ns per frame", "times nobody's",
+                  "lost %")
     try:
-        for size in (64, 1472, GSO):
-            traffic = ["-s", size, "-t", 0.5 * TIME, "-n", 10**8]
+        for size, rate in ((64, 0), (GSO, 0), (GSO, 4000)):
+            traffic = (["-s", size, "-r", rate, "-n", int(rate * 0.5 * TIME)] if rate else
+                       ["-s", size, "-t", 0.5 * TIME, "-n", 10**8])
             results = rounds(names, lambda name: measure(wire, commands[name], traffic, ready=name != "nobody"))
-            table.row(f"{size} B", *(middle(sample["per_second"] for sample in results[name]) for name in names))
+            rates = {name: [sample["per_second"] for sample in results[name]] for name in names}
+            costs = {name: [sample["sender_cpu"] / sample["sent"] for sample in results[name]] for name in names}
+            for name in names:
+                table.row(f"{name}, {size} B" + (f", {rate}/s" if rate else ""),
+                          middle(rates[name]), middle(ratios(rates[name], rates["nobody"]), "{:.2f}"),
+                          middle(costs[name]), middle(ratios(costs[name], costs["nobody"]), "{:.2f}"),
+                          middle((sample["loss"] for sample in results[name]), "{:.1f}") if name != "nobody" else "")
     finally:
         wire.close()
     table.show()
@@ -331,7 +344,7 @@ def memory():
     table = Table("memory", "memory in MiB while the reader keeps up", "resident without ring", "ring",
                   "charged to its cgroup, peak", "lost %")
     try:
-        for label, size, rate in (("idle", 0, 0), ("64 B", 64, 100000), ("1472 B", 1472, 60000)):
+        for label, size, rate in (("idle", 0, 0), ("64 B", 64, 100000), ("1472 B", 1472, 60000), ("64 KiB", GSO, 4000)):
             traffic = ["-s", size, "-r", rate, "-n", int(rate * 0.7 * TIME)] if size else None
             for name, samples in rounds(names, lambda name: run(name, traffic)).items():
                 mib = {key: middle((sample[key] / 2**20 for sample in samples), "{:.1f}")
@@ -508,10 +521,10 @@ class Row(NamedTuple):
 
 
 ROWS = {
-    "cpu-64": Row(cpu_64, 4, 15, 12), "cpu-1472": Row(cpu_1472, 3, 11, 1), "cpu-gso": Row(cpu_gso, 3, 13, 1),
+    "cpu-64": Row(cpu_64, 4, 15, 12), "cpu-1472": Row(cpu_1472, 3, 11, 1), "cpu-gso": Row(cpu_gso, 3, 14, 1),
     "loss-64": Row(loss_64, 2, 22, 1), "loss-1472": Row(loss_1472, 2, 22, 1), "loss-gso": Row(loss_gso, 2, 25, 1),
-    "neighbour": Row(neighbour, 3, 21, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 40, 1),
-    "start": Row(start, 10, 0.8, 12), "memory": Row(memory, 2, 12, 1), "counts": Row(counts, 1, 42, 0),
+    "neighbour": Row(neighbour, 3, 24, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 40, 1),
+    "start": Row(start, 10, 0.8, 12), "memory": Row(memory, 2, 16, 1), "counts": Row(counts, 1, 42, 0),
     "interfaces": Row(interfaces, 3, 6, 14), "filters": Row(filters, 3, 4, 4), "formats": Row(formats, 3, 4, 4),
     "encrypt": Row(encrypt, 5, 2.5, 2), "steady": Row(steady, 1, 19, 0), "delivered": Row(delivered, 1, 130, 12),
     "record": Row(record, 2, 17, 49), "summary": Row(summary, 3, 3, 3), "both": Row(both, 1, 18, 3), "join": Row(join, 3, 2, 4),
