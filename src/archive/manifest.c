@@ -253,21 +253,27 @@ int manifest_capture_text(struct manifest *manifest, const char **text, size_t *
 	return finish_text(manifest, text, size, err);
 }
 
-static json_t *json_file(const struct file *file)
+/*
+ * A line of the table, as jansson would make it of an object of its own, in a third of the instructions: where there
+ * are many files, these are most of what a file costs. Only an interface's name may have what is to be escaped.
+ */
+static int append_file(struct manifest *manifest, const struct file *file, struct err *err)
 {
-	char name[MANIFEST_NAME_SIZE];
-	json_t *object = json_object();
+	char name[MANIFEST_NAME_SIZE], first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE], line[LINE_SIZE];
 
-	json_put_text(&object, "name",
-		      file_name(file->series, file->number, file->first, file->stored < file->bytes, name));
-	json_put_text(&object, "interface", file->series->interface);
-	json_put_number(&object, "packets", file->packets);
-	json_put_number(&object, "bytes", file->bytes);
-	json_put_number(&object, "stored_bytes", file->stored);
-	json_put(&object, "first", json_time(file->first));
-	json_put(&object, "last", json_time(file->last));
-	json_put_number(&object, "dropped", file->dropped);
-	return object;
+	file_name(file->series, file->number, file->first, file->stored < file->bytes, name);
+	append_text(manifest, "{\"name\":\"");
+	append_text(manifest, name);
+	append_text(manifest, "\",\"interface\":");
+	if (append_json(manifest, json_text(file->series->interface), JSON_ENCODE_ANY, err) < 0)
+		return -1;
+	snprintf(line, sizeof(line),
+		 ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64
+		 ",\"first\":\"%s\",\"last\":\"%s\",\"dropped\":%" PRIu64 "}",
+		 file->packets, file->bytes, file->stored, clock_rfc3339(file->first, first),
+		 clock_rfc3339(file->last, last), file->dropped);
+	append_text(manifest, line);
+	return 0;
 }
 
 /*
@@ -321,7 +327,7 @@ static int append_files(struct manifest *manifest, struct err *err)
 	append_text(manifest, ",\n  \"files\": [");
 	for (unsigned i = 0; i < manifest->count; i++) {
 		append_text(manifest, i ? ",\n    " : "\n    ");
-		if (append_json(manifest, json_file(&manifest->table[i]), JSON_COMPACT, err) < 0)
+		if (append_file(manifest, &manifest->table[i], err) < 0)
 			return -1;
 	}
 	append_text(manifest, "\n  ]\n}\n");

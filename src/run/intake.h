@@ -16,7 +16,9 @@ struct intake {
 	bool held;		/* by the guard: nothing is sent or read */
 	bool listed;		/* the list is polled, or nothing while they rest */
 	bool reading_file;	/* we are inside a read of the file, which has nothing at the moment */
-	uint64_t most_read;	/* bytes from one interface in this turn */
+	bool unread;		/* a ring may have more than was read of it */
+	bool some_left;		/* so it is of one at the end of this turn */
+	uint64_t most_read;	/* bytes from one interface in this turn, where there are many */
 	uint64_t busy_at;	/* boot time when an interface brought much */
 	uint64_t rest_until;	/* the same */
 	uint64_t ring_least;

@@ -325,6 +325,22 @@ def test_a_hundred_that_are_busy_do_not_wake_it_for_each(wire):
     assert 10 < woken < 2 * 60, woken
 
 
+def test_a_sudden_stream_of_large_frames_into_one_of_many(wire):
+    """What is left in its ring when a segment is full does not wait until the others have rested."""
+    cables = Cables(wire, 9)
+    try:
+        wire.ip(wire.a, "link", "set", "w0", "mtu", "65000")
+        wire.ip(wire.b, "link", "set", "v0", "mtu", "65000")
+        capture = Capture(wire, "-B", 20480, "-s", 61000, "-C", "64k", "-G", "1h", interface="all")
+        for number in range(150):
+            cables.send("v0", numbered(1, size=60000, first=number))
+            time.sleep(0.004)
+        archive = capture.end().whole()
+    finally:
+        cables.close()
+    assert numbers_of(archive, "v0") == list(range(150)) and archive.accounts()["v0"]["dropped_by_kernel"] == 0
+
+
 def test_a_packet_that_is_larger_than_the_segments_of_so_many(wire):
     """A few segments grow for it, within the pool, whatever the clock says."""
     cables = Cables(wire, 100)
