@@ -1,10 +1,11 @@
 /*
- * floor drain|write|copy|vector INTERFACE - the least that a capture can cost, for the ratio to the limit.
+ * floor drain|write|copy|vector INTERFACE... - the least that a capture can cost, for the ratio to the limit.
  *
  * It empties the same ring by the same library as tarcap, in one poll loop, and throws the packets away. 'write' also
  * writes as many bytes as their pcap records have, always the same ones, in pieces of 256 KiB to stdout; 'copy' writes
  * the records themselves, gathered in a buffer of that size: a pcap file. 'vector' copies no packet: of each block of
  * the ring it writes 512 bytes (as a tar member's header), the records' headers and, from the ring, their data.
+ * Several interfaces have a ring each, and where they are many it rests between two turns, as tarcap does.
  * FLOOR_PIPE, FLOOR_PIECE: other sizes of the pipe and of what is written at once, in KiB.
  */
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PIECE (256U << 10)
@@ -28,6 +30,10 @@
 #define BLOCK (256U << 10) /* of libpcap's ring */
 #define PARTS 1024
 #define TAR_BLOCK 512
+#define INTERFACES_MAX 256
+#define RING_MIN (2 << 20)
+#define MANY 8
+#define REST 25000000 /* ns */
 
 struct header {
 	uint32_t seconds, fraction, caplen, length;
@@ -128,7 +134,7 @@ static void take(unsigned char *context, const struct pcap_pkthdr *packet, const
 		flush(piece);
 }
 
-static pcap_t *activate(const char *interface)
+static pcap_t *activate(const char *interface, int ring_size)
 {
 	char text[PCAP_ERRBUF_SIZE];
 	pcap_t *pcap = pcap_create(interface, text);
@@ -138,7 +144,7 @@ static pcap_t *activate(const char *interface)
 		die(text);
 	pcap_set_snaplen(pcap, 262144);
 	pcap_set_timeout(pcap, BLOCK_TIMEOUT);
-	pcap_set_buffer_size(pcap, RING);
+	pcap_set_buffer_size(pcap, ring_size);
 	if (pcap_activate(pcap) < 0 || pcap_setnonblock(pcap, 1, text) < 0 || pcap_compile(pcap, &all, "", 1, 0) < 0 ||
 	    pcap_setfilter(pcap, &all) < 0)
 		die(pcap_geterr(pcap));
@@ -183,33 +189,64 @@ static void write_file_header(void)
 	used = sizeof(header);
 }
 
+static pcap_t *captures[INTERFACES_MAX];
+static struct pollfd ready[INTERFACES_MAX];
+static unsigned count;
+
+static void open_all(char **interfaces)
+{
+	int share = RING / (int)count < RING_MIN ? RING_MIN : RING / (int)count;
+
+	for (unsigned i = 0; i < count; i++) {
+		captures[i] = activate(interfaces[i], share);
+		ready[i] = (struct pollfd){.fd = pcap_get_selectable_fd(captures[i]), .events = POLLIN};
+	}
+	ring = find_ring(ready[0].fd);
+}
+
+static void turn(void)
+{
+	static const struct timespec rest = {.tv_nsec = REST};
+
+	if (poll(ready, count, -1) <= 0)
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		if (ready[i].revents)
+			pcap_dispatch(captures[i], TURN, take, NULL);
+	}
+	if (count >= MANY)
+		nanosleep(&rest, NULL);
+}
+
+static void choose(const char *what)
+{
+	copies = strcmp(what, "copy") == 0;
+	vectors = strcmp(what, "vector") == 0;
+	writes = copies || strcmp(what, "write") == 0;
+	piece = size_of("FLOOR_PIECE", PIECE);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = stop};
-	struct pollfd ready = {.events = POLLIN};
-	pcap_t *pcap;
 
-	if (argc != 3)
-		die("usage: floor drain|write|copy|vector INTERFACE");
-	copies = strcmp(argv[1], "copy") == 0;
-	vectors = strcmp(argv[1], "vector") == 0;
-	piece = size_of("FLOOR_PIECE", PIECE);
-	writes = copies || strcmp(argv[1], "write") == 0;
+	if (argc < 3 || argc > 2 + INTERFACES_MAX || (strcmp(argv[1], "vector") == 0 && argc > 3))
+		die("usage: floor drain|write|copy INTERFACE... | vector INTERFACE");
+	choose(argv[1]);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	pcap = activate(argv[2]);
-	ready.fd = pcap_get_selectable_fd(pcap);
-	ring = find_ring(ready.fd);
+	count = (unsigned)argc - 2;
+	open_all(argv + 2);
 	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, size_of("FLOOR_PIPE", 1 << 20));
 	if (copies)
 		write_file_header();
 	fprintf(stderr, "floor: listening on %s\n", argv[2]);
-	while (!stopped) {
-		if (poll(&ready, 1, -1) > 0)
-			pcap_dispatch(pcap, TURN, take, NULL);
+	while (!stopped)
+		turn();
+	for (unsigned i = 0; i < count; i++) {
+		while (pcap_dispatch(captures[i], TURN, take, NULL) > 0)
+			;
 	}
-	while (pcap_dispatch(pcap, TURN, take, NULL) > 0)
-		;
 	if (writes)
 		flush(used);
 	fprintf(stderr, "%llu packets captured\n", (unsigned long long)packets);

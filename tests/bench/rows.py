@@ -13,7 +13,7 @@ import traceback
 from functools import cache
 from typing import Callable, NamedTuple
 
-from bench import (NO_LIMITS, OUT, OWN, READY, RESULTS, RUN, SHARED, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag,
+from bench import (FLOOR, NO_LIMITS, OUT, OWN, READY, RESULTS, RUN, SHARED, TARCAP, TIME, TOOLS, Table, Tool, cpu_of, cpus, has_flag,
                    load, measure, middle, offered, packets_in, ratios, rounds, take_ignored_signals, told,
                    wait_until, wakings_of, write_results)
 from offline import both, encrypt, join, summary
@@ -421,19 +421,23 @@ def more_cables(wire, count):
 
 
 def interfaces():
-    wires = {}
+    """The floor has a hundred in one file, whatever their link types."""
+    wires, commands = {}, {}
     try:
         for count in (1, 10, 100):
             wire = Wire()
             name = f"{count} interface{'s' if count > 1 else ''}"
             wires[name] = (wire, ["tc1"])
             wires[name] = (wire, ["tc1", *more_cables(wire, count - 1)])
-        command = [TARCAP, "-i", "all", *NO_LIMITS]
+            commands[name] = [TARCAP, "-i", "all", *NO_LIMITS]
+        wires["floor copy, 100"] = wires["100 interfaces"]
+        commands["floor copy, 100"] = [FLOOR, "copy", "tc0", *(f"v{number}" for number in range(99))]
         flat("interfaces", "-i all: processor time per packet of 64 bytes, spread over all", "1 interface",
-             {name: command for name in wires}, ["-s", 64, "-r", 100000, "-n", int(100000 * TIME)], wires).show()
+             commands, ["-s", 64, "-r", 100000, "-n", int(100000 * TIME)], wires).show()
     finally:
-        for wire, _ in wires.values():
-            wire.close()
+        for name in wires:
+            if name != "floor copy, 100":
+                wires[name][0].close()
 
 
 def variants(row, title, first, options):
@@ -525,7 +529,7 @@ ROWS = {
     "loss-64": Row(loss_64, 2, 22, 1), "loss-1472": Row(loss_1472, 2, 22, 1), "loss-gso": Row(loss_gso, 2, 25, 1),
     "neighbour": Row(neighbour, 3, 24, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 40, 1),
     "start": Row(start, 10, 0.8, 12), "memory": Row(memory, 2, 16, 1), "counts": Row(counts, 1, 42, 0),
-    "interfaces": Row(interfaces, 3, 6, 14), "filters": Row(filters, 3, 4, 4), "formats": Row(formats, 3, 4, 4),
+    "interfaces": Row(interfaces, 3, 8, 15), "filters": Row(filters, 3, 4, 4), "formats": Row(formats, 3, 4, 4),
     "encrypt": Row(encrypt, 5, 2.5, 2), "steady": Row(steady, 1, 19, 0), "delivered": Row(delivered, 1, 130, 12),
     "record": Row(record, 2, 17, 49), "summary": Row(summary, 3, 3, 3), "both": Row(both, 1, 18, 3), "join": Row(join, 3, 2, 4),
 }
