@@ -26,7 +26,7 @@ def encrypt():
                                        stdout=subprocess.DEVNULL, stderr=said, preexec_fn=pinned(cpus()[1]))
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-            assert process.returncode == 0, said.read()
+            assert process.returncode == 0, (name, process.returncode, os.pread(said.fileno(), 4096, 0))
             return usage.ru_utime + usage.ru_stime
 
     with tempfile.TemporaryDirectory(dir=OUT) as place:
