@@ -526,12 +526,12 @@ class Row(NamedTuple):
 
 ROWS = {
     "cpu-64": Row(cpu_64, 4, 15, 12), "cpu-1472": Row(cpu_1472, 3, 11, 1), "cpu-gso": Row(cpu_gso, 3, 14, 1),
-    "loss-64": Row(loss_64, 2, 22, 1), "loss-1472": Row(loss_1472, 2, 22, 1), "loss-gso": Row(loss_gso, 2, 25, 1),
-    "neighbour": Row(neighbour, 3, 24, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 40, 1),
-    "start": Row(start, 10, 0.8, 12), "memory": Row(memory, 2, 16, 1), "counts": Row(counts, 1, 42, 0),
-    "interfaces": Row(interfaces, 3, 8, 15), "filters": Row(filters, 3, 4, 4), "formats": Row(formats, 3, 4, 4),
-    "encrypt": Row(encrypt, 5, 2.5, 2), "steady": Row(steady, 1, 19, 0), "delivered": Row(delivered, 1, 130, 12),
-    "record": Row(record, 2, 17, 49), "summary": Row(summary, 3, 3, 3), "both": Row(both, 1, 18, 3), "join": Row(join, 3, 2, 4),
+    "loss-64": Row(loss_64, 2, 27, 1), "loss-1472": Row(loss_1472, 2, 25, 1), "loss-gso": Row(loss_gso, 2, 25, 1),
+    "neighbour": Row(neighbour, 3, 24, 1), "tail": Row(tail, 2, 10, 1), "readers": Row(readers, 1, 36, 1),
+    "start": Row(start, 7, 0.8, 10), "memory": Row(memory, 2, 16, 1), "counts": Row(counts, 1, 50, 0),
+    "interfaces": Row(interfaces, 3, 8, 15), "filters": Row(filters, 2, 4, 4), "formats": Row(formats, 3, 4, 4),
+    "encrypt": Row(encrypt, 3, 2.5, 2), "steady": Row(steady, 1, 19, 0), "delivered": Row(delivered, 1, 108, 12),
+    "record": Row(record, 2, 17, 49), "summary": Row(summary, 3, 3, 3), "both": Row(both, 1, 24, 3), "join": Row(join, 3, 2, 4),
 }
 
 
