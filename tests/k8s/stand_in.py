@@ -33,11 +33,15 @@ import threading
 import time
 from pathlib import Path
 
-import yaml
-
-from stand_in_pods import (ATTACH_DELAY, CONTAINER_FIELDS, NODE, POD_FIELDS, State, container_id, denied, docker,
-                           fail, known, make_pod, may, probe, refuse, start_container, with_status)
+from stand_in_pods import (ATTACH_DELAY, CONTAINER_FIELDS, NODE, POD_FIELDS, State, container_id, container_state, denied,
+                           docker, fail, known, make_pod, may, probe, refuse, start_container, with_status)
 from stand_in_words import Arguments, duration, jsonpath, named_pod, show, stream
+
+def documents(text):
+    import yaml  # half of what it takes to start, for a few commands
+
+    return list(yaml.safe_load_all(text))
+
 
 # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -172,8 +176,8 @@ def create(state, words):
     may("create", "pods", given.namespace)
     text = sys.stdin.read() if given.get("-f") == "-" else Path(given.get("-f")).read_text()
     if given.get("--dry-run"):
-        return pretend(state, given, [item for item in yaml.safe_load_all(text) if item])
-    for item in yaml.safe_load_all(text):
+        return pretend(state, given, [item for item in documents(text) if item])
+    for item in documents(text):
         if item:
             store(state, given.namespace, item)
 
@@ -316,7 +320,7 @@ def debug(state, words):
         name, _, value = given.get("--env").partition("=")
         container["env"] = [{"name": name, "value": value}]
     if given.get("--custom"):
-        custom = yaml.safe_load(Path(given.get("--custom")).read_text())
+        custom = documents(Path(given.get("--custom")).read_text())[0]
         for field in ("name", "command", "image", "lifecycle", "volumeDevices"):
             if field in custom:
                 fail(f"error: invalid custom profile: {field} cannot be set")
@@ -375,8 +379,8 @@ def find_container(state, namespace, name, wanted):
 
 
 def is_running(identity):
-    done = docker("inspect", "--format", "{{.State.Running}}", identity, check=False)
-    return done.stdout.strip() == "true"
+    state = container_state(identity)
+    return bool(state and state["Running"])
 
 
 def execute(state, words):

@@ -34,7 +34,7 @@ def test_interrupt_without_setsid(cluster, web, tmp_path, way):
     process = cluster.start([shutil.which("dash")], "web", "-n", web, cwd=tmp_path, path=f"{STAND_IN}:{directory}")
     wait_until(lambda: "listening on" in process.said(), 20, "a capture")
     [client] = [Path(f"/proc/{pid}") for pid in re.findall(r"\d+", subprocess.run(
-        ["pgrep", "-f", f"stand_in.py --namespace={web} exec"], capture_output=True, text=True).stdout)]
+        ["pgrep", "-f", f"stand_in --namespace={web} exec"], capture_output=True, text=True).stdout)]
     group = int((client / "stat").read_text().rpartition(")")[2].split()[2])
     assert (group == process.pid) == (way == [])
     os.killpg(process.pid, signal.SIGINT)
