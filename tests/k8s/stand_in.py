@@ -37,9 +37,9 @@ from stand_in_pods import (ATTACH_DELAY, CONTAINER_FIELDS, NODE, POD_FIELDS, Sta
                            docker, fail, known, make_pod, may, probe, refuse, start_container, with_status)
 from stand_in_words import Arguments, duration, jsonpath, named_pod, show, stream
 
+
 def documents(text):
     import yaml  # half of what it takes to start, for a few commands
-
     return list(yaml.safe_load_all(text))
 
 
