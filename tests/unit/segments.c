@@ -345,7 +345,7 @@ static void some_grow_for_a_large_packet(void **state)
 	(void)state;
 	format.snaplen = 10000;
 	fill_large(large, sizeof(large));
-	assert_int_equal(pool_open(&m.pool, 12 * SEGMENT, SEGMENT, 3 * SEGMENT, &err), 0);
+	assert_int_equal(pool_open(&m.pool, (size_t)12 * SEGMENT, SEGMENT, (size_t)3 * SEGMENT, &err), 0);
 	assert_int_equal(m.pool.count, 8);
 	assert_int_equal(pool_memory(&m.pool), 12 * SEGMENT);
 	segments_init(&m.segments, &m.pool, &(struct segments_limits){0});
