@@ -97,11 +97,14 @@ COLD := command_% archive/% request/% system/% summary/page% summary/%findings s
 	source verify) $(addprefix \
 	run/,report progress say capturing snapshot recorder_% resume channel_words ending watch idle link_watch stopping feedback)
 cold = $(if $(filter $(COLD),$(1)),-Os)
+# FILE TEXT: write it, unless it is there, so that the file is as old as the text. Two may do so at once, and where each has
+# process ids of its own, these may be the same.
+write_new = sh -ec 'new=$$(mktemp "$$1.XXXXXX"); echo "$$2" >"$$new"; chmod 644 "$$new"; \
+	if cmp -s "$$new" "$$1"; then rm "$$new"; else mv "$$new" "$$1"; fi' write_new
 # What --version tells, of one file: it is compiled anew where the commit is another.
 VERSION_FLAGS = -DTARCAP_SOURCES='"$(SOURCES_TEXT)"' -DTARCAP_COMMIT='"$(shell cat $(BUILD)/revision)"'
 $(BUILD)/revision: FORCE
-	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version revision >$@.$$PPID
-	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
+	$(Q)mkdir -p $(@D) && text=$$(BUILD=$(BUILD) image/version revision) && $(write_new) $@ "$$text"
 # $(1): directory below $(BUILD), $(2): libraries, $(3): compiler, $(4): flags, $(5): linker flags
 define binary
 $(1)_OBJ := $$(patsubst src/%.c,$(BUILD)/$(1)/obj/%.o,$(SRC))
@@ -154,9 +157,8 @@ $(ARCHES:%=$(BUILD)/%/tarcap): $(BUILD)/%/tarcap: $(BUILD)/static/%/tarcap image
 
 # What the image says of how it came to be.
 $(BUILD)/image: FORCE
-	$(Q)mkdir -p $(@D) && BUILD=$(BUILD) image/version record >$(@D)/commit.$$PPID && mv $(@D)/commit.$$PPID $(@D)/commit
-	$(Q)echo "$$(cat $(@D)/commit) $(ARCHES) $(SOURCE_URL)" >$@.$$PPID
-	$(Q)cmp -s $@.$$PPID $@ && rm $@.$$PPID || mv $@.$$PPID $@ # two may run at once
+	$(Q)mkdir -p $(@D) && text=$$(BUILD=$(BUILD) image/version record) && $(write_new) $(@D)/commit "$$text" && \
+		$(write_new) $@ "$$text $(ARCHES) $(SOURCE_URL)"
 
 $(ARCHES:%=$(BUILD)/%/layer.tar): $(BUILD)/%/layer.tar: $(BUILD)/%/tarcap $(BUILD)/image LICENSE src/tarcap.1 \
 		$(addprefix image/,layer licences sbom version check-size) $(shell find image/root -type f)

@@ -146,6 +146,16 @@ def test_unknown_target_is_refused():
     assert "unknown target 'pdp11'" in result.stdout
 
 
+def test_several_builds_at_once_write_what_they_are_of(tmp_path):
+    """Each in a PID namespace of its own, as the tests' processes are: there they have the same process ids."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "make", "-s", f"BUILD={tmp_path}", f"{tmp_path}/revision"]
+    several = [subprocess.Popen(command, cwd=TOP, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+               for _ in range(6)]
+    said = [process.communicate(timeout=120)[1] for process in several]
+    assert [process.returncode for process in several] == [0] * 6, said
+    assert [path.name for path in tmp_path.iterdir()] == ["revision"]
+
+
 def test_no_host_name_and_no_machine_path_in_the_repository():
     files = merged("git", "ls-files", "-co", "--exclude-standard").stdout.split()
     for name in files:
