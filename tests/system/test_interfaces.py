@@ -431,7 +431,7 @@ def sll2(record):
 
 def test_any(wire, cables):
     wire.ip(wire.b, "link", "set", "lo", "up")
-    capture = Capture(wire, interface="any")
+    capture = Capture(wire, "-G", "60s", interface="any")  # one file, however long the others take
     cables.send("v0", numbered(3))
     late = Cables(wire, 1, first=9)
     late.send("v9", numbered(4))
