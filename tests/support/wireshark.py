@@ -63,7 +63,10 @@ class Window:
         return seen.stdout.splitlines()
 
     def await_title(self, text, timeout):
-        wait_until(lambda: any(text in title for title in self.titles()), timeout, f"a window with {text!r}")
+        try:
+            wait_until(lambda: any(text in title for title in self.titles()), timeout, f"a window with {text!r}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}; there are {self.titles()}; {self.log.read_text(errors='replace')[-2000:]}") from late
 
     def click(self, place):
         sh("xdotool", "mousemove", *place, "click", 1, env=self.env)
