@@ -289,15 +289,20 @@ def test_a_hundred_share_ring_and_pool(wire):
     assert archive.manifest["memory"]["ring_bytes"] == 202 << 20
 
 
+def send_in_turns(cables):
+    """A hundred to each, in five turns, with time between them for a ring's block to be over."""
+    for turn in range(5):
+        for name in cables.names:
+            cables.send(name, numbered(20, first=20 * turn))
+        time.sleep(0.15)
+
+
 def test_a_hundred_that_are_busy_have_a_file_each(wire):
     """None is cut early to make room for another's: the pool has a segment for each, and one more."""
     cables = Cables(wire, 100)
     try:
         capture = Capture(wire, "-G", "1h", interface="all")
-        for turn in range(5):
-            for name in cables.names:
-                cables.send(name, numbered(20, first=20 * turn))
-            time.sleep(0.15)
+        send_in_turns(cables)
         archive = capture.end().whole()
     finally:
         cables.close()
@@ -365,10 +370,7 @@ def test_a_hundred_and_a_pool_of_few_segments(wire):
     cables = Cables(wire, 100)
     try:
         capture = Capture(wire, "--memory", "2M", "-C", "256k", "-s", "200", "-G", "1h", interface="all")
-        for turn in range(5):
-            for name in cables.names:
-                cables.send(name, numbered(20, first=20 * turn))
-            time.sleep(0.15)
+        send_in_turns(cables)
         archive = capture.end().whole()
     finally:
         cables.close()
