@@ -247,6 +247,20 @@ void capture_count(struct capture *capture)
 	capture->dropped += counters.tp_drops;
 }
 
+/*
+ * Where its interface is deleted the kernel binds the socket to interface -1, for good: packet_notifier() in
+ * net/packet/af_packet.c. Another one may have its name and its index by then: the kernel gives an index again if the
+ * interface that had it was moved here from another namespace, as a container's is.
+ */
+static bool is_bound(const struct capture *capture)
+{
+	struct sockaddr_ll address = {0};
+	socklen_t size = sizeof(address);
+
+	return getsockname(capture->fd, (struct sockaddr *)&address, &size) < 0 ||
+	       address.sll_ifindex == capture->ifindex;
+}
+
 enum capture_state capture_state(struct capture *capture)
 {
 	struct ifreq request = {.ifr_ifindex = capture->ifindex};
@@ -260,7 +274,8 @@ enum capture_state capture_state(struct capture *capture)
 		return CAPTURE_UP;
 	if (ioctl(capture->fd, SIOCGIFNAME, &request) < 0)
 		return CAPTURE_GONE;
-	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0)
+	/* Asked for after the flags: bound now, they were those of this interface. */
+	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0 || !is_bound(capture))
 		return CAPTURE_GONE;
 	return (request.ifr_flags & IFF_UP) ? CAPTURE_UP : CAPTURE_DOWN;
 }

@@ -143,6 +143,7 @@ static const struct rule rules[] = {
 	{SYS_getsockopt, {EQUAL(1, SOL_SOCKET), EQUAL(2, SO_ERROR)}, .only_capture = true},
 	{SYS_ioctl, {EQUAL(1, SIOCGIFNAME)}, .only_capture = true},
 	{SYS_ioctl, {EQUAL(1, SIOCGIFFLAGS)}, .only_capture = true},
+	{SYS_getsockname, .only_capture = true},
 	{SYS_epoll_pwait, .only_capture = true}, /* which of many interfaces have packets */
 	/* No setsockopt: libpcap tries to take down the ring at its end, but gets EINVAL; it goes with the socket. */
 };

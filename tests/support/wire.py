@@ -104,6 +104,13 @@ class Wire:
     def ip(self, name, *arguments):
         return sh("ip", "-n", name, *arguments)
 
+    def replace(self, interface):
+        """Another interface of b takes this one's name and its index."""
+        index = self.ip(self.b, "-o", "link", "show", interface).stdout.partition(":")[0]
+        sh("ip", "-n", self.b, "-batch", "-", input=f"""link del {interface}
+            link add {interface} index {index} type veth peer other index 9999
+            link set other up\nlink set {interface} up\n""")
+
     def addresses(self):
         """10.9.0.1 on a, 10.9.0.2 on b, and on loopback too; still without ARP."""
         for name, interface, address, peer, mac in ((self.a, "tc1", "10.9.0.1", "10.9.0.2", MAC_B),

@@ -255,6 +255,17 @@ def test_another_interface_takes_the_name(wire):
     assert archive.cause == "interface gone" and archive.numbers() == list(range(10))
 
 
+def test_another_interface_takes_the_name_and_the_index(wire):
+    """The kernel gives an index again where the one that had it came from another namespace, as a container's does."""
+    capture = Capture(wire)
+    wire.send(numbered(10))
+    capture.kill(signal.SIGSTOP)
+    wire.replace("tc0")
+    capture.kill(signal.SIGCONT)
+    archive = capture.wait(3).whole()
+    assert archive.cause == "interface gone" and archive.numbers() == list(range(10))
+
+
 def test_namespace_deleted(wire):
     """The process keeps the namespace alive, so nothing changes until it ends."""
     capture = Capture(wire)
