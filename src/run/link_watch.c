@@ -25,24 +25,25 @@ int link_watch_open(struct err *err)
 	return fd;
 }
 
-/* A message about a link; true if it is up. */
-static bool take_link(const struct nlmsghdr *message, struct link_up *up)
+/* A message about a link; true if it is up, or no more there. */
+static bool take_link(const struct nlmsghdr *message, struct link_change *change)
 {
 	const struct ifinfomsg *link = rtnetlink_header(message, sizeof(*link));
+	bool deleted = message->nlmsg_type == RTM_DELLINK;
 	const char *name;
 	size_t size;
 
-	if (message->nlmsg_type != RTM_NEWLINK || !link || !(link->ifi_flags & IFF_UP))
+	if (!link || !(deleted || (message->nlmsg_type == RTM_NEWLINK && (link->ifi_flags & IFF_UP))))
 		return false;
 	name = rtnetlink_attribute(message, sizeof(*link), IFLA_IFNAME, &size);
 	if (!name)
 		return false;
-	*up = (struct link_up){.ifindex = link->ifi_index};
-	snprintf(up->name, sizeof(up->name), "%.*s", (int)size, name);
-	return up->name[0];
+	*change = (struct link_change){.ifindex = link->ifi_index, .deleted = deleted};
+	snprintf(change->name, sizeof(change->name), "%.*s", (int)size, name);
+	return change->name[0];
 }
 
-int link_watch_read(int fd, struct link_up links[LINK_WATCH_MAX], bool *missed)
+int link_watch_read(int fd, struct link_change links[LINK_WATCH_MAX], bool *missed)
 {
 	static _Alignas(struct nlmsghdr) char buffer[LINK_WATCH_MAX * NLMSG_SPACE(sizeof(struct ifinfomsg))];
 	ssize_t size = read(fd, buffer, sizeof(buffer));

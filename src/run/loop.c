@@ -355,8 +355,8 @@ static void by_events(struct loop *loop, const struct pollfd polled[POLL_MAX])
 		return;
 	if (polled[POLL_STDIN].revents && watches_stdin(run))
 		look_at_stdin(run);
-	if (polled[POLL_LINKS].revents)
-		watch_links(&run->watch);
+	if (polled[POLL_LINKS].revents && watch_links(&run->watch, run->now))
+		stop(run, CAUSE_INTERFACE_GONE);
 	if (polled[POLL_WORDS].revents)
 		sealing_hear(run);
 	intake_cut(run);

@@ -65,13 +65,15 @@ bool watch_those_down(struct watch *watch, uint64_t now)
 	return last;
 }
 
-static bool is_captured(const struct capture_set *captures, int ifindex)
+static struct interface *captured(const struct capture_set *captures, int ifindex)
 {
 	for (unsigned i = 0; i < captures->count; i++) {
-		if (captures->list[i].capture.ifindex == ifindex && !captures->list[i].gone)
-			return true;
+		struct interface *interface = &captures->list[i];
+
+		if (interface->capture.ifindex == ifindex && !interface->gone)
+			return interface;
 	}
-	return false;
+	return NULL;
 }
 
 /* A host on which they come and go must not fill the log. */
@@ -83,19 +85,30 @@ static void say_link(struct watch *watch, const char *name)
 		say("more interfaces come up, which are not captured: they are counted for the manifest");
 }
 
-void watch_links(struct watch *watch)
+static bool link_changed(struct watch *watch, const struct link_change *link, uint64_t now)
 {
-	static struct link_up links[LINK_WATCH_MAX];
+	struct interface *interface = captured(watch->captures, link->ifindex);
+
+	if (interface)
+		return link->deleted && watch_interface(watch, interface, now);
+	if (!link->deleted &&
+	    capture_set_leave_out(watch->captures, link->ifindex, link->name, "came up after the start"))
+		say_link(watch, link->name);
+	return false;
+}
+
+bool watch_links(struct watch *watch, uint64_t now)
+{
+	static struct link_change links[LINK_WATCH_MAX];
 	struct capture_set *captures = watch->captures;
 	bool missed;
 	int count = link_watch_read(watch->links_fd, links, &missed);
+	bool last = false;
 
-	for (int i = 0; i < count; i++) {
-		if (!is_captured(captures, links[i].ifindex) &&
-		    capture_set_leave_out(captures, links[i].ifindex, links[i].name, "came up after the start"))
-			say_link(watch, links[i].name);
-	}
+	for (int i = 0; i < count; i++)
+		last |= link_changed(watch, &links[i], now);
 	if (missed && !captures->left_out_at_least)
 		say("too many interfaces change: some may have come up, which are not captured (-i any would)");
 	captures->left_out_at_least |= missed;
+	return last;
 }

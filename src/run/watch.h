@@ -26,7 +26,7 @@ bool watch_interface(struct watch *watch, struct interface *interface, uint64_t 
 /* The same for those that are down: nothing tells when one of these is gone. */
 bool watch_those_down(struct watch *watch, uint64_t now);
 
-/* links_fd is readable: say and note what has come up and is not captured. */
-void watch_links(struct watch *watch);
+/* links_fd is readable: say and note what has come up and is not captured. True as above. */
+bool watch_links(struct watch *watch, uint64_t now);
 
 #endif

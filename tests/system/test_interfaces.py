@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import struct
 import time
@@ -213,6 +214,18 @@ def test_newcomers_are_named(wire, cables):
     assert all("after the start" in one["why"] for one in archive.manifest["not_captured"])
     assert sum("late0" in line for line in capture.err) == 1
     assert len(cables.names) + 1 == len(archive.accounts())
+
+
+def test_a_newcomer_with_the_name_and_the_index_of_one_that_is_gone(wire, cables):
+    capture = Capture(wire, interface="all")
+    capture.kill(signal.SIGSTOP)
+    wire.replace("v0")
+    capture.kill(signal.SIGCONT)
+    capture.heard("v0: the interface is gone")
+    capture.heard("v0: came up after the start")
+    archive = capture.end().whole()
+    assert "v0" in [one["name"] for one in archive.manifest["not_captured"]]
+    assert [one["name"] for one in archive.manifest["interfaces"] if one["gone"]] == ["v0"]
 
 
 def test_many_newcomers_are_counted_once_and_said_briefly(wire):
