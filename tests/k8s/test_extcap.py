@@ -11,8 +11,8 @@ import pytest
 
 from engine import docker
 from plugin import STAND_IN, UTILITIES, links, pcap_lines, script
-from process import VERSION, sh, start_process, wait_until
-from wireshark import EXTCAP, START, STOP, Window, environment, home_of, processes
+from process import VERSION, processes, sh, start_process, wait_until
+from wireshark import EXTCAP, START, STOP, Window, environment, home_of
 
 SENTENCE = re.compile(r"(\w+) ((?:\{\w+=[^{}]*\})+)")
 
@@ -34,6 +34,12 @@ def sentences(text):
     found = [SENTENCE.fullmatch(line) for line in text.splitlines()]
     assert all(found), text
     return [(match[1], dict(re.findall(r"\{(\w+)=([^{}]*)\}", match[2]))) for match in found]
+
+
+def extcaps(interface):
+    """The ids of those that capture on it."""
+    word = f"--extcap-interface\0{interface}".encode()
+    return processes(lambda directory: word in (directory / "cmdline").read_bytes())
 
 
 @pytest.fixture
@@ -142,7 +148,7 @@ class Tshark:
 
     def check_gone(self):
         """Nothing outlives Wireshark: no process, no container, no file."""
-        wait_until(lambda: not processes(f"--extcap-interface\0{self.interface}"), 10, "the program's end")
+        wait_until(lambda: not extcaps(self.interface), 10, "the program's end")
         wait_until(lambda: "tarcap-extcap-" not in docker("ps", "-a", "--format", "{{.Names}}").stdout, 10, "the capture's end")
         assert not list((self.directory / "tmp").glob("tarcap.*"))
 
@@ -191,11 +197,11 @@ def test_nothing_outlives_who_is_killed(tmp_path, containers, named, who):
         live.process.kill()
         live.process.wait()  # until then it is there, if only as a zombie
     else:
-        for process in processes(f"--extcap-interface\0{interface}"):
+        for process in extcaps(interface):
             with contextlib.suppress(ProcessLookupError):  # one that ended by the end of another
                 os.kill(process, signal.SIGKILL)
     wait_until(lambda: "tarcap-extcap-" not in docker("ps", "-a", "--format", "{{.Names}}").stdout, 15, "the capture's end")
-    wait_until(lambda: not processes(f"--extcap-interface\0{interface}"), 10, "the program's end")
+    wait_until(lambda: not extcaps(interface), 10, "the program's end")
 
 
 def test_an_older_wireshark_only_removes_the_fifo(tmp_path, containers, named):
@@ -254,7 +260,7 @@ def test_wireshark_itself(tmp_path, containers, named):
     window.await_log("Capture Stop", 10, lambda: window.click(STOP))
     window.await_log("Capture stopped", 20)
     wait_until(lambda: "tarcap-extcap-" not in docker("ps", "-a", "--format", "{{.Names}}").stdout, 15, "the capture's end")
-    wait_until(lambda: not processes(f"--extcap-interface\0{interface}"), 10, "the program's end")
+    wait_until(lambda: not extcaps(interface), 10, "the program's end")
     wait_until(lambda: not list((tmp_path / "tmp").glob("tarcap.*")), 5, "its files' end")
     window.picture("stopped.png")
     assert all(".80" in line for line in pcap_lines(file)) and window.process.poll() is None

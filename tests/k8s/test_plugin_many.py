@@ -9,13 +9,12 @@ import struct
 import subprocess
 import termios
 from fcntl import ioctl
-from pathlib import Path
 
 import pytest
 
 from capture import run
 from plugin import PLUGIN, SHELLS, script
-from process import VERSION, patience, start_process, wait_until
+from process import VERSION, patience, processes, start_process, wait_until
 
 ROWS, COLUMNS = 24, 100
 
@@ -100,13 +99,9 @@ def start(shell, path, cwd, *words, stderr):
 
 
 def of_session(session):
-    """(pid, memory in KiB) of the plugin's own processes: a kubectl has a session of its own."""
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            if int((directory / "stat").read_text().rpartition(")")[2].split()[3]) == session:
-                yield int(directory.name), int(re.search(r"^Pss: +(\d+)", (directory / "smaps_rollup").read_text(), re.M)[1])
-        except OSError:
-            pass
+    """{pid: memory in KiB} of the plugin's own processes: a kubectl has a session of its own."""
+    return processes(lambda directory: int((directory / "stat").read_text().rpartition(")")[2].split()[3]) == session
+                     and int(re.search(r"^Pss: +(\d+)", (directory / "smaps_rollup").read_text(), re.M)[1]))
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
@@ -126,7 +121,7 @@ def test_a_hundred_pods_fit_a_screen_and_cost_little(shell, archive, tmp_path):
     assert re.match(r"web-7 +capturing +20 +3000 +200 +585K +12$", table[1]), table
     assert re.match(r"web-1 +capturing +20 +3000 +200 +585K +0$", table[2]), table
     assert re.match(r"and \d+ more: \d+ capture, 0 start, \d+ are done$", table[-2]), table
-    own = dict(of_session(process.pid))
+    own = of_session(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     wait_until(lambda: terminal.read() and process.poll() is not None, 60 * patience(), "the end")
     assert process.returncode == 1

@@ -155,14 +155,14 @@ def black_hole(stage):
 def rejected(stage):
     stage.wire.ip(stage.wire.b, "route", "add", "prohibit", stage.address)
     with contextlib.suppress(OSError):
-        stage.client(patience=2.5)
+        stage.client()
 
 
 @played("icmp-error")
 def unreachable(stage):
     stage.wire.ip(stage.wire.b, "route", "add", "unreachable", stage.address)
     with contextlib.suppress(OSError):
-        stage.client(patience=2.5)
+        stage.client()
 
 
 @played("refused")

@@ -1,5 +1,6 @@
 """What everything stands on: where things are, programs that are run, and limits of time."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -44,6 +45,15 @@ def merged(*command, timeout=120, **more):
 
 def lines(data):
     return data.decode("utf-8", "replace").splitlines()
+
+
+def processes(look):
+    """{id: what look(its directory in /proc) finds}, of those where it finds something; each may end meanwhile."""
+    found = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found[int(directory.name)] = look(directory)
+    return {pid: what for pid, what in found.items() if what}
 
 
 started = []

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import time
-from pathlib import Path
 
 from process import TOP, sh, start_process, wait_until
 
@@ -28,18 +27,6 @@ def home_of(directory, program=EXTCAP):
 def environment(home, **more):
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("XDG_", "WIRESHARK_", "TARCAP_"))}
     return {**kept, "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "TMPDIR": str(home.parent / "tmp"), **more}
-
-
-def processes(word):
-    """The ids of those that have this in one of their words."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:  # it has ended
-            pass
-    return found
 
 
 class Window:

@@ -16,7 +16,7 @@ import pytest
 from archive import Archive
 from capture import run
 from hold import Hold
-from process import OWN, TARCAP, kill_all_started, lines, patience, rests, sh, start_process, wait_until
+from process import OWN, TARCAP, kill_all_started, lines, patience, processes, rests, sh, start_process, wait_until
 from wire import frame, numbered
 
 
@@ -211,10 +211,9 @@ def test_another_containers_capture_is_let_alone(hold, wire):
     try:
         other = hold.capture()
         own = hold.capture()
-        pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")
-                if (path / "comm").exists() and (path / "comm").read_text() == "tarcap\n"
-                and f"\0-i\0tc0" in (path / "cmdline").read_text() and int(path.name) != hold.pid
-                and os.readlink(path / "ns/pid") == os.readlink(f"/proc/{hold.pid}/ns/pid")]
+        pids = processes(lambda path: (path / "comm").read_text() == "tarcap\n" and int(path.name) != hold.pid
+                         and "\0-i\0tc0" in (path / "cmdline").read_text()
+                         and os.readlink(path / "ns/pid") == os.readlink(f"/proc/{hold.pid}/ns/pid"))
         assert len(pids) == 2
         (group / "cgroup.procs").write_text(str(min(pids)))
         wire.send([frame(1)])
