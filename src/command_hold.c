@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,7 +28,8 @@
 #define END_TIME (6 * CLOCK_SECOND) /* for captures to end in: they take 5 s at most */
 #define LOOK_EVERY (CLOCK_SECOND / 10)
 #define FROZEN_TIME (3600 * CLOCK_SECOND) /* what an event has kept is kept for this long at least */
-#define FAREWELL (CLOCK_SECOND / 4) /* for 'tarcap stop', which ends with us, to see that the captures have ended */
+#define FAREWELL CLOCK_SECOND /* at most, for 'tarcap stop' to see that the captures have ended: it ends with us */
+#define FAREWELL_LOOK (CLOCK_SECOND / 50)
 
 #define WORDS_MAX 4200 /* of the recorder's command line: more than container.h takes of ours */
 
@@ -47,6 +49,7 @@ struct holding {
 	struct recorder_process recorder;
 	uint64_t began_at, ends_at; /* boot time; UINT64_MAX: never */
 	bool lost;		    /* the recorder has ended by itself */
+	pid_t ended_by;		    /* who told us to end; 0: nobody in this process namespace */
 };
 
 #define AT(member) offsetof(struct hold, member)
@@ -308,8 +311,18 @@ static int wait_until(struct holding *holding, uint64_t at)
 		while ((signo = signals_next_from(&holding->signals, &sender, &value)) &&
 		       take_signal(holding, signo, sender, value))
 			;
+		if (signo)
+			holding->ended_by = sender;
 	} while (!signo && holding->lost == was_lost && clock_boot() < at);
 	return signo;
+}
+
+static void see_off(struct holding *holding)
+{
+	uint64_t give_up_at = clock_boot() + FAREWELL;
+
+	while (holding->ended_by && (kill(holding->ended_by, 0) == 0 || errno == EPERM) && clock_boot() < give_up_at)
+		wait_until(holding, clock_boot() + FAREWELL_LOOK);
 }
 
 /* Our end is the container's, and every process's in it: captures have to end first. */
@@ -323,7 +336,7 @@ static void end_captures(struct holding *holding)
 		if (wait_until(holding, clock_boot() + (told.count ? LOOK_EVERY : 0)))
 			return; /* told a second time */
 	} while (container_captures() > 0 && clock_boot() < give_up_at);
-	wait_until(holding, clock_boot() + FAREWELL);
+	see_off(holding);
 }
 
 /* Until a signal, or the time, which an event puts off. */

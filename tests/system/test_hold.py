@@ -159,6 +159,18 @@ def test_stop_ends_captures_and_hold(hold, wire):
     assert hold.wait(3) == 0
 
 
+def test_who_stops_it_may_end_first(hold):
+    """The hold's end is that of every process in its container: 'tarcap stop' was killed before it could say how it went."""
+    result = hold.call("bash", "-c", "kill 1; sleep 0.4; echo seen")
+    assert (result.status, result.out) == (0, b"seen\n")
+    assert hold.wait(3) == 0
+
+
+def test_who_stops_it_and_stays_is_not_waited_for(hold):
+    assert hold.call("bash", "-c", "kill 1; sleep 60").status == -signal.SIGKILL
+    assert hold.wait(1) == 0
+
+
 def test_stop_without_a_hold(wire):
     """Then it is the captures' own signal."""
     inner = start_process(["nsenter", f"--net=/run/netns/{wire.b}", "unshare", "--pid", "--fork", "--mount-proc", "sh",
