@@ -24,11 +24,9 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -440,6 +438,8 @@ def logs(state, words):
 
 def unpack(source, prefix, destination):
     """As kubectl: only members below what was asked for, no links. Returns its exit status."""
+    import shutil # a thousand starts need neither
+    import tarfile
     with tarfile.open(fileobj=source, mode="r|") as tar:
         for member in tar:
             if not member.name.startswith(prefix):
