@@ -134,16 +134,18 @@ def wakings(wire, binary=TARCAP, env=None):
 
 
 def charged(wire, binary=TARCAP, env=None, traffic=("-s", 1472, "-r", 5000, "-n", 10000), reader=()):
-    """To its control group, at most. So slow that a reader keeps up on a busy machine, too."""
-    group = Cgroup()
-    try:
-        sample = measure(wire, [binary, "-i", "tc0", *NO_LIMITS], traffic, into=group.enter, reader=reader,
-                         look=lambda _: {"charged": group.peak()}, env=env)
-        assert sample["loss"] == 0
-        return sample["charged"] / 2**20
-    finally:
-        wait_until(lambda: not open(f"{group.path}/cgroup.procs", encoding="ascii").read())
-        group.close()
+    """To its control group, at most. So slow that nothing is lost on a busy machine, or at the second or third time."""
+    for _ in range(3):
+        group = Cgroup()
+        try:
+            sample = measure(wire, [binary, "-i", "tc0", *NO_LIMITS], traffic, into=group.enter, reader=reader,
+                             look=lambda _: {"charged": group.peak()}, env=env)
+            if sample["loss"] == 0:
+                return sample["charged"] / 2**20
+        finally:
+            wait_until(lambda: not open(f"{group.path}/cgroup.procs", encoding="ascii").read())
+            group.close()
+    raise AssertionError(f"lost {sample['loss']} %")
 
 
 def away(wire, **more):

@@ -92,14 +92,21 @@ class Capture:
     def kill(self, number=signal.SIGINT):
         os.kill(self.pid, number)
 
-    def drained(self, came, timeout=20):
-        """Wait until each of the packets that came is captured or counted as dropped, so that the ring is empty."""
+    def counted(self, enough, timeout, what):
+        """Wait until what is captured and what is dropped, as it says itself, are together enough."""
         def counted():
             self.kill(signal.SIGUSR1)
             time.sleep(0.05)
             found = [re.search(r": (\d+) packets?, \d+ bytes captured, (\d+) packets? dropped", line) for line in self.err]
-            return any(one and int(one[1]) + int(one[2]) == came for one in found)
-        wait_until(counted, timeout, f"reading what is left of {came} packets")
+            return any(one and enough(int(one[1]) + int(one[2])) for one in found)
+        wait_until(counted, timeout, what)
+
+    def drained(self, came, timeout=20):
+        """Wait until each of the packets that came is captured or counted as dropped, so that the ring is empty."""
+        self.counted(lambda count: count == came, timeout, f"reading what is left of {came} packets")
+
+    def took(self, least=1, timeout=20):
+        self.counted(lambda count: count >= least, timeout, f"{least} packets")
 
     def heard(self, *words, timeout=5):
         wait_until(lambda: any(all(word in line for word in words) for line in self.err), timeout, f"'{words}'")

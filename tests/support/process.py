@@ -107,9 +107,13 @@ def work(pid):
 
 
 def rests(pid, seconds, wakings=4):
-    """It waits for all of this time and wakes seldom, per second. What runs beside it makes that no more; and where
-    twenty share two processors, a busy loop would still get four times the processor time that is allowed here."""
-    before = work(pid)
-    time.sleep(seconds)
-    ran, woken = (after - earlier for after, earlier in zip(work(pid), before))
-    assert woken <= 2 + wakings * seconds and ran < 0.025 * seconds, (woken, ran)
+    """It comes to rest: it waits for all of this time and wakes seldom, per second. What runs beside it makes that no more
+    (but on a busy machine it may still do what came before, so there are three tries); and where twenty share two
+    processors, a busy loop would still get four times the processor time that is allowed here."""
+    for _ in range(3):
+        before = work(pid)
+        time.sleep(seconds)
+        ran, woken = (after - earlier for after, earlier in zip(work(pid), before))
+        if woken <= 2 + wakings * seconds and ran < 0.025 * seconds:
+            return
+    raise AssertionError((woken, ran))

@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -177,14 +178,18 @@ def on_one_processor():
     os.sched_setaffinity(0, {processors[-1 - beside % len(processors)]})
 
 
-def flood(namespace, interface, count, size, per_second=0, port=0):
-    """Send count numbered frames from one CPU, so that nothing overtakes."""
+def flood(namespace, interface, count, size, per_second=0, port=0, held=0):
+    """Send count numbered frames from one CPU, so that nothing overtakes. Says so when it has begun."""
     on_one_processor()
     send = raw_socket(namespace, interface).send
+    if held:
+        sys.stdin.readline()
     start = time.monotonic()
     for number in range(count):
         send(udp(number, port, size) if port else frame(number, size))
-        if per_second and number % 100 == 99:
+        if number == 0:
+            print("begun", flush=True)
+        elif per_second and number % 100 == 99:
             time.sleep(max(0, start + number / per_second - time.monotonic()))
 
 
@@ -216,11 +221,22 @@ def step_load(namespace, interface):
 
 
 class Flood:
-    """flood() in a process of its own."""
+    """flood() in a process of its own. It has begun when this returns; one that is held begins with go(), at once."""
 
-    def __init__(self, namespace, interface, count, size, per_second=0, port=0):
+    def __init__(self, namespace, interface, count, size, per_second=0, port=0, held=False):
         self.process = start_process([sys.executable, PROGRAM, "flood", namespace, interface] +
-                                     [str(n) for n in (count, size, per_second, port)])
+                                     [str(int(n)) for n in (count, size, per_second, port, held)],
+                                     stdin=subprocess.PIPE if held else subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if not held:
+            self.begun()
+
+    def begun(self):
+        assert self.process.stdout.readline() == b"begun\n"
+
+    def go(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        self.begun()
 
     def wait(self, timeout=30):
         assert self.process.wait(timeout) == 0

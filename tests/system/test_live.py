@@ -595,7 +595,7 @@ def test_many_starts_and_stops_while_traffic_flows(wire):
     flood = Flood(wire.a, "tc1", 1_000_000, 60, per_second=100_000)
     for _ in range(10):
         capture = Capture(wire, "-s", 64)
-        time.sleep(0.1)
+        capture.took()
         archive = capture.end().whole()
         numbers = archive.numbers()
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -212,12 +212,13 @@ def read_slowly(capture, bytes_per_second):
     capture.readers.append(thread)
 
 
-@pytest.mark.parametrize("limit", [["-c", 10_000], ["--duration", "1s"], ["--max-bytes", 10_000 * 1516]])
+@pytest.mark.parametrize("limit", [["-c", 10_000], ["--duration", "2s"], ["--max-bytes", 10_000 * 1516]])
 def test_slow_reader_gets_everything_after_a_limit(wire, limit):
     """The time a stop allows is for signals: when a limit ends it, everything captured is delivered."""
+    flood = Flood(wire.a, "tc1", 10_000 + (limit[0] == "--max-bytes"), 1500, held=True)
     capture = Capture(wire, "-B", 32768, "--memory", "2M", "-C", "300k", *limit, read=False)
     read_slowly(capture, 3_000_000)
-    flood = Flood(wire.a, "tc1", 10_000 + (limit[0] == "--max-bytes"), 1500)
+    flood.go()
     flood.wait()
     archive = capture.wait(15).whole()
     assert archive.numbers() == list(range(10_000))
@@ -420,22 +421,22 @@ def test_reader_is_killed_under_load(wire):
         assert int(re.search(r"(\d+) packets in \d+ complete files", line)[1]) >= len(numbers)
 
 
-def test_tarcap_stopped_for_3_s(wire):
+def test_tarcap_stopped_for_4_s(wire):
     """SIGSTOP and SIGCONT under traffic: what the ring could not hold is accounted for, and not put on the reader."""
     count = 200_000
     capture = Capture(wire, "-B", 4096)
     flood = Flood(wire.a, "tc1", count, 200, per_second=50_000)
-    time.sleep(0.3)
+    capture.took()
     capture.kill(signal.SIGSTOP)
-    time.sleep(3)
-    capture.kill(signal.SIGCONT)
     flood.wait()
-    capture.drained(count)
-    wire.send([frame(count)])
-    archive = check_flood(capture.end().whole(), count + 1)
+    capture.kill(signal.SIGCONT)
+    wire.send(frame(number, 200) for number in range(count, count + 1000))
+    capture.drained(count + 1000)
+    wire.send([frame(count + 1000)])
+    archive = check_flood(capture.end().whole(), count + 1001)
     assert archive.account["dropped_by_kernel"] > 50_000, "hardly any loss: this shows nothing"
     assert archive.account["dropped_by_kernel_while_reader_slow"] == 0
-    assert archive.numbers()[-1] == count
+    assert archive.numbers()[-1] == count + 1000
 
 
 # --- every prefix is good ---------------------------------------------------------------------------------------
@@ -506,6 +507,7 @@ def check_limit(limit, archive):
 @pytest.mark.parametrize("limit", LIMITS)
 def test_stop_is_exact_under_load(wire, limit, speed):
     """With SIGUSR2 in between; whoever reads slowly gets the same."""
+    flood = Flood(wire.a, "tc1", 2_000_000, SIZE, per_second=50_000, held=True)
     theirs, ours = os.pipe()
     memory = ["--memory", "4M", "-B", 16384] if speed else []
     capture = Capture(wire, *memory, *LIMITS[limit], stdin=theirs, read=not speed)
@@ -513,7 +515,7 @@ def test_stop_is_exact_under_load(wire, limit, speed):
     started = time.monotonic()
     if speed:
         read_paced(capture, speed)
-    flood = Flood(wire.a, "tc1", 2_000_000, SIZE, per_second=50_000)
+    flood.go()
     time.sleep(0.25)
     capture.kill(signal.SIGUSR2)
     if limit == "SIGINT":
