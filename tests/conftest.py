@@ -18,14 +18,15 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """For a run beside each other (-n N --dist loadgroup): what shares something is done by one process after the other,
-    and begins first, as it takes longest."""
+    and begins first, as it takes longest. The image that is built from source computes for minutes, and so comes last of
+    them: what runs beside it needs the processors no more by then."""
     for item in items:
         if "engine" in item.fixturenames:
             item.add_marker(pytest.mark.engine)
             item.add_marker(pytest.mark.xdist_group("engine"))
         elif "machine" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("machine"))  # one kernel is fetched, one machine boots
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.name == "test_build_from_source"))
 
 
 @pytest.fixture(scope="session", autouse=True)
