@@ -225,19 +225,6 @@ static void note_capture(struct holding *holding, pid_t pid)
 	say("process %d %s, for %s", (int)pid, process.snapshot ? "takes a snapshot" : "captures", text);
 }
 
-/* One signal may stand for several, which came before it was read: signal(7). */
-static void note_snapshots(struct holding *holding, pid_t sender)
-{
-	struct container_process found[CONTAINER_PROCESSES];
-	size_t all = container_find(found);
-
-	note_capture(holding, sender);
-	for (size_t i = 0; i < all; i++) {
-		if (found[i].snapshot && found[i].pid != sender)
-			note_capture(holding, found[i].pid);
-	}
-}
-
 static void note_ends(struct holding *holding)
 {
 	uint64_t since;
@@ -281,10 +268,10 @@ static bool take_signal(struct holding *holding, int signo, pid_t sender, uint64
 {
 	if (signo == SIGUSR1)
 		note_capture(holding, sender);
-	else if (signo == SIGUSR2 && holding->recorder.channel >= 0) {
+	else if (signo == SIGNALS_SEAL) {
 		/* First, while it waits for the answer: once it has ended, nobody can say who it was. */
-		note_snapshots(holding, sender);
-		recorder_process_seal(&holding->recorder);
+		note_capture(holding, sender);
+		recorder_process_seal(&holding->recorder, sender);
 	} else if (signo == SIGNALS_RESUME)
 		recorder_process_resume(&holding->recorder, value);
 	else
@@ -385,7 +372,7 @@ static int begin_to_hold(struct holding *holding, const struct options *recorded
 
 	if (asked->record && recorder_process_start(&holding->recorder, recorded, err) < 0)
 		return -1;
-	if (privileges_drop(PRIVILEGES_KILL, err) < 0 || signals_open_with_resume(&holding->signals, err) < 0)
+	if (privileges_drop(PRIVILEGES_KILL, err) < 0 || signals_open_for_hold(&holding->signals, err) < 0)
 		return -1;
 	/* Orphans that come to us are gone at once: wait(2), on SIGCHLD being ignored. */
 	signal(SIGCHLD, SIG_IGN);

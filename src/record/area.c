@@ -275,9 +275,12 @@ void area_copy_out(const struct area *area, const struct area_entry *entry, unsi
 	copy_out(area->data, area->header->data, entry, to);
 }
 
-void area_answer(struct area *area)
+void area_answer(struct area *area, pid_t asker)
 {
-	__atomic_store_n(&area->header->answers, area->header->answers + 1, __ATOMIC_RELEASE);
+	struct area_header *header = area->header;
+
+	__atomic_store_n(&header->answered[header->answers % AREA_ASKERS], asker, __ATOMIC_RELAXED);
+	__atomic_store_n(&header->answers, header->answers + 1, __ATOMIC_RELEASE);
 }
 
 /* --- a reader's side --- */
@@ -399,6 +402,17 @@ int area_look(struct area_view *view, struct err *err)
 uint64_t area_answers(const struct area_view *view)
 {
 	return __atomic_load_n(&live(view)->answers, __ATOMIC_ACQUIRE);
+}
+
+bool area_has_answered(const struct area_view *view, uint64_t since, pid_t asker)
+{
+	uint64_t now = area_answers(view);
+
+	for (uint64_t i = since; i != now && now - since < AREA_ASKERS; i++) {
+		if (__atomic_load_n(&live(view)->answered[i % AREA_ASKERS], __ATOMIC_RELAXED) == asker)
+			return true;
+	}
+	return now - since >= AREA_ASKERS; /* what is no longer told apart is older than all that is */
 }
 
 bool area_text(const struct area_view *view, uint64_t number, struct area_text *text, const char **data)

@@ -18,7 +18,8 @@
  * it was even and the same before and after. They belong together: what is stored is what lies from state.first to
  * before state.end, and each series has the sum of it in stored.
  *   - header.answers counts the requests to seal that were answered: by then all that had been read is stored, and the
- *     numbers are of then. The only one that changes by itself.
+ *     numbers are of then. header.answered says whose the latest were, number N at N modulo their number: another's
+ *     answer may be to a request from before ours. These change by themselves, the answer's process before the count.
  *
  * A reader trusts nothing of what it finds: see area_open().
  */
@@ -28,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/account.h"
 #include "base/err.h"
@@ -38,6 +40,7 @@
 #define AREA_MEMFD "tarcap-record" /* its name, as /proc/PID/fd shows it */
 #define AREA_LEAST (4 * MIB)
 #define AREA_ENTRY_EVERY ((uint64_t)4096) /* bytes of data: that many stored ones there can be */
+#define AREA_ASKERS 64			  /* that may wait for an answer at a time */
 #define AREA_EVENT_SIZE 160		  /* bytes of an event's text */
 #define AREA_NAME_SIZE 40		  /* of a text, or an interface */
 
@@ -113,6 +116,7 @@ struct area_header {
 	uint64_t entries_at, entries; /* the same */
 	uint64_t data_at, data;	      /* the same, in bytes */
 	uint64_t answers, sequence;   /* see above */
+	int32_t answered[AREA_ASKERS];
 	struct area_state state;
 	struct area_left_out left_out; /* changes with it */
 };
@@ -185,8 +189,8 @@ void area_enter(struct area *area, const struct segment *segment, uint32_t place
 const unsigned char *area_piece(const struct area *area, const struct area_entry *entry);
 void area_copy_out(const struct area *area, const struct area_entry *entry, unsigned char *to);
 
-/* Another request to seal has been answered. */
-void area_answer(struct area *area);
+/* Another request to seal has been answered: that of this process, or 0 where nobody waits for it. */
+void area_answer(struct area *area, pid_t asker);
 
 /* --- a reader's side, in another process --- */
 
@@ -213,8 +217,9 @@ void area_close(struct area_view *view);
  */
 MUST_CHECK int area_look(struct area_view *view, struct err *err);
 
-/* How many requests have been answered. */
+/* How many requests have been answered; and whether one of this process is among those since there were so many. */
 uint64_t area_answers(const struct area_view *view);
+bool area_has_answered(const struct area_view *view, uint64_t since, pid_t asker);
 
 /* The text of this number, from 0; false when there is no such. */
 MUST_CHECK bool area_text(const struct area_view *view, uint64_t number, struct area_text *text, const char **data);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -20,7 +21,7 @@ enum channel_kind {
 	CHANNEL_NOTHING, /* there was nothing to resume: it is not frozen at that account */
 	CHANNEL_ENDED,	 /* at the end: all numbers, of what is discarded */
 	/* From the hold. */
-	CHANNEL_SEAL,	/* what is open is to be sealed: somebody takes a snapshot */
+	CHANNEL_SEAL,	/* what is open is to be sealed: asker takes a snapshot */
 	CHANNEL_RESUME, /* account: what is frozen at this one was taken whole */
 	CHANNEL_END,	/* answer with CHANNEL_ENDED, and end */
 };
@@ -33,6 +34,7 @@ struct channel_message {
 	uint64_t packets, bytes; /* in the area; bytes as stored */
 	uint64_t from, to;	 /* of these packets */
 	uint64_t event_at;
+	pid_t asker;
 	char text[500]; /* one line, as in struct err */
 };
 

@@ -111,7 +111,7 @@ static int cannot_tell(pid_t hold, int errnum, struct err *err)
 
 int held_ask_to_seal(pid_t hold, struct err *err)
 {
-	return kill(hold, SIGUSR2) < 0 ? cannot_tell(hold, errno, err) : 0;
+	return kill(hold, SIGNALS_SEAL) < 0 ? cannot_tell(hold, errno, err) : 0;
 }
 
 int held_ask_to_resume(pid_t hold, uint64_t account, struct err *err)

@@ -15,7 +15,7 @@
 MUST_CHECK int held_open(pid_t *hold, struct err *err);
 
 /*
- * Ask it to seal what is open (SIGUSR2), or to record again what is frozen at this account (SIGNALS_RESUME, by
+ * Ask it to seal what is open (SIGNALS_SEAL), or to record again what is frozen at this account (SIGNALS_RESUME, by
  * sigqueue(3)).
  */
 MUST_CHECK int held_ask_to_seal(pid_t hold, struct err *err);

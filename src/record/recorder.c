@@ -177,8 +177,9 @@ static void answer(struct recorder *recorder)
 	area_change(&recorder->area);
 	publish(recorder);
 	area_changed(&recorder->area);
-	for (; recorder->asked > 0; recorder->asked--)
-		area_answer(&recorder->area);
+	for (unsigned i = 0; i < recorder->asked; i++)
+		area_answer(&recorder->area, recorder->askers[i]);
+	recorder->asked = 0;
 }
 
 bool recorder_advance(struct recorder *recorder)
@@ -208,9 +209,10 @@ bool recorder_is_behind(const struct recorder *recorder)
 	return recorder->next || recorder->segments->sealed;
 }
 
-void recorder_ask(struct recorder *recorder)
+void recorder_ask(struct recorder *recorder, pid_t asker)
 {
-	recorder->asked++;
+	if (recorder->asked < AREA_ASKERS)
+		recorder->askers[recorder->asked++] = asker;
 }
 
 void recorder_expire(struct recorder *recorder, uint64_t now)
@@ -270,7 +272,8 @@ void recorder_begin_anew(struct recorder *recorder, uint64_t now)
 	for (unsigned i = 0; i < recorder->captures->count; i++)
 		area->series[i].account = (struct account){0};
 	area_changed(area);
-	recorder->held_bytes = recorder->asked = 0;
+	recorder->held_bytes = 0;
+	recorder->asked = 0;
 	recorder->closed = recorder->released = false;
 }
 

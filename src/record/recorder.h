@@ -24,7 +24,8 @@ struct recorder {
 	uint64_t keep;		   /* ns; what is older is wiped; 0: nothing is */
 	uint64_t max_bytes;	   /* of packet records; what is above is left out, oldest first; 0: none */
 	uint64_t held_bytes;	   /* of packet records, stored */
-	uint64_t asked;		   /* requests to seal that are to be answered */
+	pid_t askers[AREA_ASKERS]; /* who asked to seal, and is to be answered */
+	unsigned asked;		   /* so many of them */
 	bool closed;		   /* the accounts are: what is overwritten now counted as written */
 	bool released;		   /* what is stored may leave, and nothing more is stored */
 	struct segment sending;	   /* what deliver has of it */
@@ -51,8 +52,11 @@ bool recorder_advance(struct recorder *recorder);
 /* Is anything sealed that is not stored yet? */
 bool recorder_is_behind(const struct recorder *recorder);
 
-/* Everything has been sealed on a request: raise the area's counter once it is stored, with the numbers of now. */
-void recorder_ask(struct recorder *recorder);
+/*
+ * Everything has been sealed on a request of this process (0: nobody waits): answer it in the area once it is stored,
+ * with the numbers of now. When AREA_ASKERS wait, another gets no answer.
+ */
+void recorder_ask(struct recorder *recorder, pid_t asker);
 
 /* --keep: wipe what is older, and when to come again (0: never); in the clock that the segments are cut by. */
 void recorder_expire(struct recorder *recorder, uint64_t now);

@@ -21,6 +21,7 @@ enum channel_word channel_words_next(struct channel_words *words)
 		words->told |= message.kind == CHANNEL_END;
 		if (words->told)
 			return WORD_END;
+		words->asker = message.asker;
 		if (message.kind == CHANNEL_SEAL)
 			return WORD_SEAL;
 		if (message.kind == CHANNEL_RESUME && may_resume(words, message.account))

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "record/area.h"
 
 enum channel_word {
 	WORD_NONE, /* nothing more now */
@@ -13,13 +16,15 @@ enum channel_word {
 };
 
 struct channel_words {
-	int fd;		  /* the recorder's end of the channel, to be polled; -1: the hold has ended */
-	uint64_t account; /* the present one */
-	bool frozen;	  /* at it: else there is nothing to resume, and the hold is told so */
-	uint64_t asked;	  /* to seal, and not answered yet */
-	uint64_t seal_by; /* boot time, at the latest */
-	uint64_t seal_at; /* boot time, when it is */
-	bool told;	  /* it is the hold that wants the end, and would hear what is discarded */
+	int fd;			   /* the recorder's end of the channel, to be polled; -1: the hold has ended */
+	uint64_t account;	   /* the present one */
+	bool frozen;		   /* at it: else there is nothing to resume, and the hold is told so */
+	pid_t asker;		   /* of the last WORD_SEAL */
+	pid_t askers[AREA_ASKERS]; /* to seal, and not answered yet */
+	unsigned asked;		   /* so many of them */
+	uint64_t seal_by;	   /* boot time, at the latest */
+	uint64_t seal_at;	   /* boot time, when it is */
+	bool told;		   /* it is the hold that wants the end, and would hear what is discarded */
 };
 
 /* The next word that has come. WORD_RESUME only for what is frozen at just that account. */

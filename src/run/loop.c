@@ -106,7 +106,7 @@ static void by_signal(struct run *run, int signo)
 	if (signo == SIGUSR1)
 		say_progress(run);
 	else if (signo == SIGUSR2)
-		sealing_now(run);
+		sealing_now(run, 0);
 	else
 		stopping_do(run, ending_by_signal(&run->ending, signo, run->now));
 }

@@ -100,7 +100,7 @@ static bool wait_to_go_on(struct capturing *c)
 			return false;
 		word = channel_words_next(c->words);
 		if (word == WORD_SEAL)
-			area_answer(&c->recorder.area);
+			area_answer(&c->recorder.area, c->words->asker);
 	}
 	return word == WORD_RESUME;
 }

@@ -81,29 +81,27 @@ enum channel_result recorder_process_hear(struct recorder_process *recorder, str
 	return result;
 }
 
-static void tell_recorder(const struct recorder_process *recorder, enum channel_kind kind, uint64_t account)
+static void tell_recorder(const struct recorder_process *recorder, struct channel_message message)
 {
-	const struct channel_message message = {.kind = kind, .account = account};
-
 	if (recorder->channel >= 0)
 		(void)channel_send(recorder->channel, &message);
 }
 
-void recorder_process_seal(const struct recorder_process *recorder)
+void recorder_process_seal(const struct recorder_process *recorder, pid_t asker)
 {
-	tell_recorder(recorder, CHANNEL_SEAL, 0);
+	tell_recorder(recorder, (struct channel_message){.kind = CHANNEL_SEAL, .asker = asker});
 }
 
 void recorder_process_resume(const struct recorder_process *recorder, uint64_t account)
 {
-	tell_recorder(recorder, CHANNEL_RESUME, account);
+	tell_recorder(recorder, (struct channel_message){.kind = CHANNEL_RESUME, .account = account});
 }
 
 void recorder_process_end(struct recorder_process *recorder, struct channel_message *message)
 {
 	uint64_t now = clock_boot(), give_up_at = now + END_TIME;
 
-	tell_recorder(recorder, CHANNEL_END, 0);
+	tell_recorder(recorder, (struct channel_message){.kind = CHANNEL_END});
 	*message = (struct channel_message){0};
 	while (recorder->channel >= 0 && message->kind != CHANNEL_ENDED && now < give_up_at &&
 	       wait_for_word(recorder, -1, (int)((give_up_at - now) / 1000000) + 1)) {

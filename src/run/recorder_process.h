@@ -37,8 +37,8 @@ MUST_CHECK int recorder_process_await(struct recorder_process *recorder, const s
 /* The next message, as channel_receive() has it; CHANNEL_CLOSED: it has ended. */
 enum channel_result recorder_process_hear(struct recorder_process *recorder, struct channel_message *message);
 
-/* Somebody takes a snapshot: what is open is to be sealed. Nothing without a recorder. */
-void recorder_process_seal(const struct recorder_process *recorder);
+/* The process asker takes a snapshot: what is open is to be sealed. Nothing without a recorder. */
+void recorder_process_seal(const struct recorder_process *recorder, pid_t asker);
 
 /* Record again, if it is frozen at this account. */
 void recorder_process_resume(const struct recorder_process *recorder, uint64_t account);

@@ -7,10 +7,10 @@
 
 #define BLOCK_TIME (CAPTURE_BLOCK_TIMEOUT * 3 / 2 * (CLOCK_SECOND / 1000)) /* until the kernel hands it over */
 
-void sealing_now(struct run *run)
+void sealing_now(struct run *run, pid_t asker)
 {
 	if (run->recorder)
-		recorder_ask(run->recorder);
+		recorder_ask(run->recorder, asker);
 	if (run->ending.stage != STAGE_CAPTURE)
 		return;
 	losses_count(run->captures);
@@ -25,9 +25,12 @@ static void ask(struct run *run)
 {
 	struct channel_words *words = run->parts->words;
 
+	if (words->asked == AREA_ASKERS)
+		return;
 	losses_count(run->captures);
-	if (words->asked++ == 0)
+	if (words->asked == 0)
 		words->seal_by = run->now + 3 * BLOCK_TIME;
+	words->askers[words->asked++] = words->asker;
 	words->seal_at = run->now + BLOCK_TIME < words->seal_by ? run->now + BLOCK_TIME : words->seal_by;
 }
 
@@ -47,8 +50,9 @@ void sealing_look(struct run *run)
 
 	if (!words || !words->asked || (run->now < words->seal_at && capture_set_sum(run->captures).in_ring > 0))
 		return;
-	for (; words->asked > 0; words->asked--)
-		sealing_now(run);
+	for (unsigned i = 0; i < words->asked; i++)
+		sealing_now(run, words->askers[i]);
+	words->asked = 0;
 }
 
 uint64_t sealing_due(const struct run *run)

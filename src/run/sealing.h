@@ -3,11 +3,12 @@
 #define TARCAP_SEALING_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct run;
 
-/* Seal what is open, and have a recorder say in its area that it was done. */
-void sealing_now(struct run *run);
+/* Seal what is open, and have a recorder say in its area that it was done, to this process (0: nobody waits for it). */
+void sealing_now(struct run *run, pid_t asker);
 
 /* A word of the hold to its recorder has come. */
 void sealing_hear(struct run *run);

@@ -84,9 +84,9 @@ static int seal(struct snapshot *s, struct err *err)
 
 	if (held_ask_to_seal(s->hold, &refused) < 0)
 		say("%s: what the recorder has not sealed yet is not in this archive", refused.text);
-	while (!refused.status && area_answers(&s->view) == before && clock_boot() < give_up_at)
+	while (!refused.status && !area_has_answered(&s->view, before, getpid()) && clock_boot() < give_up_at)
 		pause_shortly();
-	if (!refused.status && area_answers(&s->view) == before)
+	if (!refused.status && !area_has_answered(&s->view, before, getpid()))
 		say("the recorder has not answered within 1 s: what it has not sealed yet is not in this archive");
 	return area_look(&s->view, err);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,8 +33,7 @@ static int open_one(const sigset_t *set, struct err *err)
 	return fd < 0 ? err_sys(err, errno, "signalfd") : fd;
 }
 
-/* more: a further signal, or 0 */
-static int open_descriptors(struct signals *signals, int more, struct err *err)
+static int open_descriptors(struct signals *signals, bool for_hold, struct err *err)
 {
 	sigset_t stop, all;
 
@@ -45,8 +45,10 @@ static int open_descriptors(struct signals *signals, int more, struct err *err)
 	all = stop;
 	sigaddset(&all, SIGUSR1);
 	sigaddset(&all, SIGUSR2);
-	if (more)
-		sigaddset(&all, more);
+	if (for_hold) {
+		sigaddset(&all, SIGNALS_RESUME);
+		sigaddset(&all, SIGNALS_SEAL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file may grow no more: write() says so, too */
 	sigprocmask(SIG_BLOCK, &all, NULL);
@@ -57,12 +59,12 @@ static int open_descriptors(struct signals *signals, int more, struct err *err)
 
 int signals_open(struct signals *signals, struct err *err)
 {
-	return open_descriptors(signals, 0, err);
+	return open_descriptors(signals, false, err);
 }
 
-int signals_open_with_resume(struct signals *signals, struct err *err)
+int signals_open_for_hold(struct signals *signals, struct err *err)
 {
-	return open_descriptors(signals, SIGNALS_RESUME, err);
+	return open_descriptors(signals, true, err);
 }
 
 void signals_close(struct signals *signals)

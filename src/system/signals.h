@@ -29,9 +29,10 @@ void signals_end_at_once(void);
 int signals_open(struct signals *signals, struct err *err);
 
 #define SIGNALS_RESUME SIGURG /* ignored by whoever does not wait for it */
+#define SIGNALS_SEAL SIGRTMIN /* queued: one for each that is sent, and the kernel says by whom; signal(7) */
 
-/* The same, and SIGNALS_RESUME besides: for a hold that has a recorder. */
-int signals_open_with_resume(struct signals *signals, struct err *err);
+/* The same, and these besides: for a hold that may have a recorder. */
+int signals_open_for_hold(struct signals *signals, struct err *err);
 void signals_close(struct signals *signals);
 
 /* The next signal that has come, or 0. */

@@ -198,6 +198,29 @@ def test_twenty_at_once(recorder, wire):
         recorder.heard("takes a snapshot", f"--name x{n}")
 
 
+def pending(pid):
+    """How many signals wait to be read by a process."""
+    return bin(int(re.search(r"ShdPnd:\s(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)).count("1")
+
+
+def test_the_answer_to_another_is_none(recorder, wire):
+    """It may be to a request from before ours, and what came in between would be missing; nor has the hold seen ours."""
+    os.kill(recorder.recorder, signal.SIGSTOP)
+    first = recorder.begin("--name", "first")
+    recorder.heard("takes a snapshot", "first")
+    time.sleep(0.05)  # the recorder is told next
+    os.kill(recorder.pid, signal.SIGSTOP)
+    wire.send(numbered(10))
+    second = recorder.begin("--name", "second")
+    wait_until(lambda: pending(recorder.pid))
+    os.kill(recorder.recorder, signal.SIGCONT)
+    errors = lines(second.communicate(timeout=20)[1])
+    os.kill(recorder.pid, signal.SIGCONT)
+    first.communicate(timeout=20)
+    assert any("has not answered within 1 s" in line for line in errors), errors
+    assert recorder.snapshot().whole().numbers() == list(range(10))
+
+
 @pytest.fixture
 def as_the_image(tmp_path_factory):
     """What runs the binary as the image's user, who may capture by its file capability; and that binary."""

@@ -326,6 +326,30 @@ static void what_is_none_of_ours_is_refused(void **state)
 	assert_int_equal(area_open(&view, STDERR_FILENO, &err), -1);
 }
 
+/* Another's may be to a request from before ours. */
+static void an_answer_is_to_one_process(void **state)
+{
+	uint64_t since;
+
+	(void)state;
+	open_area(SIZE);
+	look();
+	area_answer(&area, 7);
+	since = area_answers(&view);
+	assert_false(area_has_answered(&view, since, 7));
+	area_answer(&area, 8);
+	assert_false(area_has_answered(&view, since, 7));
+	area_answer(&area, 7);
+	assert_true(area_has_answered(&view, since, 7));
+	for (unsigned i = 0; i < AREA_ASKERS - 3; i++)
+		area_answer(&area, 9);
+	assert_true(area_has_answered(&view, since, 7));
+	assert_false(area_has_answered(&view, since, 6));
+	area_answer(&area, 9); /* so many that nobody knows */
+	assert_true(area_has_answered(&view, since, 6));
+	close_area();
+}
+
 /* Two processes, one that overwrites all the time: what the reader takes for whole is whole. */
 static void a_reader_beside_a_busy_recorder(void **state)
 {
@@ -378,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_entry_leads_nowhere),
 		cmocka_unit_test(who_does_not_keep_still_is_no_endless_wait),
 		cmocka_unit_test(what_is_none_of_ours_is_refused),
+		cmocka_unit_test(an_answer_is_to_one_process),
 		cmocka_unit_test(a_reader_beside_a_busy_recorder),
 	};
 

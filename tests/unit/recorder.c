@@ -226,12 +226,12 @@ static void each_request_is_answered(void **state)
 {
 	(void)state;
 	begin();
-	recorder_ask(&recorder);
+	recorder_ask(&recorder, 0);
 	seal();
 	assert_int_equal(recorder.area.header->answers, 1);
 	record(0, 1, 1);
-	recorder_ask(&recorder);
-	recorder_ask(&recorder);
+	recorder_ask(&recorder, 7);
+	recorder_ask(&recorder, 8);
 	seal();
 	assert_int_equal(recorder.area.header->answers, 3);
 	assert_int_equal(stored(0), 1);
