@@ -153,14 +153,27 @@ def away(wire, **more):
     return charged(wire, traffic=["-s", GSO, "-r", 2000, "-n", 2000], reader=["-p", "30000000:30"], **more)
 
 
+def taken(measure, wire, **more):
+    """
+    A run that fails as a whole says nothing of what it counts: on a busy machine the kernel drops a packet before it is on the
+    interface, or what valgrind slows down takes too long. There are three tries.
+    """
+    for _ in range(2):
+        try:
+            return measure(wire, **more)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            print(f"again: {error!r}", flush=True)
+    return measure(wire, **more)
+
+
 def least(measure, wire, limit):
     """What a busy machine adds (its reader does not keep up for once) is not the program's: the least of five at most."""
-    value = measure(wire)
+    value = taken(measure, wire)
     for _ in range(4):
         if value <= limit:
             break
         time.sleep(1)
-        value = min(value, measure(wire))
+        value = min(value, taken(measure, wire))
     return value
 
 
@@ -200,16 +213,23 @@ def judge(right, line):
     print(("ok: " if right else "FAILED: ") + line, flush=True)
 
 
+def check(wire, name):
+    today, limit, waste = LIMITS[name]
+    measure = MEASURES[name]
+    value = least(measure, wire, limit) if waste in BY_THE_MACHINE else taken(measure, wire)
+    judge(value <= limit, f"{name}: {value:.4f} (limit {limit}; {today} when it was set)")
+    value = taken(measure, wire, binary=WASTE, env={"BENCH_WASTE": waste})
+    judge(value > limit, f"{name}: {value:.4f} with waste ({waste}): above the limit")
+
+
 def main(names):
     wire = Wire()
     try:
-        for name, (today, limit, waste) in LIMITS.items():
-            if names and name not in names:
-                continue
-            value = least(MEASURES[name], wire, limit) if waste in BY_THE_MACHINE else MEASURES[name](wire)
-            judge(value <= limit, f"{name}: {value:.4f} (limit {limit}; {today} when it was set)")
-            value = MEASURES[name](wire, binary=WASTE, env={"BENCH_WASTE": waste})
-            judge(value > limit, f"{name}: {value:.4f} with waste ({waste}): above the limit")
+        for name in names or LIMITS:
+            try:
+                check(wire, name)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                judge(False, f"{name}: {error!r}")
     finally:
         wire.close()
     print(f"{passed} passed, {failed} failed")
