@@ -178,7 +178,7 @@ def on_one_processor():
     os.sched_setaffinity(0, {processors[-1 - beside % len(processors)]})
 
 
-def flood(namespace, interface, count, size, per_second=0, port=0, held=0):
+def flood(namespace, interface, count, size, per_second=0, port=0, held=0, first=0):
     """Send count numbered frames from one CPU, so that nothing overtakes. Says so when it has begun."""
     on_one_processor()
     send = raw_socket(namespace, interface).send
@@ -186,7 +186,7 @@ def flood(namespace, interface, count, size, per_second=0, port=0, held=0):
         sys.stdin.readline()
     start = time.monotonic()
     for number in range(count):
-        send(udp(number, port, size) if port else frame(number, size))
+        send(udp(first + number, port, size) if port else frame(first + number, size))
         if number == 0:
             print("begun", flush=True)
         elif per_second and number % 100 == 99:
@@ -223,9 +223,9 @@ def step_load(namespace, interface):
 class Flood:
     """flood() in a process of its own. It has begun when this returns; one that is held begins with go(), at once."""
 
-    def __init__(self, namespace, interface, count, size, per_second=0, port=0, held=False):
+    def __init__(self, namespace, interface, count, size, per_second=0, port=0, held=False, first=0):
         self.process = start_process([sys.executable, PROGRAM, "flood", namespace, interface] +
-                                     [str(int(n)) for n in (count, size, per_second, port, held)],
+                                     [str(int(n)) for n in (count, size, per_second, port, held, first)],
                                      stdin=subprocess.PIPE if held else subprocess.DEVNULL, stdout=subprocess.PIPE)
         if not held:
             self.begun()
