@@ -213,16 +213,27 @@ static int milliseconds_until(uint64_t at)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-/* A capture in this container has begun, or a snapshot. */
-static void note_capture(struct holding *holding, pid_t pid)
+/* A capture in this container has begun, or a snapshot. False where nothing tells who it is. */
+static bool note_capture(struct holding *holding, pid_t pid)
 {
 	struct container_process process;
 	char text[AUDIT_TEXT_SIZE];
 
-	if (!pid || !container_describe(pid, &process, text) || !audit_begin(&holding->audit, pid, clock_boot()) ||
-	    holding->asked->quiet)
-		return;
-	say("process %d %s, for %s", (int)pid, process.snapshot ? "takes a snapshot" : "captures", text);
+	if (!pid || !container_describe(pid, &process, text))
+		return false;
+	if (audit_begin(&holding->audit, pid, clock_boot()) && !holding->asked->quiet)
+		say("process %d %s, for %s", (int)pid, process.snapshot ? "takes a snapshot" : "captures", text);
+	return true;
+}
+
+/* First, while it waits for the answer; but not for ever, and we may have been stopped. */
+static void hear_snapshot(struct holding *holding, pid_t pid)
+{
+	if (!note_capture(holding, pid) && !holding->asked->quiet)
+		say("process %d asked for a snapshot; nobody can say who that was: it has ended, or is of another "
+		    "container",
+		    (int)pid);
+	recorder_process_seal(&holding->recorder, pid);
 }
 
 static void note_ends(struct holding *holding)
@@ -267,12 +278,10 @@ static void hear_recorder(struct holding *holding)
 static bool take_signal(struct holding *holding, int signo, pid_t sender, uint64_t value)
 {
 	if (signo == SIGUSR1)
-		note_capture(holding, sender);
-	else if (signo == SIGNALS_SEAL) {
-		/* First, while it waits for the answer: once it has ended, nobody can say who it was. */
-		note_capture(holding, sender);
-		recorder_process_seal(&holding->recorder, sender);
-	} else if (signo == SIGNALS_RESUME)
+		(void)note_capture(holding, sender);
+	else if (signo == SIGNALS_SEAL)
+		hear_snapshot(holding, sender);
+	else if (signo == SIGNALS_RESUME)
 		recorder_process_resume(&holding->recorder, value);
 	else
 		return signo == SIGUSR2;

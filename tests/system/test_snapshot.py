@@ -218,6 +218,7 @@ def test_the_answer_to_another_is_none(recorder, wire):
     os.kill(recorder.pid, signal.SIGCONT)
     first.communicate(timeout=20)
     assert any("has not answered within 1 s" in line for line in errors), errors
+    recorder.heard("asked for a snapshot; nobody can say who that was")
     assert recorder.snapshot().whole().numbers() == list(range(10))
 
 
