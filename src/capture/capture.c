@@ -261,10 +261,18 @@ static bool is_bound(const struct capture *capture)
 	       address.sll_ifindex == capture->ifindex;
 }
 
+/* By its name of now: false if it was given another one between the two calls. */
+static bool look_at_flags(const struct capture *capture, struct ifreq *request)
+{
+	*request = (struct ifreq){.ifr_ifindex = capture->ifindex};
+	return ioctl(capture->fd, SIOCGIFNAME, request) == 0 && ioctl(capture->fd, SIOCGIFFLAGS, request) == 0;
+}
+
 enum capture_state capture_state(struct capture *capture)
 {
-	struct ifreq request = {.ifr_ifindex = capture->ifindex};
 	socklen_t size = sizeof(int);
+	struct ifreq request;
+	bool known = false;
 	int pending;
 
 	if (capture->fd < 0)
@@ -272,12 +280,13 @@ enum capture_state capture_state(struct capture *capture)
 	(void)getsockopt(capture->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
 	if (capture->any)
 		return CAPTURE_UP;
-	if (ioctl(capture->fd, SIOCGIFNAME, &request) < 0)
-		return CAPTURE_GONE;
-	/* Asked for after the flags: bound now, they were those of this interface. */
-	if (ioctl(capture->fd, SIOCGIFFLAGS, &request) < 0 || !is_bound(capture))
-		return CAPTURE_GONE;
-	return (request.ifr_flags & IFF_UP) ? CAPTURE_UP : CAPTURE_DOWN;
+	for (int tries = 0; tries < 3 && !known; tries++) {
+		known = look_at_flags(capture, &request);
+		/* Asked for after the flags: bound now, they were those of this interface. */
+		if (!is_bound(capture))
+			return CAPTURE_GONE;
+	}
+	return known && (request.ifr_flags & IFF_UP) ? CAPTURE_UP : CAPTURE_DOWN;
 }
 
 const char *capture_library(void)

@@ -20,7 +20,7 @@ import pytest
 from archive import Archive, Pcap, frame_size, pcap_file, tar_members
 from capture import Capture
 from process import TARCAP, TOP, lines, sh
-from wire import frame, udp
+from wire import frame, numbered, udp, wait_up
 
 FAULT = os.path.abspath(os.environ.get("TARCAP_FAULTS", TOP / "build/faults/tarcap"))
 BEYOND = 10**9  # no run makes so many calls
@@ -330,6 +330,27 @@ def test_interrupted_calls_live(wire, call, when):
         wire.send([frame(number)])
         time.sleep(0.0005)
     assert capture.wait().whole().numbers() == list(range(500))
+
+
+@pytest.mark.parametrize("call", ["SIOCGIFNAME", "SIOCGIFFLAGS"])
+def test_an_interface_that_is_renamed_just_now_is_not_gone(wire, tmp_path, call):
+    """Its flags are asked for by its name, which may be another's, or nobody's, by then."""
+    def down_and_up(*before):
+        capture = Capture(wire, "-c", 10, before=before)
+        wire.ip(wire.b, "link", "set", "tc0", "down")
+        capture.heard("the interface is down")
+        wire.ip(wire.b, "link", "set", "tc0", "up")
+        capture.heard("the interface is up again")
+        wait_up(wire.b, ["tc0"])
+        wait_up(wire.a, ["tc1"])
+        wire.send(numbered(10))
+        assert capture.wait().whole().numbers() == list(range(10))
+    log = tmp_path / "trace"
+    down_and_up("strace", "-f", "-qq", "-o", log, "-e", "trace=ioctl")
+    calls = log.read_text().splitlines()
+    flags = next(at for at, line in enumerate(calls, 1) if "SIOCGIFFLAGS" in line and "IFF_UP" not in line)
+    at = next(at for at in (flags - 1, flags) if call in calls[at - 1])
+    down_and_up(*traced(f"ioctl:error=ENODEV:when={at}"))
 
 
 # What a kernel answers to a call that it does not have, and what runtimes' profiles answer for it.
