@@ -226,7 +226,8 @@ def test_interface_flaps_under_traffic(wire):
     time.sleep(0.2)
     assert capture.process.poll() is None, capture.err
     flood.stop()
-    time.sleep(0.1)
+    wait_up(wire.b, ["tc0"])
+    wait_up(wire.a, ["tc1"])
     wire.send([frame(5_000_000)])
     archive = capture.end().whole()
     assert archive.numbers()[-1] == 5_000_000
@@ -239,6 +240,8 @@ def test_interface_renamed(wire):
     for step in (["down"], ["name", "other0"], ["up"]):
         wire.ip(wire.b, "link", "set", "other0" if step == ["up"] else "tc0", *step)
     wire.ip(wire.b, "link", "set", "other0", "arp", "off")
+    wait_up(wire.b, ["other0"])
+    wait_up(wire.a, ["tc1"])
     wire.send(frame(number) for number in range(100, 200))
     time.sleep(0.2)
     archive = capture.end().whole()
