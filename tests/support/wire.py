@@ -94,13 +94,17 @@ class Wire:
         # Without ARP the kernel itself says nothing on the wire.
         self.ip(self.a, "link", "set", "tc1", "address", MAC_A.hex(":"), "arp", "off", "up")
         self.ip(self.b, "link", "set", "tc0", "address", MAC_B.hex(":"), "arp", "off", "up")
-        wait_up(self.a, ["tc1"])
-        wait_up(self.b, ["tc0"])
+        self.wait_up()
         self.socket = raw_socket(self.a, "tc1")
 
     @staticmethod
     def within(name, *command, **more):
         return sh("nsenter", f"--net=/run/netns/{name}", *command, **more)
+
+    def wait_up(self, interface="tc0"):
+        """Both ends, of which b's may have another name by now."""
+        wait_up(self.a, ["tc1"])
+        wait_up(self.b, [interface])
 
     def ip(self, name, *arguments):
         return sh("ip", "-n", name, *arguments)

@@ -20,7 +20,7 @@ import pytest
 from archive import Archive, Pcap, frame_size, pcap_file, tar_members
 from capture import Capture
 from process import TARCAP, TOP, lines, sh
-from wire import frame, numbered, udp, wait_up
+from wire import frame, numbered, udp
 
 FAULT = os.path.abspath(os.environ.get("TARCAP_FAULTS", TOP / "build/faults/tarcap"))
 BEYOND = 10**9  # no run makes so many calls
@@ -341,8 +341,7 @@ def test_an_interface_that_is_renamed_just_now_is_not_gone(wire, tmp_path, call)
         capture.heard("the interface is down")
         wire.ip(wire.b, "link", "set", "tc0", "up")
         capture.heard("the interface is up again")
-        wait_up(wire.b, ["tc0"])
-        wait_up(wire.a, ["tc1"])
+        wire.wait_up()
         wire.send(numbered(10))
         assert capture.wait().whole().numbers() == list(range(10))
     log = tmp_path / "trace"

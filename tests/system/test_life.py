@@ -12,7 +12,7 @@ import pytest
 from archive import Archive, Pcap, tar_members
 from capture import Capture, run
 from process import TARCAP, patience, sh, start_process
-from wire import Flood, frame, numbered, wait_up
+from wire import Flood, frame, numbered
 
 MIB = 1 << 20
 
@@ -208,8 +208,7 @@ def test_interface_down_and_up_again(wire):
         wire.ip(wire.b, "link", "set", "tc0", "down")
         time.sleep(0.2)
         wire.ip(wire.b, "link", "set", "tc0", "up")
-        wait_up(wire.b, ["tc0"])
-        wait_up(wire.a, ["tc1"])
+        wire.wait_up()
     wire.send(frame(number) for number in range(300, 400))
     archive = capture.end().whole()
     assert archive.numbers() == list(range(400))
@@ -226,8 +225,7 @@ def test_interface_flaps_under_traffic(wire):
     time.sleep(0.2)
     assert capture.process.poll() is None, capture.err
     flood.stop()
-    wait_up(wire.b, ["tc0"])
-    wait_up(wire.a, ["tc1"])
+    wire.wait_up()
     wire.send([frame(5_000_000)])
     archive = capture.end().whole()
     assert archive.numbers()[-1] == 5_000_000
@@ -240,8 +238,7 @@ def test_interface_renamed(wire):
     for step in (["down"], ["name", "other0"], ["up"]):
         wire.ip(wire.b, "link", "set", "other0" if step == ["up"] else "tc0", *step)
     wire.ip(wire.b, "link", "set", "other0", "arp", "off")
-    wait_up(wire.b, ["other0"])
-    wait_up(wire.a, ["tc1"])
+    wire.wait_up("other0")
     wire.send(frame(number) for number in range(100, 200))
     time.sleep(0.2)
     archive = capture.end().whole()
